@@ -23,6 +23,9 @@ def test_every_error_code_is_in_the_docs_with_its_status() -> None:
 def test_every_exit_status_is_in_the_docs() -> None:
     """docs/errors.md lists the statuses of the commands."""
     section = (DOCS / "errors.md").read_text().partition("## Exit statuses")[2]
+    for module in (ROOT / "src" / "clawgate" / "cli" / "gateway").glob("*.py"):
+        for result in re.findall(r'output\.finish\(\s*"([\w-]+)"', module.read_text()):
+            assert f"`{result}`" in section
     assert set(re.findall(r"^\| (\d+) \|", section, flags=re.MULTILINE)) == {
         str(int(code)) for code in ExitCode
     }

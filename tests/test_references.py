@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 
+from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
 from clawgate.cli.main import clawgate
 from clawgate.plugins.api import Answers
 from clawgate.plugins.host.discovery import find_plugins
+from clawgate.settings.openclaw.own_settings import OwnSettings
 from clawgate.settings.openclaw.schema import schema
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.server import ServerSettings
+from tests.cli.command import command as run_command
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -28,6 +36,13 @@ PAGES = [
 """Without docs/decisions: a record is not edited when a name changes."""
 MODULES = sorted((ROOT / "src" / "clawgate").rglob("*.py"))
 
+SETTINGS: dict[str, type[BaseModel]] = {
+    BridgeSettings.ENTRY: BridgeSettings,
+    ServerSettings.ENTRY: ServerSettings,
+    "anthropic-claude-proxy": ProxyConfig,
+    "clawgate": OwnSettings,
+}
+"""The settings of an entry, by its id."""
 EXAMPLES = {"house-model", "{}", "<name>"}
 """Commands of plugins that the documentation invents, and placeholders."""
 PROSE = {"behind", "is", "listening"}
@@ -55,15 +70,29 @@ NOT_FILES = {"benchmarks/results/latest.json", "docs/decisions/NNNN-title.md"}
 
 
 def texts(module: Path) -> Iterator[str]:
-    """The strings of a module; what an f-string inserts is "{}"."""
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
-    parts = {id(part) for node in joined for part in ast.walk(node) if part is not node}
-    for node in joined:
-        yield "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values)
-    for leaf in ast.walk(tree):
-        if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str) and id(leaf) not in parts:
-            yield leaf.value
+    """The strings of a module; what an f-string or a sum inserts is "{}"."""
+    inner: set[int] = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if id(node) not in inner and (text := text_of(node)) is not None:
+            is_whole = isinstance(node, ast.JoinedStr | ast.BinOp)
+            inner |= {id(one) for one in ast.walk(node)} if is_whole else set()
+            yield text
+            for one in ast.walk(node) if is_whole else ():  # what is inserted may have texts of its own
+                if isinstance(one, ast.FormattedValue | ast.Call):
+                    inner -= {id(part) for part in ast.walk(one)}
+
+
+def text_of(node: ast.AST) -> str | None:
+    """The text of a string, an f-string or a sum of such; None for anything else."""
+    match node:
+        case ast.Constant(value=str(value)):
+            return value
+        case ast.JoinedStr(values=values):
+            return "".join(text_of(one) or "{}" for one in values)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            parts = text_of(left), text_of(right)
+            return None if parts == (None, None) else "".join("{}" if one is None else one for one in parts)
+    return None
 
 
 def commands(
@@ -123,8 +152,12 @@ def wrong_flags(text: str) -> Iterator[str]:
 
 def wrong_keys(text: str) -> Iterator[str]:
     for match in KEY.finditer(text):
-        parts = re.findall(r"\"[^\"]+\"|<\w+>|\{\}|\w+|\[[^\]]+\]", match[0])
-        if not exists(schema(), [part.strip('[]"') for part in parts]):
+        parts = re.findall(r"\"[^\"]+\"|<\w+>|\{\}|[\w-]+|\[[^\]]+\]", match[0])
+        path = [part.strip('[]"') for part in parts]
+        is_setting = path[:2] == ["plugins", "entries"] and path[3:4] == ["config"] and bool(path[4:])
+        settings = SETTINGS.get(path[2]) if is_setting else None
+        known = settings is None or path[4] in {"{}", *map(to_camel, settings.model_fields)}
+        if not (known and exists(schema(), path)):
             yield match[0]
 
 
@@ -160,14 +193,92 @@ def exists(node: Any, parts: list[str]) -> bool:
 
 @pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_text_names_exists(path: Path) -> None:
-    is_page = path.suffix == ".md"
+    assert not wrong_names(path)
+
+
+@pytest.mark.parametrize("name", ["page.md", "module.py"])
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("see `clawgate gateway launch` for it", "clawgate gateway launch"),
+        ("pass --yess=1 to it", "--yess"),
+        ("set gateway.prot to it", "gateway.prot"),
+        ('set plugins.entries."proxy-bridge".config.prt', 'plugins.entries."proxy-bridge".config.prt'),
+        ("read docs/nothing.md first", "docs/nothing.md"),
+    ],
+)
+def test_a_wrong_name_is_found_in_every_kind_of_text(
+    text: str, wrong: str, name: str, tmp_path: Path
+) -> None:
+    """Of a page, and of a string of a module in one part, in two, in a sum, with an insertion."""
+    path, half = tmp_path / name, len(text) // 2
+    one, other = text[:half], text[half:]
+    strings = [repr(text), f"f{text!r}", f"{one!r} {other!r}", f"{one!r} + {other!r}", f"f'{{x}} ' f{text!r}"]
+    for content in [f"y = {string}" for string in strings] if path.suffix == ".py" else [text]:
+        path.write_text(content)
+        assert wrong_names(path) == [wrong], content
+
+
+def shell_commands(page: Path) -> Iterator[list[str]]:
+    """The words of each command of clawgate's in the shell blocks of a page, to the end of its line."""
+    for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL):
+        for match in re.finditer(r"(?:^|\$\()clawgate ([^)\n]*)", block, flags=re.MULTILINE):
+            yield shlex.split(match[1], comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_commands_of_a_page_are_parsed_to_their_end(page: Path) -> None:
+    for words in shell_commands(page):
+        if words[0] not in OF_PLUGINS and not EXAMPLES & set(words):
+            parse(words)
+
+
+def test_a_flag_of_another_command_is_no_flag_of_this_one() -> None:
+    with pytest.raises(click.NoSuchOption):
+        parse(shlex.split("gateway start --port 1 --require-ok"))
+
+
+def parse(words: list[str]) -> None:
+    """Raise click.UsageError for what the commands do not accept; nothing is run."""
+    command: click.Command | None = clawgate
+    context, name = None, "clawgate"
+    while command is not None:
+        context = command.make_context(name, words, parent=context)
+        if not isinstance(command, click.Group):
+            return
+        found, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        name = found or name
+
+
+EXAMPLES_OF_CONFIG = [
+    pytest.param(text, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, text in enumerate(
+        re.findall(r"^```json5\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize("text", EXAMPLES_OF_CONFIG)
+def test_an_example_of_a_config_is_valid(text: str, tmp_path: Path) -> None:
+    """With a value for each variable that it refers to; a warning is a fault, too."""
+    path = tmp_path / "openclaw.json"
+    path.touch(0o600)
+    path.write_text(text)
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "a-value-of-the-example-17")
+    found = run_command("config", "validate", "--config", str(path), folder=tmp_path, environment=variables)
+    assert found.returncode == 0 and "arning" not in found.stdout + found.stderr, found.stdout + found.stderr
+
+
+def wrong_names(path: Path) -> list[str]:
+    """Everything that a module or a page names and that does not exist."""
     foreign = any(path.as_posix().endswith(name) for name in RUNS_OTHER_PROGRAMS)
     wrong: list[str] = []
-    for text in [path.read_text(encoding="utf-8")] if is_page else texts(path):
+    for text in [path.read_text(encoding="utf-8")] if path.suffix == ".md" else texts(path):
         wrong += [*wrong_commands(text), *wrong_files(text, path.parent)]
         wrong += () if foreign else wrong_flags(text)
         wrong += wrong_keys(text) if " " in text else ()  # without one it is an identifier: "gateway.json"
-    assert not wrong
+    return wrong
 
 
 @pytest.mark.parametrize(

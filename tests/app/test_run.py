@@ -117,8 +117,10 @@ async def test_the_port_is_closed_while_workers_drain(tmp_path: Path) -> None:
         await until(lambda: "stopping: 1 requests under way" in process.err, "it to begin to stop")
         try:
             await until(lambda: not is_listening(process.port), "the listener to close")
+            assert process.popen.poll() is None and workers_of(process), "the stream is still draining"
         finally:
             await client.close()
+        assert await process.ended() == 0 and not is_listening(process.port)
 
 
 async def test_a_worker_that_is_killed_cuts_no_stream_of_another(tmp_path: Path) -> None:

@@ -26,11 +26,19 @@ VENV = Path(sys.prefix)
 MAX_COMMANDS = 6
 """`git clone` and `cd` among them."""
 
+
+def is_up_to_date(venv: Path) -> bool:
+    """Whether `scripts/setup` finds the environment of this clone finished, and so leaves it alone."""
+    made_from = "".join((ROOT / name).read_text() for name in ("pyproject.toml", "requirements/dev.lock"))
+    recipe = venv / "made-from.dev"
+    return recipe.exists() and recipe.read_text().split("\n", 2)[-1] == f"{ROOT}\n{venv}\n{made_from}"
+
+
 pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl"),
-    pytest.mark.skipif(not [*VENV.glob("made-from.*")], reason="the environment is not one of scripts/setup"),
+    pytest.mark.skipif(not is_up_to_date(VENV), reason="scripts/setup would make the environment anew"),
 ]
 
 Answers = Sequence[tuple[str, str]]
@@ -53,6 +61,15 @@ def empty_environment(home: Path, **more: str) -> dict[str, str]:
         "TERM": "dumb",
         **more,
     }
+
+
+def claude_program(folder: Path) -> Path:
+    """A folder for PATH with the program that the plugin starts by default."""
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "bunx").write_text(f"#!/bin/sh\nexec {' '.join(claude_stand_in())}\n")
+    (programs / "bunx").chmod(0o755)
+    return programs
 
 
 def next_of(shown: str) -> str:
@@ -127,12 +144,8 @@ def test_a_provider_of_ones_own_responds_after_six_printed_commands(tmp_path: Pa
 
 
 def test_a_supervised_claude_proxy_responds_after_six_printed_commands(tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "bunx").write_text(f"#!/bin/sh\nexec {' '.join(claude_stand_in())}\n")
-    (programs / "bunx").chmod(0o755)
     environment = empty_environment(tmp_path / "home")
-    environment["PATH"] = f"{programs}:{environment['PATH']}"
+    environment["PATH"] = f"{claude_program(tmp_path)}:{environment['PATH']}"
     written = from_clone_to_response(
         tmp_path / "home",
         environment,
@@ -141,6 +154,7 @@ def test_a_supervised_claude_proxy_responds_after_six_printed_commands(tmp_path:
             ("Host of the proxy [127.0.0.1]: ", "\n"),
             ("Port of the proxy [3456]: ", f"{free_port()}\n"),
             ("Models [", "\n"),
+            ("Release of opencode-claude-max-proxy: ", "\n"),
             ("the default model? [Y/n]: ", "\n"),
             ("in the same file? [Y/n]: ", "\n"),
             ("? [Y/n]: ", "\n"),

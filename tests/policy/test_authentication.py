@@ -108,7 +108,7 @@ def test_nobody_comes_in_by_an_empty_book() -> None:
 def test_a_closed_store_admits_no_token_and_says_that_none_is_wrong() -> None:
     closed = TokenStore.closed()
     assert closed.is_closed and not TokenStore.of({"a": "t"}).is_closed
-    with pytest.raises(InvalidToken, match="cannot be used"):
+    with pytest.raises(InvalidToken, match="cannot be read"):
         closed.authenticate(b"any")
     with pytest.raises(MissingToken):
         closed.authenticate(None)

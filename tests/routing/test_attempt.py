@@ -122,7 +122,7 @@ def judge(status: int, body: bytes) -> MappedError | None:
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 @pytest.mark.parametrize("api", [OPENAI, ANTHROPIC])
-def test_a_plugin_shapes_what_leaves_in_the_providers_own_dialect(path: str, api: str) -> None:
+def test_a_plugin_transforms_the_request_in_the_dialect_of_the_provider(path: str, api: str) -> None:
     """Behind the translation; the operator's own head lines are stronger than the plugin's."""
     seen: list[UpstreamRequest] = []
 
@@ -216,7 +216,7 @@ def test_nothing_is_estimated_for_anthropic_itself() -> None:
     assert found.passthrough and type(writer(found, answer(404))) is PassthroughWriter
 
 
-def test_the_names_of_who_was_asked_are_head_lines_whatever_they_are() -> None:
+def test_names_of_attempted_providers_are_valid_header_values() -> None:
     """No name makes a second line."""
     names = make_router(make_provider("a")).route(
         head_of(CHAT.encode(), LINES), question("a/m\u00e9\r\nx: y")
@@ -228,7 +228,9 @@ def test_the_names_of_who_was_asked_are_head_lines_whatever_they_are() -> None:
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 @pytest.mark.parametrize("api", [OPENAI, ANTHROPIC])
-async def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api: str, tmp_path: Path) -> None:
+async def test_a_wrapped_failure_reaches_the_client_with_its_own_status(
+    path: str, api: str, tmp_path: Path
+) -> None:
     """A 500 that is a 404: the client sees 404 in its own dialect, and the credential in neither."""
     wrapped = faults.json_response({"error": {"message": f"404 for {KEY}"}}, status=500)
     async with FakeUpstream(wrapped) as upstream:
@@ -245,7 +247,7 @@ async def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api:
 
 
 @pytest.mark.parametrize(("really", "served"), [(400, "a"), (429, "b")])
-async def test_through_a_gateway_a_fallback_is_asked_where_the_real_status_lets_it(
+async def test_a_wrapped_failure_leads_to_a_fallback_by_its_own_status(
     really: int, served: str, tmp_path: Path
 ) -> None:
     """Though the provider says 500 to everything."""
@@ -338,7 +340,7 @@ async def test_others_are_served_while_a_large_body_is_translated(
         assert upstream.anomalies == [] and len(upstream.requests) == 1
 
 
-async def test_a_client_that_leaves_while_its_body_is_translated_has_nobody_asked(
+async def test_no_provider_is_contacted_for_a_client_that_left_during_translation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch)

@@ -51,13 +51,13 @@ def changed(**fields: Any) -> Callable[[UpstreamRequest], UpstreamRequest]:
     return lambda request: replace(request, **fields)
 
 
-def test_a_plugin_sees_the_fields_and_nothing_of_the_conversation() -> None:
+def test_a_plugin_gets_the_fields_without_the_messages() -> None:
     seen = seen_in(request(temperature=0.5, stream=True))
     assert (seen.model, dict(seen.fields)) == ("m", {"temperature": 0.5, "stream": True})
     assert "private" not in repr(seen) and seen.dialect == "openai-completions"
 
 
-def test_what_it_changes_leaves_and_the_conversation_to_the_byte() -> None:
+def test_changed_fields_are_sent_and_messages_stay_byte_for_byte() -> None:
     """Another model, a field more, one less, a head line; what was said keeps even its blanks and escapes."""
     said = b'[ {"role":"user", "content":"\\u00e9 1.50 \\ud83e\\udd9e"} ]'
     body, lines = transform_request(
@@ -88,14 +88,14 @@ def test_what_it_changes_leaves_and_the_conversation_to_the_byte() -> None:
         max_size=5,
     )
 )
-def test_a_plugin_that_changes_nothing_changes_nothing(fields: dict[str, Any]) -> None:
+def test_an_unchanged_body_is_sent_byte_for_byte(fields: dict[str, Any]) -> None:
     """Whatever the request says."""
     body = json.dumps({**fields, "model": "m", **SAID}).encode()
     again, lines = transform_request(lambda request: request, "a", body)
     assert json.loads(again) == json.loads(body) and lines == b""
 
 
-def test_it_cannot_put_words_into_anybodys_mouth() -> None:
+def test_a_plugin_cannot_change_the_messages() -> None:
     """Neither where something was said nor with a second model."""
     body, _ = transform_request(
         changed(fields={"messages": [], "system": "x", "tools": [], "model": "stolen"}), "a", request()
@@ -108,7 +108,7 @@ def test_it_cannot_put_words_into_anybodys_mouth() -> None:
     ["Authorization", "x-api-key", "Host", "content-length", "Transfer-Encoding", "cookie", "a b", "a:b", "é",
      "a\r\nb"],
 )  # fmt: skip
-def test_what_the_gateway_says_itself_no_plugin_may_say(name: str) -> None:
+def test_a_plugin_cannot_set_headers_of_the_gateway(name: str) -> None:
     """Nor anything that would be more than one head line; then nothing leaves."""
     with pytest.raises(ProviderUnavailable, match="the plugin of the provider 'a' made a request"):
         transform_request(changed(headers={name: "x"}), "a", request())
@@ -126,7 +126,7 @@ def test_what_cannot_be_json_does_not_leave(value: object) -> None:
         transform_request(changed(fields={"x": value}), "a", request())
 
 
-def test_a_conversation_has_a_name_of_its_own() -> None:
+def test_conversations_have_different_session_ids() -> None:
     """The same as it goes on, another one for the next that begins with the same words."""
     first: list[dict[str, str]] = [{"role": "user", "content": "private"}]
     name = seen_in(request(messages=first)).session_id
@@ -135,7 +135,7 @@ def test_a_conversation_has_a_name_of_its_own() -> None:
     assert seen_in(request(messages=first)).session_id not in (name, "")
 
 
-def test_without_plugins_nobody_says_anything() -> None:
+def test_no_hooks_have_no_reason_no_transformer_and_no_mapper() -> None:
     hooks = NoHooks()
     assert (hooks.unavailable("a"), hooks.request_transformer("a"), hooks.error_mapper("a")) == (
         None,

@@ -27,7 +27,7 @@ def provider(api: str = "openai-completions", host: str = "e.test") -> Provider:
         ("anthropic-messages", Model("m", "m"), True),
     ],
 )
-def test_a_model_thinks_as_far_as_is_known(api: str, model: Model | None, reasons: bool) -> None:
+def test_compat_says_whether_a_model_reasons(api: str, model: Model | None, reasons: bool) -> None:
     assert compat_of(provider(api), model).reasoning == reasons
 
 

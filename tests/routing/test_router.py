@@ -180,9 +180,7 @@ def test_the_models_own_limits_reach_the_translation() -> None:
         ("notapi.openai.com.example", NO_COMPAT, "max_tokens"),
     ],
 )
-def test_openai_is_told_the_limit_by_the_only_name_that_all_its_models_take(
-    host: str, compat: Compat, field: str
-) -> None:
+def test_the_token_limit_is_sent_under_one_name(host: str, compat: Compat, field: str) -> None:
     there = make_provider("b", origin=Origin("https", host, 443), models=(Model("m", "m", compat=compat),))
     sent = request_bytes(make_router(there), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]
     limits = {name: value for name, value in json.loads(sent).items() if name.startswith("max_")}
@@ -220,7 +218,7 @@ def test_connections_are_kept_for_what_did_not_change() -> None:
     assert [before[name].pool._retired for name in "abc"] == [False, True, True]
 
 
-def test_a_plan_that_was_made_before_a_change_leaves_nothing_of_the_old_behind() -> None:
+def test_a_plan_made_before_a_reload_leaves_no_old_upstream() -> None:
     """Its fallback may still go to the old place; the next request may not."""
     made = make_router(make_provider("a"), make_provider("b", path="/old"), primary="a/m", fallbacks=("b/n",))
     plan = made.route(HEAD, question("default"))
@@ -332,7 +330,7 @@ async def test_the_chain_is_followed_in_its_order_and_every_failure_is_logged(
 
 
 @pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
-async def test_a_request_that_is_at_fault_goes_nowhere_else(status: int, tmp_path: Path) -> None:
+async def test_a_request_at_fault_has_no_fallback(status: int, tmp_path: Path) -> None:
     async with FakeUpstream(faults.error_response(status)) as one, FakeUpstream(GOOD) as two:
         blocks = {"a": provider(one.url), "b": provider(two.url)}
         async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:

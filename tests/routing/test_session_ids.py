@@ -29,7 +29,7 @@ def name(known: SessionTracker, *turns: Any, provider: str = "a", **more: Any) -
     return known.session_id(provider, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
 
 
-def test_a_conversation_keeps_its_name_as_it_goes_on() -> None:
+def test_a_continued_conversation_keeps_its_session_id() -> None:
     """Also over calls of tools, where the model speaks more than once between two words of the user."""
     known = SessionTracker()
     first = name(known, HELLO)
@@ -63,14 +63,16 @@ def test_two_that_begin_alike_are_never_taken_for_one() -> None:
         ((HELLO,), {}),
     ],
 )
-def test_what_does_not_go_on_with_it_has_another_name(turns: tuple[Any, ...], more: dict[str, Any]) -> None:
+def test_a_request_that_does_not_continue_it_gets_another_session_id(
+    turns: tuple[Any, ...], more: dict[str, Any]
+) -> None:
     known = SessionTracker()
     first = name(known, HELLO)
     assert name(known, *turns, **more) != first
 
 
 @pytest.mark.parametrize("body", [{}, {"messages": []}, {"messages": "no list"}, {"messages": None}])
-def test_where_nothing_is_said_there_is_no_conversation(body: dict[str, Any]) -> None:
+def test_a_request_without_messages_has_no_session_id(body: dict[str, Any]) -> None:
     raw = msgspec.json.decode(json.dumps(body), type=dict[str, msgspec.Raw])
     assert SessionTracker().session_id("a", raw) == ""
 

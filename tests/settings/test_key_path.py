@@ -65,7 +65,7 @@ KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(
 
 
 @given(st.lists(KEYS | st.integers(0, 10_000), min_size=1, max_size=6))
-def test_what_is_written_down_is_read_back(path: list[str | int]) -> None:
+def test_a_formatted_path_parses_to_itself(path: list[str | int]) -> None:
     assert parse_key_path(format_key_path(path)) == tuple(path)
 
 
@@ -89,7 +89,7 @@ def test_a_formatted_path_moves_no_terminal() -> None:
     assert format_key_path(path).isprintable() and parse_key_path(format_key_path(path)) == path
 
 
-def test_the_document_says_what_is_an_index() -> None:
+def test_the_document_decides_whether_a_part_is_an_index() -> None:
     document = {"list": [{"x": 1}], "ports": {"80": "a"}}
     assert in_document(("list", "0", "x"), document) == ("list", 0, "x")
     assert in_document(("ports", 80), document) == ("ports", "80")

@@ -43,7 +43,7 @@ def test_what_can_be_followed_is_replaced_once(value: object, found: object) -> 
         ({"source": "file", "provider": "f", "id": "/x"}, "file:f", "unsupported"),
     ],
 )
-def test_what_cannot_be_followed_is_told_with_its_place_and_stays_as_it_was(
+def test_an_unresolvable_reference_is_reported_with_its_path_and_kept(
     value: object, name: str, kind: str
 ) -> None:
     found, (missing,) = resolve_references({"k": [value]}, VARIABLES)

@@ -92,7 +92,7 @@ class TokenStore:
             )
         if self.is_closed:
             raise InvalidToken(
-                "no token is accepted now, because the tokens of this listener cannot be used; its log says why"
+                "no token is accepted now, because the tokens of this listener cannot be read; its log says why"
             )
         digest = _digest(token)
         name = None

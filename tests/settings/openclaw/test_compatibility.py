@@ -19,7 +19,7 @@ PATH = ("gateway", "prot")
         (UnknownKey(PATH, "portals"), "did you mean 'portals'?"),
     ],
 )
-def test_a_key_that_nobody_knows(key: UnknownKey, says: str) -> None:
+def test_an_unknown_key_is_reported_with_its_place(key: UnknownKey, says: str) -> None:
     warning = unknown_key(key)
     assert warning.key == "gateway.prot" and warning.severity is Severity.WARNING
     assert says in warning.text and "rejects its whole config" in warning.text

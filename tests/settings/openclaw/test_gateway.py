@@ -71,7 +71,9 @@ def test_the_defaults_are_openclaws(tmp_path: Path) -> None:
         ({"customBindHost": "10.0.0.8"}, "custom", "10.0.0.8"),
     ],
 )
-def test_where_it_listens(block: dict[str, Any], flag: str | None, host: str, tmp_path: Path) -> None:
+def test_bind_modes_give_their_address(
+    block: dict[str, Any], flag: str | None, host: str, tmp_path: Path
+) -> None:
     """The flag, else the file."""
     assert settings(tmp_path, {"auth": {"token": TOKEN}, **block}, bind=flag).host == host
 
@@ -86,7 +88,7 @@ def test_where_it_listens(block: dict[str, Any], flag: str | None, host: str, tm
         ({}, "", None),
     ],
 )
-def test_where_it_cannot_listen(
+def test_a_bind_without_an_address_is_a_problem(
     block: dict[str, Any], flag: str | None, message: str | None, tmp_path: Path
 ) -> None:
     block = {"auth": {"token": TOKEN}, **block}
@@ -170,7 +172,7 @@ def test_what_lets_in(
         ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "   "}}, "is empty"),
     ],
 )
-def test_nobody_is_let_in_by_accident(
+def test_a_reachable_listener_needs_a_credential(
     auth: dict[str, str], more: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     """What cannot be a secret is none; without one nothing is served, and it is said how to get one."""
@@ -203,7 +205,7 @@ def test_no_problem_tells_a_secret(tmp_path: Path) -> None:
         ({"password": "aaaaaaaaaaaaaaaaaaaa"}, "gateway.auth.password"),
     ],
 )
-def test_nothing_guessable_lets_in(
+def test_guessable_tokens_are_refused(
     block: dict[str, str], auth: dict[str, str], problem: str, tmp_path: Path
 ) -> None:
     """On any address; to let in everybody on this machine is allowed."""

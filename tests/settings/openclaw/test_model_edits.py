@@ -39,7 +39,7 @@ PLAIN = '{ agents: { defaults: { model: "a/x" /* mine */ } } }\n'
         ("{}", lambda text: with_alias(text, "s", B), {"models": {"b/y/z": {"alias": "s"}}}),
     ],
 )
-def test_what_stands_there_afterwards(
+def test_the_edited_document_has_the_expected_values(
     before: str, edit: Callable[[str], str], after: dict[str, object]
 ) -> None:
     text = edit(before)

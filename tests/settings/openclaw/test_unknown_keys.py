@@ -54,7 +54,7 @@ def test_openclaws_own_keys_are_no_slips(place: str) -> None:
         ("", "gatway", "gateway"), ("plugins", "entry", None), ("plugins.entries.x", "configs", "config"),
     ],
 )  # fmt: skip
-def test_a_slip_is_told_from_a_key_of_somebody_elses(place: str, key: str, suggestion: str | None) -> None:
+def test_a_slip_is_distinguished_from_a_foreign_key(place: str, key: str, suggestion: str | None) -> None:
     (found,) = unknown_keys(at(place, {key: 1}))
     assert (found.suggestion, found.is_beside, found.is_openclaw) == (suggestion, False, False)
     assert found.is_read is (suggestion is not None)
@@ -82,7 +82,7 @@ def test_what_is_of_a_wrong_type_is_passed_over(place: str, value: object) -> No
     assert list(unknown_keys(at(place, value))) == []
 
 
-def test_settings_of_plugins_are_nobodys_here() -> None:
+def test_settings_of_plugins_are_not_checked_for_slips() -> None:
     assert list(unknown_keys(at("plugins.entries.x.config", {"confg": {"portt": 1}}))) == []
 
 

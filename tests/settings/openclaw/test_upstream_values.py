@@ -86,7 +86,7 @@ def test_what_openclaw_rejects(path: str, value: object, says: str) -> None:
         ("gateway/auth/token", 5), ("nothing/known", "5"), ("gateway/=", "5"),
     ],
 )  # fmt: skip
-def test_what_it_accepts_or_what_is_not_in_the_table(path: str, value: object) -> None:
+def test_values_that_openclaw_accepts_pass(path: str, value: object) -> None:
     assert found(tuple(path.split("/")), value) == []
 
 

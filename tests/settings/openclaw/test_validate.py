@@ -154,7 +154,7 @@ def test_models_that_are_named_in_full_or_by_an_alias(model: object) -> None:
         ({"fallbacks": ["x" * 5000]}, "fallbacks[0]", "write it in full"),
     ],
 )
-def test_models_that_nobody_could_find(model: object, path: str, says: str) -> None:
+def test_unreachable_models_are_reported(model: object, path: str, says: str) -> None:
     found = agents(model, MODELS, entries={"main": {"model": model}})
     for place in ("agents.defaults.model", "agents.entries.main.model"):
         assert says in found[f"{place}.{path}"]
@@ -178,6 +178,6 @@ def test_an_agents_model_of_a_wrong_type(model: object) -> None:
         ("x", "a\t", "blank"),
     ],
 )
-def test_aliases_that_could_mean_something_else(first: str, second: str, says: str) -> None:
+def test_ambiguous_aliases_are_reported(first: str, second: str, says: str) -> None:
     found = agents(None, {"owl/a": {"alias": first}, "owl/b": {"alias": second}}, {"owl": {}})
     assert says in found[format_key_path(("agents", "defaults", "models", "owl/b", "alias"))]

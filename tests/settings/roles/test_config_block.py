@@ -43,7 +43,7 @@ def test_the_part_of_a_role() -> None:
 
 
 @pytest.mark.parametrize("depth", range(5))
-def test_nothing_in_its_place_is_nothing(depth: int) -> None:
+def test_an_absent_entry_gives_no_settings(depth: int) -> None:
     assert block(at(depth, {})) == {}
 
 
@@ -105,7 +105,7 @@ def test_an_include_is_refused_by_name(depth: int, more: dict[str, object]) -> N
     ],
     ids=str,
 )
-def test_a_key_that_was_meant_for_it_is_a_problem(document: Any, key: str, fix: str) -> None:
+def test_a_misplaced_key_of_the_entry_is_a_problem(document: Any, key: str, fix: str) -> None:
     (problem,) = problems(document)
     assert problem.message == "is not read" and problem.fix.startswith(fix.partition("[")[0])
     assert problem.key.replace('"]', "").replace('["', ".") == key

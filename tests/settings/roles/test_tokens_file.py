@@ -101,7 +101,7 @@ def test_tokens_are_gathered_from_all_places(file: Path) -> None:
         ({}, "", "it contains no token"),
     ],
 )
-def test_a_name_or_a_token_that_comes_twice_or_not_at_all(
+def test_a_duplicate_or_missing_name_or_token_is_refused(
     file: Path, values: dict[str, Any], text: str, says: str
 ) -> None:
     """One token has one holder, or the log would name the wrong one."""
