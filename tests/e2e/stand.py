@@ -21,6 +21,7 @@ from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.server import ServerSettings
 from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.connection import Request
 from clawgate.testing.http.response import Response
 
 Kind = Literal["bridge", "server"]
@@ -55,6 +56,11 @@ async def until(
         if loop.time() >= end:
             raise TimeoutError(f"not within {within} s: {what if isinstance(what, str) else what()}")
         await asyncio.sleep(0.002)
+
+
+async def arrived(request: Request, body: bytes) -> None:
+    """Wait until the upstream has this much of the body."""
+    await until(lambda: request.body == body, f"{len(body)} bytes to arrive")
 
 
 def credential_of(kind: Kind) -> str:
@@ -158,10 +164,15 @@ async def serving(
     dialer: Dialer | None = None,
     client_limits: dict[str, Any] | None = None,
     role: RelayRole | None = None,
+    clock: Callable[[], float] | None = None,
     **options: Any,
 ) -> AsyncIterator[Stand]:
-    """Serve a role on a free port while the context lasts. ``client_limits`` replaces fields of its `IntakeLimits`."""
+    """Serve a role on a free port while the context lasts. ``client_limits`` replaces fields of its `ClientLimits`.
+
+    With a ``clock`` time passes, and limits are checked, only where the test says so.
+    """
     role = role or build(kind, upstream_url, dialer=dialer, **options)
+    role.connections._clock = clock
     if client_limits:
         role.connections.limits = replace(role.connections.limits, **client_limits)
     host = Server(role.connections, role.app, drain_seconds=0.0, tls=role.tls)

@@ -24,9 +24,9 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.script import Drip, Hold, ReadBody
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import CLIENT_TOKEN, KINDS, Kind, serving, until
+from tests.e2e.stand import CLIENT_TOKEN, KINDS, Kind, arrived, serving, until
 from tests.relay.fake_listener import BEARER, Client, Listener, request, turns
-from tests.relay.fakes import OK
+from tests.relay.fakes import OK, FakeClock
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_response({"next": "fine"})
@@ -91,40 +91,61 @@ async def test_a_body_that_stops_is_refused_in_time(kind: Kind) -> None:
 @ROLES
 async def test_a_body_that_drips_is_taken(kind: Kind) -> None:
     """The limit is for a pause, not for the whole body."""
+    clock = FakeClock()
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, client_limits={"body_idle_seconds": 0.4}) as stand,
+        serving(kind, upstream.url, clock=clock, client_limits={"body_idle_seconds": 1}) as stand,
         await stand.client() as client,
     ):
         fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "8"))
         await client.request(method="POST", fields=fields)
-        await client.send(*[b"x"] * 8, pause=0.1)
+        request = await upstream.saw_request(0)
+        for count in range(1, 9):
+            await client.send(b"x")
+            await arrived(request, b"x" * count)
+            clock.time += 0.9
+            stand.role.connections.check_timeouts()
         assert (await client.response()).status == 200
 
 
 @ROLES
 async def test_a_kept_connection_is_closed_after_its_limit(kind: Kind) -> None:
     """Counted from the answer, not from the connection."""
+    clock = FakeClock()
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, client_limits={"keep_alive_seconds": 0.3}) as stand,
+        serving(kind, upstream.url, clock=clock, client_limits={"keep_alive_seconds": 30}) as stand,
         await stand.client() as client,
     ):
-        loop = asyncio.get_running_loop()
         for _ in range(2):
+            clock.time += 29
             assert (await stand.ask(client)).status == 200
-        answered = loop.time()
+        clock.time += 29
+        stand.role.connections.check_timeouts()
+        assert (await stand.ask(client)).status == 200
+        clock.time += 30
+        stand.role.connections.check_timeouts()
         assert (await client.ended()).how == "fin"
-        assert loop.time() - answered > 0.25
 
 
 @ROLES
 async def test_a_long_answer_is_not_a_kept_connection(kind: Kind) -> None:
     """No limit of the client_limits runs while an answer is under way."""
-    limits = {"keep_alive_seconds": 0.1, "head_seconds": 0.1, "body_idle_seconds": 0.1}
-    slow = (ReadBody(), Drip(faults.sse_bytes(), 100, 0.05))
-    async with FakeUpstream(slow) as upstream, serving(kind, upstream.url, client_limits=limits) as stand:
-        response = await stand.fresh()
+    gates = [asyncio.Event() for _ in faults.CHAT_FRAMES]
+    clock = FakeClock()
+    async with (
+        FakeUpstream(faults.sse_gated(gates)) as upstream,
+        serving(kind, upstream.url, clock=clock) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        await upstream.saw_body(0)
+        for gate, frame in zip(gates, faults.CHAT_FRAMES, strict=True):
+            clock.time += 100
+            stand.role.connections.check_timeouts()
+            gate.set()
+            await client.saw(frame)
+        response = await client.response()
         assert response.complete and response.events()[-1] == "[DONE]"
 
 
