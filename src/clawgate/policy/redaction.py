@@ -53,11 +53,7 @@ class Redactor:
         spellings = set(self._spellings)
         for secret in secrets:
             if secret:
-                spellings |= {
-                    secret,
-                    quote(secret, safe=""),
-                    base64.b64encode(secret.encode()).decode("ascii"),
-                }
+                spellings |= {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}
         self._spellings = sorted(spellings, key=len, reverse=True)
 
     def redact(self, text: str) -> str:

@@ -154,11 +154,7 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
             notes.append(f"model '{entry.id}' is listed twice; the first entry is used")
             continue
         other_api = entry.api is not None and _family(entry.api) != _family(api)
-        own_settings = (
-            ("baseUrl", entry.base_url is not None),
-            ("headers", entry.headers),
-            ("api", other_api),
-        )
+        own = {"baseUrl": entry.base_url is not None, "headers": entry.headers, "api": other_api}
         models[entry.id] = Model(
             id=entry.id,
             name=entry.name or entry.id,
@@ -167,7 +163,7 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
             input=entry.input,
             reasoning=entry.reasoning,
             compat=entry.compat.as_value(reasoning=entry.reasoning),
-            unsupported_setting=next((key for key, is_set in own_settings if is_set), None),
+            unsupported_setting=next((key for key, is_set in own.items() if is_set), None),
         )
     return tuple(models.values())
 

@@ -96,8 +96,5 @@ def _check_names_are_free(plugin: DiscoveredPlugin, loaded: list[LoadedPlugin]) 
             ("provider", plugin.manifest.providers, other.providers),
             ("command", plugin.manifest.commands, other.commands),
         ):
-            for name in mine:
-                if name in theirs:
-                    raise PluginFailed(
-                        f"the {kind} '{name}' is already registered by the plugin '{other.id}'"
-                    )
+            for name in (one for one in mine if one in theirs):
+                raise PluginFailed(f"the {kind} '{name}' is already registered by the plugin '{other.id}'")

@@ -26,6 +26,16 @@ _GIT = re.compile(
     r"(?:git\+)?((?:https|ssh|file)://[^\s#]+|[\w.-]+@[\w.-]+:[^\s#]+)(?:#([\w.][\w./-]*))?\Z", re.ASCII
 )
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+_OWN_VARIABLES = (
+    "OPENCLAW_",
+    "CLAWGATE_",
+    "PROXY_BRIDGE_",
+    "OPENAI_",
+    "ANTHROPIC_",
+    "CLAUDE_",
+    "PYTHON",
+    "GIT_DIR",
+)
 _SDIST = (".tar.gz", ".tgz", ".tar", ".zip", ".tar.bz2", ".tar.xz")
 
 
@@ -137,24 +147,15 @@ def _cloned(source: Source, into: Path, tree: Path, environment: Mapping[str, st
     clone = into / "clone"
     git = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=true", "-c", "core.fsmonitor=false"]
     which = ["--branch", source.revision] if source.revision else []
-    command = [
-        *git,
-        "clone",
-        "--quiet",
-        "--depth=1",
-        "--no-tags",
-        "--template=",
-        *which,
-        "--",
-        source.location,
-    ]
+    how = ["--quiet", "--depth=1", "--no-tags", "--template=", *which]
     git_environment = {
         **environment,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "https:ssh:file",
         "GIT_LFS_SKIP_SMUDGE": "1",
     }
-    problem = _run([*command, str(clone)], into, git_environment, "git")
+    command = [*git, "clone", *how, "--", source.location, str(clone)]
+    problem = _run(command, into, git_environment, "git")
     if problem is not None:
         raise SourceRejected(f"git could not get {source.name}: {problem}")
     head = subprocess.run(
@@ -199,14 +200,4 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], n
 
 def own_environment() -> dict[str, str]:
     """Return the environment for pip and git: the user's, without the variables of the gateway and its secrets."""
-    hidden = (
-        "OPENCLAW_",
-        "CLAWGATE_",
-        "PROXY_BRIDGE_",
-        "OPENAI_",
-        "ANTHROPIC_",
-        "CLAUDE_",
-        "PYTHON",
-        "GIT_DIR",
-    )
-    return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)}

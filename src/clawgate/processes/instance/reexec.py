@@ -125,12 +125,8 @@ class SocketHandover:
             sock.set_inheritable(True)
         numbers = ",".join(str(sock.fileno()) for sock in self._sockets)
         arguments, restore = hand_over_arguments()
-        environment = os.environ | {
-            SOCKETS_VARIABLE: numbers,
-            OWNER_VARIABLE: str(os.getpid()),
-            **restore,
-            **variables,
-        }
+        inherited = {SOCKETS_VARIABLE: numbers, OWNER_VARIABLE: str(os.getpid())}
+        environment = {**os.environ, **inherited, **restore, **variables}
         logger.info("restarting")
         logging.shutdown()
         sys.stdout.flush()
