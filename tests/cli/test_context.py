@@ -20,7 +20,7 @@ def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_loaded_config_resolves_models(tmp_path: Path) -> None:
     loaded = load_config(str(config_file(tmp_path)))
-    assert loaded.resolve("").chain == (ModelRef("owl", "qwen"), ModelRef("far", "sonnet"))
+    assert loaded.catalog.resolve("").chain == (ModelRef("owl", "qwen"), ModelRef("far", "sonnet"))
     assert loaded.parse_model("smart") == ModelRef("far", "sonnet")
     assert loaded.parse_model("a/b") == ModelRef("a", "b") and loaded.parse_model("bare") is None
 

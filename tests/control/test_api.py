@@ -10,6 +10,7 @@ import pytest
 from clawgate import __version__
 from clawgate.control.api import list_models
 from clawgate.policy.model_routing import ModelRef
+from clawgate.processes.instance.health_client import KEY_HEADER
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.upstream.dial import Dialer
@@ -19,6 +20,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,
+    KEY,
     GatewayStand,
     config_of,
     provider,
@@ -161,6 +163,38 @@ async def test_ready_says_when_it_is_not(tmp_path: Path) -> None:
         assert answer.json()["ready"] is False and (await _get(stand, "/health", token=False)).status == 200
 
 
+async def test_ready_gives_the_reason_to_callers_and_on_this_machine_alone(tmp_path: Path) -> None:
+    """While no request for the default model is sent anywhere; one for another provider may be."""
+    config = {**CONFIG, "agents": {"defaults": {"model": {"primary": "bare/hidden"}}}}
+    async with serving_gateway(tmp_path, config) as stand:
+        request = await stand.ask(b'{"model": "default"}')
+        error = request.json()["error"]
+        forwarded = ("X-Forwarded-For", "192.0.2.1")
+        for fields, token, is_given in (
+            ((), False, True),
+            ((forwarded,), False, False),
+            ((forwarded,), True, True),
+        ):
+            response = await _get(stand, "/ready", *fields, token=token)
+            assert (response.status, response.json()["failing"]) == (503, ["models"])
+            assert response.json()["code"] == error["code"] == "provider_not_configured"
+            reason = response.json().get("reason")
+            assert reason is None if not is_given else error["message"].endswith(reason)
+
+
+async def test_health_has_the_state_of_each_provider_for_commands_alone(tmp_path: Path) -> None:
+    async with serving_gateway(tmp_path, CONFIG) as stand:
+        found = (await _get(stand, "/health", (KEY_HEADER, KEY), token=False)).json()
+        assert found["serving"] is None and found["failing"] == ["bare"]
+        assert {name: error and error["code"] for name, error in found["providers"].items()} == {
+            "oa": None,
+            "an": None,
+            "bare": "provider_not_configured",
+        }
+        for key in ("", "wrong", "ümlaut"):
+            assert "providers" not in (await _get(stand, "/health", (KEY_HEADER, key), token=False)).json()
+
+
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/oa/m"])
 async def test_models_are_for_callers(path: str, tmp_path: Path) -> None:
     async with serving_gateway(tmp_path, CONFIG) as stand:
@@ -248,4 +282,4 @@ async def test_an_address_that_is_not_allowed_is_not_dialled_for_models(tmp_path
     block = provider("http://10.1.2.3:9", request={"allowPrivateNetwork": False})
     async with serving_gateway(tmp_path, config_of({"x": block}), dialer=dialer) as stand:
         assert (await _get(stand, "/v1/models")).json()["data"] == []
-        assert [entry.dialled for entry in dialer.ledger] == [None]
+        assert not dialer.ledger

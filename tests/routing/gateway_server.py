@@ -143,6 +143,10 @@ def config_of(
     }
 
 
+KEY = "test-key"
+"""What commands present."""
+
+
 @contextlib.asynccontextmanager
 async def serving_gateway(
     folder: Path,
@@ -162,6 +166,7 @@ async def serving_gateway(
         GatewayFlags(),
         own,
         instance="test-instance",
+        key=KEY,
         env_file=env_file,
         verbose=verbose,
         dialer=dialer,

@@ -31,7 +31,7 @@ def test_a_problem_of_the_model_is_not_one_of_its_provider() -> None:
         catalog(make_provider("a", models=elsewhere), make_provider("b", models=elsewhere, problem="no key"))
     )
     problem = table.route("a/m").targets[0].problem
-    assert problem is not None and "its own baseUrl" in problem
+    assert problem is not None and "its own baseUrl" in problem.message
     assert table.route("b/m").targets[0].problem is None
 
 

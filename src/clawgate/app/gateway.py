@@ -47,16 +47,17 @@ def build_gateway(
     environment: Mapping[str, str],
     *,
     instance: str,
+    key: str = "",
     env_file: str | None = None,
     state: Path | None = None,
     verbose: bool = False,
     dialer: Dialer | None = None,
     add_secrets: AddSecrets = lambda secrets: None,
 ) -> GatewayRole:
-    """Build a gateway.
+    """Build a gateway. Raises `SettingsInvalid`.
 
-    ``environment`` is the process's own, ``env_file`` the file that --env-file names; ``state`` is OpenClaw's state
-    folder, by default that of the config file; ``add_secrets`` is called with every secret. Raises `SettingsInvalid`.
+    ``environment`` is the process's own, ``env_file`` the file that --env-file names; ``key`` is the one that commands
+    present; ``state`` is OpenClaw's state folder, by default that of the config file.
     """
     settings = gateway_settings(file, flags)
     dialer = dialer or Dialer()
@@ -80,12 +81,11 @@ def build_gateway(
     plugins.running_requests = router.running_requests
     connections = _connections(settings, router, via, verbose=verbose)
     report = partial(write_report, state / "clawgate", instance)
-    watcher = ConfigWatcher(
-        file, flags, environment, env_file, router, connections, plugins, add_secrets, report
-    )
+    watched = (file, flags, environment, env_file)
+    watcher = ConfigWatcher(*watched, router, connections, plugins, add_secrets, report)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
-    control = ControlApi(router, instance=instance, draining=lambda: connections.draining, source=discovery)
+    control = ControlApi(router, instance, lambda: connections.draining, source=discovery, key=key)
     return GatewayRole(
         name="gateway",
         connections=connections,

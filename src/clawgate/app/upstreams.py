@@ -74,6 +74,9 @@ def provider_upstream(
         prefix=provider.path,
         replaces="/v1",
         credential=provider.credential,
+        credential_advice=(
+            f"check the credential of the provider '{provider.id}', also with: clawgate models status --probe"
+        ),
         limits=_provider_time_limits(provider),
         pool_limits=PoolLimits(
             max_connections=provider.max_connections,
@@ -127,14 +130,19 @@ def why_unusable(error: OSError, *files: str | None) -> str:
 
 
 def _provider_tls(provider: Provider) -> ssl.SSLContext:
+    """Raises ValueError with what is wrong with the files."""
     ca = provider.ca
-    with _as_file(provider.certificate) as certificate, _as_file(provider.key) as key:
-        context = tls_context(
-            ca_file=ca if ca is not None and _PEM not in ca else None,
-            ca_text=ca if ca is not None and _PEM in ca else None,
-            certificate=certificate,
-            key=key,
-        )
+    try:
+        with _as_file(provider.certificate) as certificate, _as_file(provider.key) as key:
+            context = tls_context(
+                ca_file=ca if ca is not None and _PEM not in ca else None,
+                ca_text=ca if ca is not None and _PEM in ca else None,
+                certificate=certificate,
+                key=key,
+            )
+    except OSError as error:
+        files = [file for file in (ca, provider.certificate, provider.key) if file and _PEM not in file]
+        raise ValueError(f"its request.tls: {why_unusable(error, *files)}") from error
     if provider.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -18,12 +18,13 @@ import click
 from clawgate.cli.effect import effect_of, print_effect
 from clawgate.cli.errors import UNCHANGED, fail, fail_invalid_config
 from clawgate.cli.paths import Paths, find_paths, read_config_at
-from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
+from clawgate.policy.model_routing import ModelRef
 from clawgate.settings.atomic_write import WriteFailed
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.update import NOT_WRITTEN, WriteResult, update
 
 if TYPE_CHECKING:
+    from clawgate.processes.instance.availability import KnownAvailability
     from clawgate.providers.catalog import Catalog
     from clawgate.settings.openclaw.config_file import ConfigFile
 
@@ -45,17 +46,12 @@ class LoadedConfig:
 
         return build_catalog(self.file.config, self.file.unset, self.file.environment)
 
-    def resolve(self, model: str) -> ResolvedModel:
-        """Return the chain of models that would serve a request for ``model``. Raises `ModelNotFound`."""
-        catalog = self.catalog
-        return resolve(
-            model,
-            providers=catalog.providers,
-            aliases=catalog.aliases,
-            primary=catalog.primary,
-            fallbacks=catalog.fallbacks,
-            listed=catalog.listed(),
-        )
+    @cached_property
+    def known(self) -> KnownAvailability:
+        """Whether requests are sent to the providers, as the running gateway or else the config shows it."""
+        from clawgate.processes.instance.availability import known_availability
+
+        return known_availability(self.catalog, self.paths.folder, self.path)
 
     def parse_model(self, name: str) -> ModelRef | None:
         """Return the model of an alias or of ``provider/model``, whether its provider exists or not."""

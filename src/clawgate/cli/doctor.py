@@ -36,29 +36,35 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
     The exit status is 1 if there are errors. Nothing is changed without --fix, and no request is sent except to the
     gateway of this machine.
     """
-    diagnostics = _examine(config)
+    diagnostics, based_on = _examine(config)
     done: list[str] = []
     if fix:
         done = _fix(diagnostics, config, yes=yes, quiet=as_json)
-        diagnostics = _examine(config) if done else diagnostics
+        if done:
+            diagnostics, based_on = _examine(config)
     errors = sum(name == "error" for name in map(_severity, diagnostics))
     if as_json:
-        output = {"ok": not errors, "findings": list(map(_to_json, diagnostics)), "done": done}
+        findings = list(map(_to_json, diagnostics))
+        output = {"ok": not errors, "findings": findings, "done": done, "basedOn": based_on}
         click.echo(json.dumps(output, indent=2))
     else:
         _print_diagnostics(diagnostics, errors)
+        if based_on:
+            click.echo(f"Based on {based_on}.")
     if errors:
         sys.exit(ExitCode.FAILED)
 
 
-def _examine(config: str | None) -> list[Diagnostic]:
+def _examine(config: str | None) -> tuple[list[Diagnostic], str]:
+    """Return the diagnostics, and what showed whether the providers can serve."""
     from clawgate.app.doctor.checks import run_checks
     from clawgate.app.doctor.facts import gather
 
     try:
-        return run_checks(gather(dict(os.environ), config))
+        facts = gather(dict(os.environ), config)
     except SettingsInvalid as error:
         raise click.UsageError(str(error)) from error
+    return run_checks(facts), facts.based_on
 
 
 def _fix(diagnostics: list[Diagnostic], config: str | None, *, yes: bool, quiet: bool) -> list[str]:

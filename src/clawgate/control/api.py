@@ -7,6 +7,7 @@ provider: the catalog is read, and the models that were discovered.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -20,9 +21,13 @@ from starlette.routing import Route
 
 from clawgate import __version__
 from clawgate.errors import GatewayError, ModelNotFound
+from clawgate.policy.local_hosts import is_loopback
+from clawgate.processes.instance.health_client import KEY_HEADER
+from clawgate.providers.availability import Availability, encode, encode_error
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.response.error_response import status_of
+from clawgate.routing.plugin_hooks import LAST_LINES
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.openai import errors as openai_errors
@@ -48,19 +53,24 @@ class ListedModel(msgspec.Struct, frozen=True):
 
 
 class ControlApi:
-    """The handlers of one gateway. ``instance`` identifies this process to `clawgate gateway health`."""
+    """The handlers of one gateway. ``instance`` identifies this process to `clawgate gateway health`.
+
+    ``key`` is what commands of this user present to learn the state of each provider; "" if there are none.
+    """
 
     def __init__(
         self,
         router: ModelRouter,
-        *,
         instance: str,
         draining: Callable[[], bool],
+        *,
         source: ModelSource,
+        key: str = "",
     ) -> None:
         self._router = router
         self._source = source
         self._instance = instance
+        self._key = key
         self._draining = draining
         self._started_at = time.monotonic()
 
@@ -75,16 +85,47 @@ class ControlApi:
         )
 
     async def health(self, request: Request) -> JSONResponse:
-        body = {
+        body: dict[str, object] = {
             "ok": True, "status": "live", "version": __version__, "role": "gateway", "instance": self._instance,
         }  # fmt: skip
+        if self._has_key(request):
+            availability = self._availability
+            serving_error = availability.serving_error()
+            body |= {
+                "providers": encode(availability),
+                "failing": list(availability.failing()),
+                "serving": serving_error
+                and {**encode_error(serving_error), "status": status_of(serving_error)},
+            }
         return JSONResponse(body, headers=_NOT_STORED)
 
     async def ready(self, request: Request) -> JSONResponse:
+        error = self._availability.serving_error()
         failing = ["gateway-draining"] if self._draining() else []
         uptime = round((time.monotonic() - self._started_at) * 1000)
-        body = {"ready": not failing, "failing": failing, "uptimeMs": uptime}
+        body: dict[str, object] = {
+            "ready": not failing and error is None,
+            "failing": failing,
+            "uptimeMs": uptime,
+        }
+        if error is not None:
+            failing.append("models")
+            body["code"] = error.code
+            if (
+                self._has_key(request)
+                or request.scope["state"].get("caller") is not None
+                or _is_local(request)
+            ):
+                body["reason"] = error.message.partition(LAST_LINES)[0]
         return JSONResponse(body, status_code=503 if failing else 200, headers=_NOT_STORED)
+
+    @property
+    def _availability(self) -> Availability:
+        return Availability(self._router.catalog, self._router.provider_error)
+
+    def _has_key(self, request: Request) -> bool:
+        presented = request.headers.get(KEY_HEADER, "")
+        return bool(self._key) and secrets.compare_digest(presented.encode(), self._key.encode())
 
     async def models(self, request: Request) -> JSONResponse:
         catalog = self._router.catalog
@@ -115,7 +156,7 @@ class ControlApi:
             return listed
         if not name:
             raise ModelNotFound("missing model name; GET /v1/models lists all models")
-        ref = self._router.resolve(name).ref
+        ref = catalog.resolve(name).ref
         provider = catalog.providers[ref.provider]
         ids = [model.id for model in provider.models] or await self._source.models_of(provider)
         if ref.model not in ids:
@@ -142,6 +183,15 @@ def list_models(
         if known is not None and known.model_problem(ref.model) is None:
             models.setdefault(alias, ListedModel(alias, str(ref), known))
     return models
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the request comes from this machine, and not through a reverse proxy on it."""
+    client = request.client
+    is_forwarded = any(
+        name.startswith(("x-forwarded", "forwarded", "via", "cf-")) for name in request.headers
+    )
+    return client is not None and is_loopback(client.host) and not is_forwarded
 
 
 def _is_anthropic(request: Request) -> bool:

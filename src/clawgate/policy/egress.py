@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from clawgate.errors import EgressDenied, PrivateNetworkBlocked
+
 Address = IPv4Address | IPv6Address
 
 
@@ -146,6 +148,18 @@ def classify_host(host: str) -> Reason:
         return Reason.METADATA
     address = _parse_ipv4(host)
     return classify(address) if address is not None else decide_text(host, allow_private=False).reason
+
+
+def denied(target: object, address: str, reason: Reason, setting: str) -> EgressDenied:
+    """Return the error for an ``address`` of ``target``; ``setting`` is the key path that would allow a private one."""
+    if setting and reason in (Reason.LOOPBACK, Reason.PRIVATE):
+        return PrivateNetworkBlocked(
+            f"{target}: {address} is a {reason} address, which its configuration does not allow; "
+            f"set {setting} to true if this is your own server"
+        )
+    return EgressDenied(
+        f"{target}: {address} must not be dialled ({reason}); configure an upstream at another address"
+    )
 
 
 def _parse_ipv4(host: str) -> IPv4Address | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from clawgate.plugins.host.implied_providers import implied_blocks
-from clawgate.policy.model_routing import ModelRef
+from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.providers.provider import Provider
 from clawgate.providers.provider_builder import build_provider
@@ -38,6 +38,17 @@ class Catalog:
         return {
             name: tuple(model.id for model in provider.models) for name, provider in self.providers.items()
         }
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """Return the chain of models that serves a request for ``name``. Raises `ModelNotFound`."""
+        return resolve(
+            name,
+            providers=self.providers,
+            aliases=self.aliases,
+            primary=self.primary,
+            fallbacks=self.fallbacks,
+            listed=self.listed(),
+        )
 
 
 def build_catalog(

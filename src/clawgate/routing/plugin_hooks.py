@@ -33,6 +33,9 @@ _RESERVED = frozenset(
 )  # fmt: skip
 """Headers that a plugin must not set: framing, credentials, and the gateway's own."""
 
+LAST_LINES = "; its last lines: "
+"""What separates the reason of an unavailable provider from the last output of its program."""
+
 MapError = Callable[[int, bytes], MappedError | None]
 TransformRequest = Callable[[UpstreamRequest], UpstreamRequest]
 

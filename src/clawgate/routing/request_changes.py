@@ -38,6 +38,16 @@ def same_dialect_changes(provider: Provider, compat: Compat) -> SameDialect:
     return SameDialect(compat, is_anthropic=is_anthropic)
 
 
+def no_counterpart(provider: Provider, path: bytes) -> InvalidRequest | None:
+    """Return the error of a request in another dialect than the provider's; None if its path has a translation."""
+    if path in (CHAT, MESSAGES):
+        return None
+    return InvalidRequest(
+        f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
+        f"there; use {CHAT.decode()} or {MESSAGES.decode()}, or a provider that speaks this dialect"
+    )
+
+
 def translation_to(
     provider: Provider,
     ref: ModelRef,
@@ -50,11 +60,8 @@ def translation_to(
     created: int,
 ) -> Translation:
     """Return the translation to the provider's dialect. Raises `InvalidRequest` for a path that has none."""
-    if path not in (CHAT, MESSAGES):
-        raise InvalidRequest(
-            f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
-            f"there; use {CHAT.decode()} or {MESSAGES.decode()}, or a provider that speaks this dialect"
-        )
+    if (error := no_counterpart(provider, path)) is not None:
+        raise error
     return translation(
         client,
         Dialect.MESSAGES if provider.api == Dialect.MESSAGES else Dialect.CHAT,

@@ -9,15 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 
-from clawgate.errors import (
-    GatewayError,
-    GatewayUnavailable,
-    ProviderNotConfigured,
-    ProviderUnavailable,
-    UpstreamUnreachable,
-)
+from clawgate.errors import GatewayError, ProviderUnavailable, UpstreamUnreachable
 from clawgate.policy.fallback import should_fall_back
-from clawgate.policy.model_routing import ResolvedModel
+from clawgate.providers.availability import not_configured, provider_error, with_earlier
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.admission.plan import AdmittedHead
@@ -76,19 +70,30 @@ class ModelRouter:
                 self._retire(self._upstreams.pop(name))
 
     def connect(self, provider: Provider) -> ProviderUpstream:
-        """Return the connections of ``provider``. Raises `ProviderNotConfigured`."""
+        """Return the connections of ``provider``. Raises `ProviderNotConfigured`, `EgressDenied`."""
         known = self._providers.get(provider.id)
         if known is not None and (known.provider is provider or known.provider == provider):
             return known
-        problem = provider.problem
-        if problem is None:
-            try:
-                upstream = self._make_upstream(provider)
-            except (ValueError, OSError) as error:
-                problem = str(error)
-            else:
-                return self._keep(ProviderUpstream(provider, upstream))
-        raise ProviderNotConfigured(f"the provider '{provider.id}' is not configured: {problem}")
+        if (error := provider_error(provider)) is not None:
+            raise error
+        try:
+            return self._keep(ProviderUpstream(provider, self._make_upstream(provider)))
+        except (ValueError, OSError) as unusable:
+            raise not_configured(provider, str(unusable)) from unusable
+
+    def provider_error(self, provider: Provider) -> GatewayError | None:
+        """Return the error of every request to ``provider`` now, None if requests are sent."""
+        try:
+            self.open(provider, None)
+        except GatewayError as error:
+            return error
+        return None
+
+    def open(self, provider: Provider, problem: GatewayError | None) -> ProviderUpstream:
+        """Return the connections for a request; ``problem`` is its model's. Raises where nothing may be sent."""
+        if (error := self.hooks.unavailable(provider.id) or problem) is not None:
+            raise error.with_message(error.message)  # a copy: it may be shared
+        return self.connect(provider)
 
     def _keep(self, made: ProviderUpstream) -> ProviderUpstream:
         """Keep it for further requests, unless the config has changed meanwhile: then it serves this one alone."""
@@ -109,10 +114,6 @@ class ModelRouter:
         name = provider.encode("ascii", "replace")
         upstreams = (*self._upstreams.values(), *self._retired)
         return sum(one.pool.busy_count for one in upstreams if one.name == name)
-
-    def resolve(self, name: str) -> ResolvedModel:
-        """Return the model that ``name`` means. Raises `ModelNotFound`."""
-        return self._table.resolve(name)
 
     def route(self, head: AdmittedHead, body: bytes) -> FallbackChain:
         """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`. Touches nothing of the loop's."""
@@ -135,22 +136,19 @@ class FallbackChain:
         self.model = request.field.name or route.targets[0].name
 
     def first_attempt(self) -> ProviderAttempt:
-        """Raises `GatewayUnavailable` where no provider of the chain can be used, `InvalidRequest`."""
+        """Raises the error of the last provider where none of the chain can be used, `InvalidRequest`."""
         router = self._router
         while True:
             target = self._targets[self._next]
-            provider = target.provider
             self._next += 1
             try:
-                if target.problem is not None:
-                    raise ProviderNotConfigured(target.problem)
-                if (unavailable := router.hooks.unavailable(provider.id)) is not None:
-                    raise unavailable
-                connected = router.connect(provider)
-            except GatewayUnavailable as error:
-                if self._next == len(self._targets):
+                connected = router.open(target.provider, target.problem)
+            except GatewayError as error:
+                reason = should_fall_back(None, error)
+                if reason is None or self._next == len(self._targets):
+                    self._current = self._current or target
                     raise
-                self._note(target, error.message, should_fall_back(None, error) or error.code)
+                self._note(target, error.message, reason)
                 continue
             attempt = ProviderAttempt(
                 connected,
@@ -187,15 +185,14 @@ class FallbackChain:
         """Return ``error`` for the client: with the provider's name, and the attempts before."""
         target = self._current or self._targets[0]
         others = [failure for failure in self._failed if not failure.startswith(f"{target.name} ")]
-        before = f" (also: {', '.join(others)})" if others else ""
         if isinstance(error, UpstreamUnreachable):
             provider = target.provider.id
-            return ProviderUnavailable(
+            error = ProviderUnavailable(
                 f"the provider '{provider}' is not available: {error.message} "
-                f"(its address: models.providers.{provider}.baseUrl){before}",
+                f"(its address: models.providers.{provider}.baseUrl)",
                 retry_after=error.retry_after,
             )
-        return error.with_message(error.message + before) if before else error
+        return with_earlier(error, others)
 
     def _note(self, target: RouteTarget, detail: str, reason: str) -> None:
         self._failed.append(f"{target.name} {reason}")

@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
+from clawgate.errors import GatewayError
+from clawgate.policy.model_routing import ModelRef, ResolvedModel
+from clawgate.providers.availability import model_error
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
 from clawgate.routing.request_changes import compat_of, same_dialect_changes
@@ -32,8 +34,8 @@ class RouteTarget(msgspec.Struct, frozen=True, eq=False):
     provider: Provider
     model: Model | None
     """None where the config does not list it."""
-    problem: str | None
-    """Why requests for this model cannot be sent though its provider is ready; None when they can."""
+    problem: GatewayError | None
+    """The error of requests for this model alone, whose provider is ready."""
     attribution: bytes
     """Header lines that name provider and model."""
     compat: Compat
@@ -54,26 +56,13 @@ class RoutingTable:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self._listed = catalog.listed()
         self._routes: dict[str, Route] = {}
-
-    def resolve(self, name: str) -> ResolvedModel:
-        """Return the model that ``name`` means. Raises `ModelNotFound`."""
-        catalog = self.catalog
-        return resolve(
-            name,
-            providers=catalog.providers,
-            aliases=catalog.aliases,
-            primary=catalog.primary,
-            fallbacks=catalog.fallbacks,
-            listed=self._listed,
-        )
 
     def route(self, name: str) -> Route:
         """Return the route of ``name``. Raises `ModelNotFound`."""
         route = self._routes.get(name)
         if route is None:
-            resolved = self.resolve(name)
+            resolved = self.catalog.resolve(name)
             route = Route(resolved, tuple(self._target(ref) for ref in resolved.chain))
             if len(name) <= _LONGEST_NAME and len(self._routes) < _MAX_NAMES:
                 self._routes[name] = route
@@ -88,7 +77,7 @@ class RoutingTable:
             name=str(ref),
             provider=provider,
             model=model,
-            problem=provider.model_problem(ref.model) if provider.problem is None else None,
+            problem=model_error(provider, ref.model),
             attribution=attribution_headers(ref),
             compat=compat,
             same_dialect=same_dialect_changes(provider, compat),

@@ -112,7 +112,7 @@ def test_one_that_ends_at_once_is_told_with_its_last_lines(tmp_path: Path) -> No
     async def steps(host: Host, service: ProxyService) -> None:
         await until_state(host, service, "backing_off", "given_up")
         why = service.unavailable()
-        assert why is not None and "could not find Claude Code executable" in why.reason
+        assert why is not None and "could not find Claude Code executable" in why.lines
 
     served(tmp_path, steps, command=program, restartDelayMs=5000)
 

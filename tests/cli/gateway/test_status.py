@@ -140,6 +140,7 @@ def test_status_names_the_owner_of_the_port() -> None:
         },
         "runtime": {"status": "stopped"},
         "probe": {"ok": False, "error": "what answers there is no clawgate"},
+        "models": {"ok": False, "error": None, "failing": {}},
         "cli": {"version": "1"},
         "logFile": None,
     }

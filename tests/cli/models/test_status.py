@@ -9,12 +9,21 @@ from typing import Any
 import pytest
 
 from clawgate.app.provider_probe import ProviderProbeResult
-from clawgate.cli.models.status import blocked, egress_rule, print_status, status_json
+from clawgate.cli.models.status import egress_rule, print_status, status_json
+from clawgate.processes.instance.availability import KnownAvailability
+from clawgate.providers.availability import Availability, egress_error, provider_error
 from clawgate.providers.provider import Provider
 from clawgate.wire.http.url import parse_url
 from tests.cli.catalogs import catalog
 
 PATH = Path("/config/openclaw.json")
+KNOWN = KnownAvailability(
+    Availability(catalog(), provider_error), "config", "the config alone; no gateway is running"
+)
+NOT_CONFIGURED = (
+    "the provider 'lan' is not configured: its credential is not set: set NO_SUCH_KEY (models.providers.lan.apiKey "
+    "refers to it)"
+)
 SEEN = {
     "owl": ProviderProbeResult("reachable", "", 1.5),
     "far": ProviderProbeResult("unauthorized", "it refuses a credential", 2.0),
@@ -22,7 +31,7 @@ SEEN = {
 
 
 def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    print_status(PATH, catalog(), SEEN)
+    print_status(PATH, KNOWN, SEEN)
     said = capsys.readouterr().out
     for line in (
         "Config        : /config/openclaw.json (does not exist; using defaults)",
@@ -30,7 +39,8 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         "Fallbacks (1) : far/sonnet",
         "Aliases (2)   : fast -> owl/qwen, smart -> far/sonnet",
         "  apiKey is not sent: request.auth is used instead",
-        "  not ready: its credential is not set: set NO_SUCH_KEY (models.providers.lan.apiKey refers to it)",
+        f"  status 503 (provider_not_configured): {NOT_CONFIGURED}",
+        "Based on the config alone; no gateway is running.",
         "  unauthorized: it refuses a credential",
     ):
         assert line in said.splitlines()
@@ -43,7 +53,7 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_for_programs() -> None:
-    said: dict[str, Any] = status_json(PATH, catalog(), SEEN)
+    said: dict[str, Any] = status_json(PATH, KNOWN, SEEN)
     text = json.dumps(said)
     assert "canary" not in text
     assert said["defaultModel"] == "owl/qwen" and said["fallbacks"] == ["far/sonnet"]
@@ -72,4 +82,4 @@ def test_for_programs() -> None:
 def test_the_egress_rule(url: str | None, trusted: bool, proxy: str | None, rule: str) -> None:
     origin = parse_url(url)[0] if url else None
     provider = Provider(id="a", api="x", origin=origin, allow_private=trusted, proxy=proxy)
-    assert egress_rule(provider) == rule and blocked(provider) == (rule == "blocked")
+    assert egress_rule(provider) == rule and (egress_error(provider) is not None) == (rule == "blocked")

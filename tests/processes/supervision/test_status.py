@@ -37,15 +37,31 @@ def test_each_phase_has_its_text_and_next_step(
     phase: Phase, next_try: float | None, text: str, seconds: int
 ) -> None:
     at = None if next_try is None else 100.0 + next_try
-    state = State(phase=phase, since=90.0, next_try_at=at, quick_crashes=5, port_owner="node (pid 9)")
+    state = State(
+        phase=phase, since=90.0, next_try_at=at, quick_crashes=5, port_owner="node (pid 9)", exit="x"
+    )
     shown = ChildStatus("claude-proxy", state, (), 100.0)
     why = unavailable(shown)
     assert why is not None and text in why.reason and why.retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("phase", "text"),
+    [
+        ("given_up", "p could not be started (no such file). Fix that;"),
+        ("backing_off", "is tried again in 2 s"),
+    ],
+)
+def test_what_could_not_be_started_did_not_end(phase: Phase, text: str) -> None:
+    why = unavailable(ChildStatus("p", State(phase=phase, reason="no such file", next_try_at=3.0), (), 1.0))
+    assert why is not None and text in why.reason
+    assert "failed" not in why.reason and "exited" not in why.reason and "last lines" not in why.reason
+
+
 def test_the_last_lines_are_included_where_they_explain_the_phase() -> None:
     down = ChildStatus("p", State(phase="given_up"), LINES, 1.0)
-    assert "second | third | Error: Claude CLI not found" in str(unavailable(down))
+    why = unavailable(down)
+    assert why is not None and why.lines == ("second", "third", "Error: Claude CLI not found")
     taken = ChildStatus("p", State(phase="port_taken"), LINES, 1.0)
     assert "Error" not in str(unavailable(taken))
 

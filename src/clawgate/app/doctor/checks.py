@@ -80,7 +80,8 @@ class ProviderFact:
     """``is_used``: it is the default, a fallback, or in the config; a built-in provider that is not may lack a key.
 
     ``allow_private_setting`` is the key path that allows a private address. ``shortest_masked``: the least length of a
-    credential that is masked in logs and errors, 0 if its credential is long enough or there is none.
+    credential that is masked in logs and errors, 0 if its credential is long enough or there is none. ``is_down``: the
+    running gateway could not use it although it is configured.
     """
 
     name: str
@@ -89,6 +90,7 @@ class ProviderFact:
     is_used: bool = True
     allow_private_setting: str = ""
     shortest_masked: int = 0
+    is_down: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,10 @@ class Facts:
     port_owner: str | None = None
     """The other program that has the port of the gateway."""
     providers: tuple[ProviderFact, ...] = ()
+    serving_problem: str | None = None
+    """Why requests for the default model would fail."""
+    based_on: str = ""
+    """What showed whether the providers can serve, as a phrase."""
     primary: str | None = None
     catalog_notes: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
@@ -227,6 +233,9 @@ def check_providers(facts: Facts) -> Iterator[Diagnostic]:
     if facts.providers and all(provider.problem is not None for provider in facts.providers):
         fix = "clawgate models auth login, or set a key such as OPENAI_API_KEY"
         yield Diagnostic(("models", "providers"), "no provider can serve, so every request fails", fix=fix)
+    elif facts.primary is not None and facts.serving_problem is not None:
+        path = ("agents", "defaults", "model", "primary")
+        yield Diagnostic(path, "requests for the default model would fail", fix=facts.serving_problem)
     elif facts.primary is None:
         path = ("agents", "defaults", "model", "primary")
         message = "no default model is set: only requests that name provider/model are served"
@@ -238,7 +247,8 @@ def check_providers(facts: Facts) -> Iterator[Diagnostic]:
 def _check_provider(provider: ProviderFact) -> Iterator[Diagnostic]:
     path: KeyPath = ("models", "providers", provider.name)
     if provider.problem is not None:
-        yield Diagnostic(path, f"{provider.name} cannot serve", Severity.WARNING, provider.problem)
+        severity = Severity.ERROR if provider.is_down else Severity.WARNING
+        yield Diagnostic(path, f"{provider.name} cannot serve", severity, provider.problem)
     for note in provider.notes:
         message = f"{provider.name}: {note}"
         if provider.allow_private_setting and "blocked" in note:

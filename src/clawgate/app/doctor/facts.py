@@ -20,15 +20,16 @@ from typing import Any
 
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
 from clawgate.app.gateway_token import start_problems
+from clawgate.errors import EgressDenied, ProviderUnavailable
 from clawgate.plugins.host.bundled import local_providers
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.policy.redaction import SHORTEST_SECRET
-from clawgate.processes.instance.daemon import endpoint_of
-from clawgate.processes.instance.health_client import check_health
+from clawgate.processes.instance.availability import check_instance, known_availability
 from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 from clawgate.processes.port_owner import port_owner
-from clawgate.providers.catalog import Catalog, build_catalog
+from clawgate.providers.availability import Availability
+from clawgate.providers.catalog import build_catalog
 from clawgate.settings.fields import variables_of
 from clawgate.settings.openclaw import own_settings
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
@@ -43,7 +44,6 @@ logger = logging.getLogger("clawgate.doctor")
 
 _OWN_ENTRIES = (ServerSettings.ENTRY, own_settings.ENTRY, "owl")
 """Entries that clawgate reads although they are no plugins."""
-_SECONDS = 3.0
 _MOST_FILES = 200
 _AUTH_VARIABLES = [
     variable for name in ("token", "password") for variable in variables_of(GatewayAuth.model_fields[name])
@@ -70,7 +70,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         found["config_problems"] = tuple(error.problems)
         port = _DEFAULT_PORT
     else:
-        found |= _from_config(file, environment)
+        found |= _from_config(file, environment, folder)
         found["plugin_diagnostics"] = tuple(plugin_diagnostics(file, state))
         port = found.pop("wanted_port")
     _, file_limit = resource.getrlimit(resource.RLIMIT_NOFILE)  # the gateway raises the soft limit to it
@@ -94,11 +94,15 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
     )
 
 
-def _from_config(file: ConfigFile, environment: Mapping[str, str]) -> dict[str, Any]:
+def _from_config(file: ConfigFile, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
     gateway = file.config.gateway
     environment = {**file.environment, **environment}
     catalog = build_catalog(file.config, file.unset, environment)
+    known = known_availability(catalog, folder, file.path)
+    serving_error = known.availability.serving_error()
     return {
+        "based_on": known.source,
+        "serving_problem": serving_error and serving_error.message,
         "wanted_port": listens_at(file, GatewayFlags())[1],
         "config_warnings": tuple(file.warnings),
         "start_problems": tuple(start_problems(file, GatewayFlags())),
@@ -109,14 +113,15 @@ def _from_config(file: ConfigFile, environment: Mapping[str, str]) -> dict[str, 
             or gateway.auth.password
             or any(environment.get(name) for name in _AUTH_VARIABLES)
         ),
-        "providers": tuple(_providers(catalog)),
+        "providers": tuple(_providers(known.availability)),
         "primary": str(catalog.primary) if catalog.primary else None,
         "catalog_notes": catalog.notes,
         "plugins": tuple(file.config.plugins.entries),
     }
 
 
-def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
+def _providers(availability: Availability) -> Iterator[ProviderFact]:
+    catalog = availability.catalog
     named = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
     for provider in catalog.providers.values():
         used = not provider.built_in or provider.id in named
@@ -127,21 +132,20 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
             and max(map(len, spellings)) < SHORTEST_SECRET
             and provider.id not in local_providers()
         )
+        error = availability.error_of(provider)
         yield ProviderFact(
             provider.id,
-            provider.problem,
+            None if error is None or isinstance(error, EgressDenied) else error.message,
             provider.notes,
             used,
             allow_private_setting=provider.allow_private_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
+            is_down=isinstance(error, ProviderUnavailable),
         )
 
 
 def _health_problem(running: RunningInstance | None) -> str | None:
-    if running is None or running.url is None:
-        return None
-    host, port, tls = endpoint_of(running.url)
-    return check_health(host, port, seconds=_SECONDS, instance=running.instance, tls=tls).error or None
+    return None if running is None or running.url is None else check_instance(running).error or None
 
 
 def _files(config: Path, state: Path) -> Iterator[FileFact]:

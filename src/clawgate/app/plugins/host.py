@@ -25,7 +25,7 @@ from clawgate.plugins.host.isolation import IsolatedService, PluginFailed
 from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings, secrets_in
 from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.policy.redaction import Redactor
-from clawgate.routing.plugin_hooks import MapError, TransformRequest
+from clawgate.routing.plugin_hooks import LAST_LINES, MapError, TransformRequest
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid
 
@@ -320,7 +320,8 @@ class PluginHost:
 
 
 def _unavailable(provider: str, why: Unavailable) -> ProviderUnavailable:
-    lines = f"; its last lines: {' | '.join(why.lines)}" if why.lines else ""
+    lines = LAST_LINES + " | ".join(why.lines) if why.lines else ""
     return ProviderUnavailable(
-        f"the provider '{provider}' is not available: {why.reason}{lines}", retry_after=why.retry_after
+        f"the provider '{provider}' is not available: {why.reason.removesuffix('.')}{lines}",
+        retry_after=why.retry_after,
     )

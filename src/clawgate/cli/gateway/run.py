@@ -138,6 +138,7 @@ class GatewayRun:
             self._flags,
             os.environ,
             instance=self._instance.id,
+            key=self._instance.key,
             env_file=options.env_file,
             state=paths.state,
             verbose=options.verbose,

@@ -23,7 +23,9 @@ _LOOPBACK = "127.0.0.1"
 @click.command("status", short_help="Show service, config, process, address, log file.")
 @path_options
 @json_option
-@click.option("--require-ok", is_flag=True, help="Exit with status 1 unless the gateway runs and is healthy.")
+@click.option(
+    "--require-ok", is_flag=True, help="Exit with status 1 unless the gateway runs, is healthy and can serve."
+)
 def status(config: str | None, as_json: bool, require_ok: bool) -> None:
     """Show the state of the gateway: service, config, process, address, log file.
 
@@ -31,32 +33,40 @@ def status(config: str | None, as_json: bool, require_ok: bool) -> None:
     """
     state = gather(find_paths(config))
     click.echo(json.dumps(state, indent=2) if as_json else "\n".join(to_lines(state)))
-    if require_ok and not (state["probe"]["ok"] and state["runtime"]["status"] == "running"):
+    if require_ok and not (
+        state["probe"]["ok"] and state["models"]["ok"] and state["runtime"]["status"] == "running"
+    ):
         sys.exit(ExitCode.FAILED)
 
 
-@click.command("health", short_help="Check that the gateway responds and is healthy.")
+@click.command("health", short_help="Check that the gateway responds and can serve.")
 @path_options
 @json_option
 @timeout_option(_PROBE_SECONDS, "Time limit for the response.")
 def health(config: str | None, as_json: bool, timeout: float) -> None:
-    """Check that the gateway responds and is healthy; the exit status is 1 if not."""
+    """Check that the gateway responds, and sends requests for the default model to a provider.
+
+    Without a default model one provider has to be available. The exit status is 1 if not.
+    """
     paths = find_paths(config)
     running = _running(paths)
     file, _ = (None, []) if running else read_config_at(paths)
-    probe = _probe(paths, running, file, timeout)
+    probe, models = _probe(paths, running, file, timeout)
+    ok = probe["ok"] and models["ok"]
     if as_json:
-        click.echo(json.dumps(probe))
+        click.echo(json.dumps({**probe, "ok": ok, "models": models}))
     else:
         click.echo("Gateway Health")
         click.echo(
             f"OK ({probe['durationMs']:.0f}ms)"
-            if probe["ok"]
-            else f"Not healthy ({probe.get('address', 'no address yet')}): {probe['error']}"
+            if ok
+            else f"Not healthy ({probe.get('address', 'no address yet')}): {probe.get('error') or _reason(models)}"
         )
+        for line in _failing(models):
+            click.echo(line)
         if not probe["ok"] and running is None:
             click.echo("  next: clawgate gateway start, or clawgate gateway status")
-    if not probe["ok"]:
+    if not ok:
         sys.exit(ExitCode.FAILED)
 
 
@@ -79,6 +89,7 @@ def gather(paths: Paths) -> dict[str, Any]:
             "flags": list(running.flags),
         }
         port = running.port or port
+    probe, models = _probe(paths, running, file, _PROBE_SECONDS)
     return {
         "cli": {"version": __version__},
         "service": service_state(),
@@ -98,7 +109,8 @@ def gather(paths: Paths) -> dict[str, Any]:
             "wouldNotStart": [] if running else _start_problems(file),
         },
         "runtime": runtime,
-        "probe": _probe(paths, running, file, _PROBE_SECONDS),
+        "probe": probe,
+        "models": models,
         "logFile": running.log if running else str(paths.log) if paths.log.exists() else None,
     }
 
@@ -126,6 +138,10 @@ def to_lines(state: dict[str, Any]) -> list[str]:
         if probe["ok"]
         else f"Connectivity probe: failed ({probe['error']})"
     )
+    models = state["models"]
+    if runtime["status"] == "running":
+        lines.append("Models: ok" if models["ok"] else f"Models: requests would fail with {_reason(models)}")
+        lines += _failing(models)
     log = state["logFile"] or (
         "none; it logs to its standard error" if runtime["status"] != "stopped" else "none yet"
     )
@@ -178,20 +194,46 @@ def _admission_problem(paths: Paths, running: Any) -> str:
     return f"it admits no caller until its config is corrected: {'; '.join(report.problems)}"
 
 
-def _probe(paths: Paths, running: Any, file: Any, seconds: float) -> dict[str, Any]:
-    """Probe the gateway that holds the state folder.
+def _probe(paths: Paths, running: Any, file: Any, seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Probe the gateway that holds the state folder; return its health, and whether it can serve.
 
     If none is running, no response on the configured port is healthy: the program that listens there is another one.
     """
+    from clawgate.processes.instance.availability import check_instance
     from clawgate.processes.instance.daemon import endpoint_of
     from clawgate.processes.instance.health_client import check_health
 
-    if running is not None and running.url is None:
-        return {"ok": False, "durationMs": 0, "error": "it does not serve yet"}
-    host, port, tls = endpoint_of(running.url) if running else (_LOOPBACK, _address(file)[1], False)
-    found = check_health(host, port, seconds=seconds, instance=running.instance if running else None, tls=tls)
+    host, port = _LOOPBACK, 0
+    if running is None:
+        port = _address(file)[1]
+        found = check_health(host, port, seconds=seconds)
+    else:
+        found = check_instance(running, seconds)
+        host, port, _ = endpoint_of(running.url or "")
     error = found.error or _admission_problem(paths, running)
     if running is None and found.body is not None:
         error = "the gateway of this state folder is not running; another clawgate responded"
-    probe: dict[str, Any] = {"ok": not error, "durationMs": found.milliseconds, "address": f"{host}:{port}"}
-    return probe | {"error": error} if error else probe
+    probe: dict[str, Any] = {"ok": not error, "durationMs": found.milliseconds}
+    probe |= {"address": f"{host}:{port}"} if port else {}
+    return probe | {"error": error} if error else probe, _models(found.body or {}, is_known=not error)
+
+
+def _models(body: dict[str, Any], *, is_known: bool) -> dict[str, Any]:
+    """Return what the gateway reports of its models."""
+    error, failing = body.get("serving"), body.get("failing")
+    return {
+        "ok": is_known and error is None,
+        "error": error,
+        "failing": {name: body["providers"][name] for name in failing} if isinstance(failing, list) else {},
+    }
+
+
+def _reason(models: dict[str, Any]) -> str:
+    error = models["error"] or {}
+    return f"status {error.get('status')} ({error.get('code')}): {error.get('message')}"
+
+
+def _failing(models: dict[str, Any]) -> list[str]:
+    """Return a line for each provider that requests are not sent to, but for what was printed before."""
+    printed = (models["error"] or {}).get("message")
+    return [f"  - {one['message']}" for one in models["failing"].values() if one["message"] != printed]

@@ -6,6 +6,7 @@ Output as OpenClaw's command of the same name has it, where it has one. Must not
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
@@ -13,6 +14,7 @@ from clawgate.cli.auth.commands import auth
 from clawgate.cli.completers import complete_model, complete_provider, known_refs
 from clawgate.cli.context import load_config
 from clawgate.cli.errors import fail
+from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.models.aliases import aliases
 from clawgate.cli.models.changes import known_ref, unknown_provider, warn_if_unlisted, write_change
@@ -38,7 +40,10 @@ models.add_command(fallbacks)
     "--probe", is_flag=True, help="Send a request to each provider that is ready (GET models, 2 s)."
 )
 def status(config: str | None, as_json: bool, probe: bool) -> None:
-    """Show the default model, fallbacks and aliases, and of each provider its endpoint, credential and health."""
+    """Show the default model, fallbacks and aliases, and of each provider its endpoint, credential and health.
+
+    The exit status is 1 if requests for the default model (without one: for any model) would fail.
+    """
     from clawgate.cli.models.status import print_status, status_json
 
     loaded = load_config(config)
@@ -48,9 +53,11 @@ def status(config: str | None, as_json: bool, probe: bool) -> None:
 
         results = probe_all(loaded.catalog.providers.values())
     if as_json:
-        click.echo(json.dumps(status_json(loaded.path, loaded.catalog, results), indent=2))
+        click.echo(json.dumps(status_json(loaded.path, loaded.known, results), indent=2))
     else:
-        print_status(loaded.path, loaded.catalog, results)
+        print_status(loaded.path, loaded.known, results)
+    if loaded.known.availability.serving_error() is not None:
+        sys.exit(ExitCode.FAILED)
 
 
 @models.command("list", short_help="List the models that the config lists or names.")
@@ -62,7 +69,8 @@ def status(config: str | None, as_json: bool, probe: bool) -> None:
 def list_models(config: str | None, as_json: bool, provider: str | None) -> None:
     """List the models that the config lists or names.
 
-    A provider may have more: a request may name any provider/model.
+    A provider may have more: a request may name any provider/model. The exit status is 1 if requests for each of
+    them would fail.
     """
     from clawgate.cli.models.listing import model_rows, print_rows
 
@@ -71,13 +79,20 @@ def list_models(config: str | None, as_json: bool, provider: str | None) -> None
         fail(unknown_provider(loaded, provider))
     rows = [
         row
-        for row in model_rows(loaded.catalog, known_refs(loaded.catalog))
+        for row in model_rows(loaded.known.availability, known_refs(loaded.catalog))
         if provider in (None, row.ref.provider)
     ]
     if as_json:
-        click.echo(json.dumps({"count": len(rows), "models": [row.to_json() for row in rows]}, indent=2))
+        output = {
+            "count": len(rows),
+            "basedOn": loaded.known.based_on,
+            "models": [row.to_json() for row in rows],
+        }
+        click.echo(json.dumps(output, indent=2))
     else:
         print_rows(rows, loaded.catalog, provider)
+    if rows and not any(row.available for row in rows):
+        sys.exit(ExitCode.FAILED)
 
 
 @models.command("set", short_help="Set the default model.")

@@ -1,4 +1,4 @@
-"""The rows of `clawgate models list`, made from a catalog alone."""
+"""The rows of `clawgate models list`, made of what is known of the providers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import click
 
+from clawgate.cli.models.outcome import failure_text
 from clawgate.cli.terminal.table import print_table
+from clawgate.errors import GatewayError
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import ModelRef
+from clawgate.providers.availability import Availability
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Model, Provider
@@ -23,6 +26,7 @@ class ModelRow:
     provider: Provider | None
     model: Model | None
     tags: tuple[str, ...]
+    error: GatewayError | None
 
     @property
     def local(self) -> bool:
@@ -32,7 +36,7 @@ class ModelRow:
 
     @property
     def available(self) -> bool:
-        return self.provider is not None and self.provider.model_problem(self.ref.model) is None
+        return self.error is None
 
     def to_json(self) -> dict[str, object]:
         """Return the object of OpenClaw's own `models list --json`."""
@@ -43,15 +47,17 @@ class ModelRow:
             "contextWindow": self.model.context_window if self.model else None,
             "local": self.local,
             "available": self.available,
+            "whyNot": self.error and self.error.message,
             "tags": list(self.tags),
         }
 
 
-def model_rows(catalog: Catalog, refs: Sequence[ModelRef]) -> list[ModelRow]:
-    return [_row(catalog, ref) for ref in refs]
+def model_rows(availability: Availability, refs: Sequence[ModelRef]) -> list[ModelRow]:
+    return [_row(availability, ref) for ref in refs]
 
 
-def _row(catalog: Catalog, ref: ModelRef) -> ModelRow:
+def _row(availability: Availability, ref: ModelRef) -> ModelRow:
+    catalog = availability.catalog
     provider = catalog.providers.get(ref.provider)
     model = next((model for model in provider.models if model.id == ref.model), None) if provider else None
     tags = ["default"] if ref == catalog.primary else []
@@ -59,7 +65,7 @@ def _row(catalog: Catalog, ref: ModelRef) -> ModelRow:
         tags.append(f"fallback#{catalog.fallbacks.index(ref) + 1}")
     tags += ["configured"] if model else []
     tags += [f"alias:{alias}" for alias, other in catalog.aliases.items() if other == ref]
-    return ModelRow(ref, provider, model, tuple(tags))
+    return ModelRow(ref, provider, model, tuple(tags), availability.model_error(ref))
 
 
 def print_rows(rows: Sequence[ModelRow], catalog: Catalog, provider: str | None) -> None:
@@ -78,6 +84,8 @@ def print_rows(rows: Sequence[ModelRow], catalog: Catalog, provider: str | None)
                 for row in rows
             ],
         )
+    for reason in dict.fromkeys(failure_text(row.error) for row in rows if row.error is not None):
+        click.echo(f"Requests would fail with {reason}", err=True)
     for name, other in catalog.providers.items():
         if not other.models and provider in (None, name):
             click.echo(f"{name}: the config lists no models; every {name}/<model> is sent to it as it is")

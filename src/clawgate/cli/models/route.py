@@ -11,26 +11,28 @@ import click
 from clawgate.cli.completers import complete_model
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.models.status import blocked
+from clawgate.cli.models.outcome import failure_text, outcome_json
 from clawgate.cli.paths import json_option, path_options
-from clawgate.errors import ModelNotFound
+from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import ModelRef, ResolvedModel
+from clawgate.providers.availability import chain_error
 from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
+from clawgate.routing.request_changes import no_counterpart
 
 _TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
 
 
 @dataclass(frozen=True, slots=True)
 class HopRow:
-    """One provider of the chain. ``conversion`` is what happens to the body, ``why_not`` why a request would fail."""
+    """One provider of the chain. ``conversion`` is what happens to the body, ``error`` the one that a request gets."""
 
     ref: ModelRef
     provider: Provider
     url: str
     conversion: str
-    why_not: str | None
+    error: GatewayError | None
 
     @property
     def address(self) -> str:
@@ -58,8 +60,8 @@ class HopRow:
             "address": self.address,
             "auth": self.provider.auth_kind,
             "maskedSecret": self.provider.masked() or None,
-            "ready": self.why_not is None,
-            "whyNot": self.why_not,
+            "ready": self.error is None,
+            "whyNot": self.error and self.error.message,
         }
 
 
@@ -87,51 +89,49 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
     """
     loaded = load_config(config)
     try:
-        resolved = loaded.resolve(model)
-    except ModelNotFound as error:
+        resolved = loaded.catalog.resolve(model)
+    except ModelNotFound as not_found:
         if as_json:
-            click.echo(json.dumps({"requested": model, "ok": False, "reason": error.message}, indent=2))
+            click.echo(json.dumps({"requested": model, **outcome_json(not_found)}, indent=2))
         else:
-            _print_failure(model, error.message)
+            _print_failure(model, not_found)
         sys.exit(ExitCode.FAILED)
     hops = [_hop(loaded, ref, client) for ref in resolved.chain]
-    served_by = next((hop for hop in hops if hop.why_not is None), None)
+    error = chain_error((str(hop.ref), hop.error) for hop in hops)
+    served_by = next(hop for hop in hops if hop.error is None) if error is None else None
     if as_json:
         output = {
             "requested": model,
-            "ok": served_by is not None,
+            **outcome_json(error),
+            "basedOn": loaded.known.based_on,
             "model": str(resolved.ref),
             "why": resolved.reason,
             "servedBy": str(served_by.ref) if served_by else None,
-            "reason": None if served_by else hops[0].why_not,
             "chain": [hop.to_json() for hop in hops],
         }
         click.echo(json.dumps(output, indent=2))
     else:
         _print_route(model, resolved, hops, served_by)
-    sys.exit(ExitCode.OK if served_by else ExitCode.FAILED)
+        click.echo(f"Based on {loaded.known.source}.")
+        if error is not None:
+            _print_failure(model, error)
+    sys.exit(ExitCode.OK if error is None else ExitCode.FAILED)
 
 
 def _hop(loaded: LoadedConfig, ref: ModelRef, client: str) -> HopRow:
     provider = loaded.catalog.providers[ref.provider]
     anthropic = provider.api == "anthropic-messages"
-    target, why_not = _TARGETS[client], provider.model_problem(ref.model)
+    target, error = _TARGETS[client], loaded.known.availability.model_error(ref)
     if (client == "messages") == anthropic:
         conversion = "passthrough: the body is unchanged, except for the model's name"
     elif client == "responses":
         conversion = "none"
-        why_not = why_not or f"'{ref.provider}' speaks {provider.api}, which has no counterpart of {target}"
+        error = error or no_counterpart(provider, target.encode())
     else:
         conversion = f"translated: the client speaks {client}, the provider {provider.api}"
         target = _TARGETS["messages" if anthropic else "chat"]
-    if why_not is None and blocked(provider):
-        kind = address_kind(provider.origin) if provider.origin else "unknown"
-        why_not = (
-            f"its address {provider.origin} is {kind} and must not be dialed; "
-            f"if the server is yours, set {provider.allow_private_setting} to true"
-        )
     url = f"{provider.base_url}{target.removeprefix('/v1')}" if provider.origin else ""
-    return HopRow(ref, provider, url, conversion, why_not)
+    return HopRow(ref, provider, url, conversion, error)
 
 
 def _print_route(model: str, resolved: ResolvedModel, hops: list[HopRow], served_by: HopRow | None) -> None:
@@ -147,7 +147,7 @@ def _print_route(model: str, resolved: ResolvedModel, hops: list[HopRow], served
             ("Dialect", f"{hop.provider.api}, {hop.conversion}"),
             ("Address", hop.address),
             ("Auth", auth),
-            ("State", f"not usable: {hop.why_not}" if hop.why_not else "ready"),
+            ("State", f"not usable: {hop.error.message}" if hop.error else "ready"),
         ):
             click.echo(f"  {name:<8}: {value}")
     click.echo("")
@@ -155,10 +155,8 @@ def _print_route(model: str, resolved: ResolvedModel, hops: list[HopRow], served
         click.echo(f"No fallbacks: if {resolved.ref} fails, the request fails.")
     else:
         click.echo("A fallback is used only if the provider before it failed before its response began.")
-    if served_by is None:
-        _print_failure(model, hops[0].why_not)
 
 
-def _print_failure(model: str, reason: str | None) -> None:
+def _print_failure(model: str, error: GatewayError) -> None:
     name = f"'{model}'" if model else "the default model"
-    click.echo(f"A request for {name} would fail: {reason}", err=True)
+    click.echo(f"A request for {name} would fail with {failure_text(error)}", err=True)

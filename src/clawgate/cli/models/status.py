@@ -1,4 +1,4 @@
-"""The output of `clawgate models status`, made from a catalog alone. Must not print a secret unmasked."""
+"""The output of `clawgate models status`, made of what is known of the providers. Must not print a secret unmasked."""
 
 from __future__ import annotations
 
@@ -8,37 +8,49 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clawgate.cli.models.outcome import failure_text, outcome_json
 from clawgate.cli.terminal.table import print_table
-from clawgate.policy.egress import Reason
-from clawgate.providers.catalog import Catalog
-from clawgate.providers.endpoint import address_kind
+from clawgate.errors import EgressDenied, GatewayError
+from clawgate.providers.availability import egress_error
 from clawgate.providers.provider import Provider
 
 if TYPE_CHECKING:  # the probe itself is loaded only for --probe
     from clawgate.app.provider_probe import ProviderProbeResult
+    from clawgate.processes.instance.availability import KnownAvailability
 
 
-def status_json(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProbeResult]) -> dict[str, object]:
+def status_json(
+    path: Path, known: KnownAvailability, probes: Mapping[str, ProviderProbeResult]
+) -> dict[str, object]:
     """Return the JSON output; its keys are those of OpenClaw's own `models status --json`, where it has them."""
+    availability = known.availability
+    catalog = availability.catalog
     return {
+        **outcome_json(availability.serving_error()),
+        "basedOn": known.based_on,
         "configPath": str(path),
         "defaultModel": str(catalog.primary) if catalog.primary else None,
         "fallbacks": [str(ref) for ref in catalog.fallbacks],
         "aliases": {alias: str(ref) for alias, ref in catalog.aliases.items()},
         "notes": list(catalog.notes),
-        "providers": [_provider_json(one, probes.get(name)) for name, one in catalog.providers.items()],
+        "providers": [
+            _provider_json(one, availability.error_of(one), probes.get(name))
+            for name, one in catalog.providers.items()
+        ],
     }
 
 
-def _provider_json(provider: Provider, probe: ProviderProbeResult | None) -> dict[str, object]:
+def _provider_json(
+    provider: Provider, error: GatewayError | None, probe: ProviderProbeResult | None
+) -> dict[str, object]:
     output: dict[str, object] = {
         "id": provider.id,
         "baseUrl": provider.base_url or None,
         "api": provider.api,
         "auth": provider.auth_kind,
         "maskedSecret": provider.masked() or None,
-        "ready": provider.problem is None,
-        "whyNotReady": provider.problem,
+        "ready": error is None,
+        "whyNotReady": error and error.message,
         "egress": egress_rule(provider),
         "builtIn": provider.built_in,
         "models": len(provider.models),
@@ -49,7 +61,10 @@ def _provider_json(provider: Provider, probe: ProviderProbeResult | None) -> dic
     return output
 
 
-def print_status(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProbeResult]) -> None:
+def print_status(path: Path, known: KnownAvailability, probes: Mapping[str, ProviderProbeResult]) -> None:
+    availability = known.availability
+    catalog = availability.catalog
+    errors = {name: availability.error_of(one) for name, one in catalog.providers.items()}
     fallbacks = ", ".join(map(str, catalog.fallbacks)) or "(none)"
     aliases = ", ".join(f"{alias} -> {ref}" for alias, ref in catalog.aliases.items()) or "(none)"
     rows = {
@@ -65,10 +80,11 @@ def print_status(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProb
     click.echo("")
     print_table(
         ("Provider", "Endpoint", "Dialect", "Auth", "Egress", "Health"),
-        [_row(provider, probes.get(name)) for name, provider in catalog.providers.items()],
+        [_row(provider, errors[name], probes.get(name)) for name, provider in catalog.providers.items()],
     )
     for name, provider in catalog.providers.items():
-        lines = [f"not ready: {provider.problem}"] if provider.problem else []
+        error = errors[name]
+        lines = [failure_text(error)] if error is not None else []
         if name in probes and probes[name].message:
             lines.append(f"{probes[name].state}: {probes[name].message}")
         lines += provider.notes
@@ -76,11 +92,16 @@ def print_status(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProb
             click.echo(f"\n{name}:")
             for line in lines:
                 click.echo(f"  {line}")
+    click.echo(f"\nBased on {known.source}.")
+    if (error := availability.serving_error()) is not None:
+        click.echo(f"Requests would fail with {failure_text(error)}", err=True)
 
 
-def _row(provider: Provider, probe: ProviderProbeResult | None) -> tuple[str, ...]:
+def _row(
+    provider: Provider, error: GatewayError | None, probe: ProviderProbeResult | None
+) -> tuple[str, ...]:
     masked = provider.masked()
-    health = "not ready" if provider.problem else "blocked" if blocked(provider) else "ready"
+    health = "ready" if error is None else "blocked" if isinstance(error, EgressDenied) else "not ready"
     return (
         provider.id,
         provider.base_url or "(none)",
@@ -95,13 +116,6 @@ def egress_rule(provider: Provider) -> str:
     """Return which addresses the provider may have. Metadata and link-local ones are never dialed."""
     if provider.allow_private:
         return "private allowed"
-    if blocked(provider):
+    if egress_error(provider) is not None:
         return "blocked"
     return "public only"
-
-
-def blocked(provider: Provider) -> bool:
-    """Return whether the address is private and not allowed; False for a host name, which is checked when dialed."""
-    if provider.origin is None or provider.allow_private or provider.proxy is not None:
-        return False
-    return address_kind(provider.origin) in (Reason.LOOPBACK, Reason.PRIVATE)

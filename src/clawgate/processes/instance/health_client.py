@@ -1,6 +1,7 @@
 """Checks the health of a local gateway by `GET /health`.
 
-Only addresses that a gateway of this machine announced are checked, so no egress policy applies. Must not send secrets.
+Only addresses that a gateway of this machine announced are checked, so no egress policy applies. Must not send a secret
+but the key that this run of the gateway announced, which is good for nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import httptools
 
 from clawgate.policy.local_hosts import connectable
 
-_MAX_BYTES = 65_536
+KEY_HEADER = "x-clawgate-key"
+_MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,19 @@ class HealthCheck:
 
 
 def check_health(
-    host: str, port: int, *, seconds: float, instance: str | None = None, tls: bool = False
+    host: str, port: int, *, seconds: float, instance: str | None = None, key: str = "", tls: bool = False
 ) -> HealthCheck:
-    """Check the gateway at an address, which may be a wildcard; another ``instance`` than the given one fails."""
+    """Check the gateway at an address, which may be a wildcard; another ``instance`` than the given one fails.
+
+    With its ``key`` the body has its providers, too.
+    """
     start = time.monotonic()
 
     def result(error: str, body: dict[str, Any] | None = None) -> HealthCheck:
         return HealthCheck(not error, round((time.monotonic() - start) * 1000, 1), error, body)
 
     try:
-        status, content = _get(connectable(host), port, start + seconds, tls)
+        status, content = _get(connectable(host), port, start + seconds, tls, key)
     except TimeoutError:
         return result(f"no response within {seconds:g} s")
     except ConnectionRefusedError:
@@ -73,7 +78,7 @@ class _Response:
         self.is_complete = True
 
 
-def _get(host: str, port: int, deadline: float, tls: bool) -> tuple[int, bytes]:
+def _get(host: str, port: int, deadline: float, tls: bool, key: str) -> tuple[int, bytes]:
     response = _Response()
     parser = httptools.HttpResponseParser(response)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -82,9 +87,8 @@ def _get(host: str, port: int, deadline: float, tls: bool) -> tuple[int, bytes]:
         plain.connect((host, port))
         with _with_tls(plain) if tls else plain as sock:
             name = f"[{host}]" if ":" in host else host
-            sock.sendall(
-                f"GET /health HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode("ascii")
-            )
+            lines = [f"Host: {name}:{port}", "Connection: close", *([f"{KEY_HEADER}: {key}"] if key else [])]
+            sock.sendall("\r\n".join(("GET /health HTTP/1.1", *lines, "", "")).encode("ascii"))
             received = 0
             while not response.is_complete:
                 sock.settimeout(_remaining(deadline))

@@ -14,7 +14,7 @@ import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class RunningInstance:
     config: str | None = None
     log: str | None = None
     flags: tuple[str, ...] = ()
+    key: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         at = f" at {self.url}" if self.url else ", not serving yet"
@@ -73,6 +74,8 @@ class Instance:
         self._pid = os.getpid()
         self.id = secrets.token_hex(6)
         """Also reported by /health, so that a client can verify that it reached this process."""
+        self.key = secrets.token_urlsafe(16)
+        """What commands of this user present to /health to learn the state of each provider."""
 
     @classmethod
     def claim(cls, folder: Path, *, environment: Mapping[str, str] | None = None) -> Instance:
@@ -117,6 +120,7 @@ class Instance:
             "config": str(config.absolute()),
             "log": str(log.absolute()) if log else None,
             "flags": list(flags),
+            "key": self.key,
         }
         replace_private(self._announcement, json.dumps(announcement, indent=2).encode() + b"\n")
 
@@ -200,7 +204,7 @@ def _read_holder(fd: int, announcement: Path) -> RunningInstance | None:
         announced = {}
     texts = {
         key: value
-        for key in ("url", "instance", "version", "config", "log")
+        for key in ("url", "instance", "version", "config", "log", "key")
         if isinstance(value := announced.get(key), str)
     }
     port, flags = announced.get("port"), announced.get("flags")

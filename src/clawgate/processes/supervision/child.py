@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from clawgate.plugins.api import ChildSpec
 from clawgate.processes.supervision import subreaper
@@ -213,6 +214,8 @@ def _spawn_failed(error: OSError | ValueError, spec: ChildSpec) -> SpawnFailed:
             return SpawnFailed(f"{path}: its interpreter does not exist; check its first line")
         reason = "no such file" if "/" in program else "not on the PATH of the child"
         return SpawnFailed(f"{program} not found: {reason}; install it, or configure its absolute path")
+    if error.errno == errno.EACCES and Path(path or program).is_dir():
+        return SpawnFailed(f"{program} is a folder; configure the program in it")
     if error.errno == errno.EACCES:
         return SpawnFailed(f"{program} is not executable; try: chmod +x {program}")
     if error.errno == errno.ENOEXEC:

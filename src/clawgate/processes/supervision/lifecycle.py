@@ -151,13 +151,13 @@ def _on_exit(state: State, how: str, now: float, limits: SupervisionLimits, jitt
 
 
 def _on_failure(
-    state: State, reason: str, now: float, limits: SupervisionLimits, jitter: float
+    state: State, reason: str, now: float, limits: SupervisionLimits, jitter: float, *, lasting: bool = False
 ) -> _Transition:
     state = replace(state, reason=reason)
     if not limits.auto_restart:
         next_try_at = now + limits.probe_interval
         return replace(state, phase="stopped", desired="external", next_try_at=next_try_at), ()
-    if state.quick_crashes >= limits.max_quick_crashes:
+    if lasting or state.quick_crashes >= limits.max_quick_crashes:
         return replace(state, phase="given_up", next_try_at=now + limits.slow_retry_delay), ()
     delay = backoff(state.quick_crashes, limits, jitter)
     return replace(state, phase="backing_off", next_try_at=now + delay), ()
@@ -172,8 +172,9 @@ def _on_spawn_failed(
         if state.desired == "stopped":
             return replace(state, phase="stopped"), ()
         return _check_port(state, state.reason)
-    crashes = limits.max_quick_crashes if lasting else state.quick_crashes + 1
-    return _on_failure(replace(state, quick_crashes=crashes), error, now, limits, jitter)
+    if not lasting:
+        state = replace(state, quick_crashes=state.quick_crashes + 1)
+    return _on_failure(state, error, now, limits, jitter, lasting=lasting)
 
 
 # --- start and probe

@@ -48,16 +48,13 @@ class ChildStatus:
         state, name = self.state, self.name
         match state.phase:
             case "given_up":
-                return (
-                    f"Fix what its last lines report, then restart {name}; until then it is retried slowly."
-                )
+                again = "it is tried again every minute, and at once after: clawgate gateway restart"
+                return f"Fix what its last lines report; {again}." if state.exit else f"Fix that; {again}."
             case "port_taken":
                 other = f"Stop {state.port_owner or 'that process'}, or configure another port for {name}."
                 return state.next_step or other
             case "stopped" if state.desired != "running":
                 return f"Start {name}, or the program that should listen on its port."
-            case "backing_off":
-                return "No action is needed: it restarts automatically."
             case _:
                 return state.next_step
 
@@ -90,10 +87,15 @@ def unavailable(status: ChildStatus) -> Unavailable | None:
         return None
     seconds = max(status.now - state.since, 0.0)
     reason = f" ({state.reason})" if state.reason else ""
+    next_try = f"{status.next_try or 0:.0f} s"
     condition = {
         "starting": f"has been starting for {seconds:.0f} s",
-        "backing_off": f"exited and restarts in {status.next_try or 0:.0f} s",
-        "given_up": f"failed {state.quick_crashes} times in a row and is retried slowly",
+        "backing_off": f"exited and restarts in {next_try}"
+        if state.exit
+        else f"could not be started and is tried again in {next_try}",
+        "given_up": f"failed {state.quick_crashes} times in a row and is retried slowly"
+        if state.exit
+        else "could not be started",
         "port_taken": "cannot start",
         "stopping": "is stopping",
         "stopped": "is not running",
@@ -101,9 +103,9 @@ def unavailable(status: ChildStatus) -> Unavailable | None:
     message = f"{status.name} {condition}{reason}."
     if status.next_step:
         message = f"{message} {status.next_step}"
-    if status.last_lines and state.phase in ("starting", "backing_off", "given_up", "stopped", "stopping"):
-        message = f"{message} Its last lines: {' | '.join(status.last_lines[-_LINES_IN_AN_ERROR:])}"
-    return Unavailable(reason=message, retry_after=_retry_after(status))
+    shows_lines = state.phase in ("starting", "backing_off", "given_up", "stopped", "stopping")
+    lines = status.last_lines[-_LINES_IN_AN_ERROR:] if shows_lines else ()
+    return Unavailable(reason=message, retry_after=_retry_after(status), lines=lines)
 
 
 def _retry_after(status: ChildStatus) -> int:

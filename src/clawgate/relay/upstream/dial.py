@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from clawgate.errors import EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable
-from clawgate.policy.egress import NEVER_ALLOWED, Decision, Reason, classify_host, decide_text
+from clawgate.errors import EgressDenied, UpstreamUnreachable
+from clawgate.policy.egress import NEVER_ALLOWED, Decision, Reason, classify_host, decide_text, denied
 from clawgate.relay.upstream.tunnel import open_tunnel
 from clawgate.wire.http.url import Origin
 
@@ -117,15 +117,7 @@ class Dialer:
         for text, decision in checked or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
             if not decision.allowed:
                 self.ledger.append(DialRecord(target.host, target.port, checked, None))
-                if endpoint.allow_private_setting and decision.reason in (Reason.LOOPBACK, Reason.PRIVATE):
-                    raise PrivateNetworkBlocked(
-                        f"{target}: {text} is a {decision.reason} address, which its configuration does not allow; set "
-                        f"{endpoint.allow_private_setting} to true if this is your own server"
-                    )
-                raise EgressDenied(
-                    f"{target}: {text} must not be dialled ({decision.reason}); "
-                    "configure an upstream at another address"
-                )
+                raise denied(target, text, decision.reason, endpoint.allow_private_setting)
         return checked
 
     async def _connect(
