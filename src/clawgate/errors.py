@@ -210,6 +210,12 @@ class UpstreamRedirected(UpstreamFailed):
     """The upstream redirected the request; credentials do not follow redirects."""
 
 
+class UpstreamUnauthorized(UpstreamFailed):
+    """The upstream, or one behind it, rejects the credential that is configured for it; the client's own is valid."""
+
+    code = "upstream_unauthorized"
+
+
 class UpstreamTimedOut(UpstreamFailed):
     """``limit`` names the expired timeout (connect, first_byte, idle, total), ``seconds`` is its length."""
 

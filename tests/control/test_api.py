@@ -20,7 +20,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,
-    KEY,
+    COMMAND_KEY,
     GatewayStand,
     config_of,
     provider,
@@ -184,7 +184,7 @@ async def test_ready_gives_the_reason_to_callers_and_on_this_machine_alone(tmp_p
 
 async def test_health_has_the_state_of_each_provider_for_commands_alone(tmp_path: Path) -> None:
     async with serving_gateway(tmp_path, CONFIG) as stand:
-        found = (await _get(stand, "/health", (KEY_HEADER, KEY), token=False)).json()
+        found = (await _get(stand, "/health", (KEY_HEADER, COMMAND_KEY), token=False)).json()
         assert found["serving"] is None and found["failing"] == ["bare"]
         assert {name: error and error["code"] for name, error in found["providers"].items()} == {
             "oa": None,

@@ -143,7 +143,7 @@ def config_of(
     }
 
 
-KEY = "test-key"
+COMMAND_KEY = "test-key"
 """What commands present."""
 
 
@@ -166,7 +166,7 @@ async def serving_gateway(
         GatewayFlags(),
         own,
         instance="test-instance",
-        key=KEY,
+        key=COMMAND_KEY,
         env_file=env_file,
         verbose=verbose,
         dialer=dialer,

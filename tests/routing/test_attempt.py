@@ -203,7 +203,7 @@ def test_tokens_are_counted_here_where_the_provider_has_no_such_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "estimated"), [(404, True), (405, True), (501, True), (401, False), (200, False)]
+    ("status", "estimated"), [(404, True), (405, True), (501, True), (403, False), (200, False)]
 )
 def test_a_server_without_the_path_is_estimated_for(status: int, estimated: bool) -> None:
     found = attempt(make_provider("a", ANTHROPIC), COUNT)

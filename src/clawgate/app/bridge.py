@@ -46,8 +46,7 @@ def build_bridge(
         upstream_name=name,
         prefix=path.removesuffix("/v1"),
         credential=credential or HeaderToken("X-Proxy-Token", settings.proxy_token.get_secret_value()),
-        auth_advice="it rejects our proxy token, or its own upstream rejects its key; "
-        "check --proxy-token (PROXY_BRIDGE_TOKEN), then /health?deep=1",
+        auth_advice="check --proxy-token (PROXY_BRIDGE_TOKEN), then /health?deep=1",
         observer=RequestLog(time.monotonic)
         if settings.verbose
         else RequestLog(time.monotonic, has_own_error),

@@ -82,7 +82,7 @@ class RelayDescription:
     prefix: str
     credential: Credential
     auth_advice: str
-    """Logged when the upstream rejects the credential."""
+    """What to do if the upstream rejects the credential."""
     observer: Observer
     observes_all: bool
     routes: RouteTable
@@ -118,7 +118,7 @@ def build_relay_role(
         model_allowlist=description.model_allowlist,
         proxies=TrustedProxies.of(settings.trusted_proxy),
     )
-    advice = f"{upstream.origin} responds with 401: {description.auth_advice}"
+    advice = f"{upstream.origin} rejects the configured credential: {description.auth_advice}"
     connections = ConnectionManager(
         admission=admission,
         upstreams=(upstream,),
@@ -154,6 +154,7 @@ def _relay_upstream(
         prefix=description.prefix,
         replaces=description.replaces,
         credential=description.credential,
+        credential_advice=description.auth_advice,
         limits=time_limits(settings),
         pool_limits=pool_limits(settings),
         extra_lines=description.extra_lines,

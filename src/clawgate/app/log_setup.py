@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 
+from clawgate.errors import UpstreamUnauthorized
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.instance.log_format import TextFormatter
 from clawgate.relay.admission.admission import ANONYMOUS
@@ -15,7 +16,6 @@ from clawgate.relay.observe.record import Observer, RequestRecord
 logger = logging.getLogger("clawgate")
 
 _FAILED = 400
-_UNAUTHORIZED = 401
 _MAX_PATH = 200
 _MAX_REASON = 500
 _MINUTE = 60.0
@@ -52,8 +52,11 @@ def tee_observers(first: Observer, second: Observer) -> Observer:
 
 
 def has_own_error(record: RequestRecord) -> bool:
-    """Whether the request failed with an error of ours; a client that disconnects is no failure."""
-    return record.code is not None and record.code != "client_left"
+    """Whether the request failed with an error of ours; a client that disconnects is no failure.
+
+    A credential that the upstream rejects is not logged for each request: see `AuthFailureMonitor`.
+    """
+    return record.code not in (None, "client_left", UpstreamUnauthorized.code)
 
 
 def has_failed(record: RequestRecord) -> bool:
@@ -123,6 +126,6 @@ class AuthFailureMonitor:
 
     def __call__(self, record: RequestRecord) -> None:
         now = self._clock()
-        if record.status == _UNAUTHORIZED and record.code is None and now - self._warned_at >= _MINUTE:
+        if record.code == UpstreamUnauthorized.code and now - self._warned_at >= _MINUTE:
             self._warned_at = now
             logger.warning("%s", self._advice)

@@ -83,7 +83,7 @@ def _description(settings: ServerSettings, source: TokenSource, observer: Observ
         replaces="/v1",
         credential=bearer(settings.openai_api_key.get_secret_value()),
         extra_lines=b"".join(HeaderToken(name, value).line() for name, value in account.items() if value),
-        auth_advice="it rejects the key; check --openai-api-key (OPENAI_API_KEY)",
+        auth_advice="check --openai-api-key (OPENAI_API_KEY)",
         observer=observer,
         observes_all=True,
         routes=MODEL_ROUTES,

@@ -213,6 +213,7 @@ class ProviderAttempt:
             bodiless=bodiless,
             secrets=self.upstream.secrets,
             attribution_headers=self.attribution_headers,
+            credential_advice=self.upstream.credential_advice,
             dialect=self._client,
         )
         if self._counted is not None and head.status in _NOT_THERE:

@@ -10,8 +10,10 @@ import pytest
 
 from clawgate.plugins.api import MappedError
 from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.buffered import BufferedWriter
-from clawgate.relay.response.error_mapping import MAX_MAPPED_BYTES, map_response
+from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
+from clawgate.relay.response.error_mapping import MAX_MAPPED_BYTES, map_response, unauthorized_response
+from clawgate.relay.response.head import ResponseOptions, header_lines
+from clawgate.relay.response.redact import masked
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.dialect import Dialect
 from tests.relay.response.streams import ORIGIN, SECRET, response_options
@@ -26,12 +28,21 @@ def head(status: int, *fields: tuple[bytes, bytes]) -> ResponseHead:
     )
 
 
+def unmapped(
+    found: ResponseHead, options: ResponseOptions, otherwise: Callable[[bytes], bytes]
+) -> Callable[[bytes], MadeResponse]:
+    lines = header_lines(found, options)
+    return lambda body: MadeResponse(found.status, lines, masked(otherwise(body), options.secrets))
+
+
 def told(judge: Judge, body: bytes, *, status: int = 500, size: int = 100_000, **more: Any) -> Any:
     """The response as a client reads it: status, header lines, body."""
     writer = BufferedWriter(
         found := head(status, *more.pop("fields", ())),
         options := response_options(**{"secrets": (SECRET,)} | more.pop("options", {})),
-        map_response(found, options, judge, more.pop("otherwise", lambda whole: whole)),
+        map_response(
+            found, options, judge, unmapped(found, options, more.pop("otherwise", lambda whole: whole))
+        ),
         origin=ORIGIN,
         maps_status=True,
     )
@@ -117,3 +128,38 @@ def test_a_judge_gets_the_first_of_a_body_that_is_long() -> None:
     told(judge, b"x" * (MAX_MAPPED_BYTES + 5000), size=1000)
     told(judge, b"x" * (2 * MAX_MAPPED_BYTES))
     assert lengths == [MAX_MAPPED_BYTES, MAX_MAPPED_BYTES]
+
+
+@pytest.mark.parametrize("client", [Dialect.CHAT, Dialect.MESSAGES])
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}', "Incorrect API key"),
+        (b'{"error": {"message": "the token is unknown", "code": "invalid_token"}}', "the token is unknown"),
+        (
+            b'{"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}',
+            "x-api-key",
+        ),
+        (b"Unauthorized", "Unauthorized"),
+        (b"", "no error message"),
+    ],
+)
+def test_a_401_of_an_upstream_is_not_one_of_ours(client: Dialect, body: bytes, says: str) -> None:
+    """Status 401 stays; text and code name whose credential is wrong, whatever code the upstream has for it."""
+    options = response_options(dialect=client, credential_advice="check the proxy token")
+    made = unauthorized_response(head(401), options, origin=ORIGIN)(body)
+    error = json.loads(made.body)["error"]
+    assert made.status == 401 and error["code"] == "upstream_unauthorized"
+    assert error["type"] == "authentication_error"
+    assert error["message"].startswith(
+        f"{ORIGIN} rejects the credential that is configured for it here; the token of "
+    )
+    assert "; check the proxy token. It responded: " in error["message"] and says in error["message"]
+    assert made.failure is not None and made.failure.message == error["message"]
+
+
+def test_a_401_of_an_upstream_further_on_names_the_one_that_rejects() -> None:
+    inner = {"error": {"message": "https://far.test rejects it", "code": "upstream_unauthorized"}}
+    options = response_options(credential_advice="check the proxy token")
+    made = unauthorized_response(head(401), options, origin=ORIGIN)(json.dumps(inner).encode())
+    assert json.loads(made.body)["error"]["message"] == f"{ORIGIN} responded: https://far.test rejects it"

@@ -88,15 +88,16 @@ def test_what_cannot_be_translated_is_rejected_at_its_head(head: ResponseHead, s
         provider_writer(head, stream=stream)
 
 
+@pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.MESSAGES])
 @pytest.mark.parametrize(
     "more",
     [{"attribution_headers": b"x-clawgate-provider: a\r\n"}, {"attribution_headers": b"", "served_by": b"a"}],
 )
-def test_a_compressed_error_is_not_passed_on(dialect: Dialect, more: dict[str, Any]) -> None:
+def test_a_compressed_error_is_not_passed_on(dialect: Dialect, more: dict[str, Any], status: int) -> None:
     """It might repeat our credential, which cannot be looked for."""
     options = response_options(dialect=dialect, **more)
-    head = response_head(401, encoded=True, headers=[(b"content-encoding", b"gzip")], **JSON)
+    head = response_head(status, encoded=True, headers=[(b"content-encoding", b"gzip")], **JSON)
     writer = make_relay_writer(head, options, origin=ORIGIN)
     writer.feed(b"\x1f\x8b")
     sent = writer.flush(ended=True)
@@ -106,7 +107,7 @@ def test_a_compressed_error_is_not_passed_on(dialect: Dialect, more: dict[str, A
 
 
 def test_a_compressed_response_without_a_credential_or_a_body_passes() -> None:
-    head = response_head(401, encoded=True)
+    head = response_head(403, encoded=True)
     for options in (response_options(secrets=()), response_options(bodiless=True)):
         assert isinstance(make_relay_writer(head, options, origin=ORIGIN), PassthroughWriter)
 

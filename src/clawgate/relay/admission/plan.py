@@ -156,6 +156,7 @@ def make_response_writer(
         bodiless=bodiless,
         secrets=upstream.secrets,
         served_by=upstream.name,
+        credential_advice=upstream.credential_advice,
         dialect=request.dialect,
     )
     return make_relay_writer(head, options, origin=str(upstream.origin))

@@ -1,7 +1,7 @@
 """Maps an error response to its real status, for a provider whose plugin knows what its errors are.
 
 Some servers wrap the failures of the program behind them: a 500 that contains a 404. What the plugin does not know
-passes unchanged.
+passes unchanged. A 401 of any upstream becomes one that no client takes for the gateway's own.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clawgate.errors import UpstreamFailed
+from clawgate.errors import UpstreamFailed, UpstreamUnauthorized
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.response.buffered import MadeResponse
-from clawgate.relay.response.head import ResponseOptions, header_lines
+from clawgate.relay.response.head import OWN_PREFIX, ResponseOptions, header_lines
 from clawgate.relay.response.redact import masked_error, masked_fully
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # bridge and server have no plugins
 
 MAX_MAPPED_BYTES = 65_536
 """How much of an error body the plugin gets."""
+UNAUTHORIZED = 401
 _BAD_GATEWAY = 502
 _OWN_BODY = (b"content-type", b"content-encoding")
 
@@ -37,33 +38,57 @@ def map_response(
     head: ResponseHead,
     options: ResponseOptions,
     map_error: MapError,
-    unmapped: Callable[[bytes], bytes],
+    unmapped: Callable[[bytes], MadeResponse],
 ) -> Callable[[bytes], MadeResponse]:
-    """Return what makes the client's response of the body; ``unmapped`` makes the body where there is no mapping."""
+    """Return what makes the client's response of the body: ``unmapped`` where there is no mapping."""
 
     def make(body: bytes) -> MadeResponse:
         mapped = map_error(head.status, body[:MAX_MAPPED_BYTES])
         if mapped is None:
-            return MadeResponse(
-                head.status, header_lines(head, options), masked_fully(unmapped(body), options.secrets)
-            )
+            return unmapped(body)
         status = mapped.status if mapped.status in STATUS_LINE else _BAD_GATEWAY
-        without = (*_OWN_BODY, b"retry-after") if mapped.retry_after else _OWN_BODY
-        lines = header_lines(head, options, without=without) + b"content-type: application/json\r\n"
-        if mapped.retry_after is not None:
-            lines += b"retry-after: %d\r\n" % mapped.retry_after
-        render = anthropic_errors if options.dialect is Dialect.MESSAGES else openai_errors
-        error = render.error_body(
-            message=mapped.message,
-            kind=upstream_errors.kind_of(status, options.dialect) or "upstream_error",
-            code=UpstreamFailed.code,
-        )
-        failure = UpstreamFailed(mapped.message, retry_after=mapped.retry_after, status=status)
-        return MadeResponse(
-            status,
-            lines,
-            masked_fully(error, options.secrets),
-            failure=masked_error(failure, options.secrets),
-        )
+        return own_response(head, options, upstream_failure(status, mapped.message, mapped.retry_after))
 
     return make
+
+
+def unauthorized_response(
+    head: ResponseHead, options: ResponseOptions, *, origin: str
+) -> Callable[[bytes], MadeResponse]:
+    """Return what makes the response of a 401: a client must not take it for a rejection of its own token."""
+
+    def make(body: bytes) -> MadeResponse:
+        text = b"(compressed, which was not requested)" if head.encoded else body[:MAX_MAPPED_BYTES]
+        found = upstream_errors.parse_error(text, head.status)
+        if found.code == UpstreamUnauthorized.code:  # another clawgate, which names the one that rejects
+            message = f"{origin} responded: {found.message}"
+        else:
+            message = (
+                f"{origin} rejects the credential that is configured for it here; the token of this request is not "
+                f"at fault; {options.credential_advice}. It responded: {found.message}"
+            )
+        return own_response(head, options, UpstreamUnauthorized(message, status=head.status))
+
+    return make
+
+
+def upstream_failure(status: int, message: str, retry_after: int | None = None) -> UpstreamFailed:
+    """Return the failure that an upstream reports with ``status``."""
+    kind = UpstreamUnauthorized if status == UNAUTHORIZED else UpstreamFailed
+    return kind(message, retry_after=retry_after, status=status)
+
+
+def own_response(head: ResponseHead, options: ResponseOptions, failure: UpstreamFailed) -> MadeResponse:
+    """Return a response with our own body. ``failure`` has a status."""
+    status = failure.status or _BAD_GATEWAY
+    without = (*_OWN_BODY, b"retry-after") if failure.retry_after else _OWN_BODY
+    lines = header_lines(head, options, without=without) + b"content-type: application/json\r\n"
+    if not options.attribution_headers:
+        lines += b"%bprovider: %b\r\n" % (OWN_PREFIX, options.served_by)
+    if failure.retry_after is not None:
+        lines += b"retry-after: %d\r\n" % failure.retry_after
+    render = anthropic_errors if options.dialect is Dialect.MESSAGES else openai_errors
+    kind = upstream_errors.kind_of(status, options.dialect) or "upstream_error"
+    body = render.error_body(message=failure.message, kind=kind, code=failure.code)
+    masked_failure = masked_error(failure, options.secrets)
+    return MadeResponse(status, lines, masked_fully(body, options.secrets), failure=masked_failure)

@@ -55,6 +55,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.UpstreamClosed: (502, "upstream_error"),
     errors.UpstreamMalformed: (502, "upstream_error"),
     errors.UpstreamRedirected: (502, "upstream_error"),
+    errors.UpstreamUnauthorized: (401, "authentication_error"),
     errors.UpstreamTimedOut: (504, "upstream_error"),
     errors.GatewayStopping: (503, "service_unavailable"),
 }

@@ -26,6 +26,7 @@ class ResponseOptions:
 
     ``bodiless`` for HEAD, 204 and 304. ``attribution_headers`` are those of a gateway, which chose the provider: they
     replace those of a clawgate further upstream. ``served_by`` names the upstream where there is no choice.
+    ``credential_advice`` is what to do if the upstream rejects our credential.
     """
 
     http10: bool
@@ -34,6 +35,7 @@ class ResponseOptions:
     secrets: tuple[bytes, ...]
     attribution_headers: bytes = b""
     served_by: bytes = b""
+    credential_advice: str = ""
     dialect: Dialect = Dialect.CHAT
 
 

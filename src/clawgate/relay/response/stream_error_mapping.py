@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clawgate.errors import UpstreamClosed, UpstreamFailed
-from clawgate.relay.response.error_mapping import MapError
+from clawgate.relay.response.error_mapping import MapError, upstream_failure
 from clawgate.wire.anthropic.stream_end import EventKind, kind_of
 from clawgate.wire.openai.stream_end import ChatStreamEnd
 from clawgate.wire.sse.reader import Event
@@ -57,4 +57,4 @@ class ErrorMappingFilter:
         mapped = self._map_error(_OK, data)
         if mapped is None:  # the plugin failed
             return UpstreamFailed("the upstream's stream failed, and the failure could not be read")
-        return UpstreamFailed(mapped.message, retry_after=mapped.retry_after, status=mapped.status)
+        return upstream_failure(mapped.status, mapped.message, mapped.retry_after)

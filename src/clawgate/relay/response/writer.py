@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clawgate.errors import UpstreamMalformed
+from clawgate.errors import UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.assembled import AssembledWriter
 from clawgate.relay.response.buffered import LIMIT, BufferedWriter, MadeResponse
@@ -17,16 +17,20 @@ from clawgate.relay.response.deferred import (
     FirstEventWriter,
     as_event_stream,
 )
-from clawgate.relay.response.error_mapping import MapError, map_response
+from clawgate.relay.response.error_mapping import (
+    UNAUTHORIZED,
+    MapError,
+    map_response,
+    own_response,
+    unauthorized_response,
+)
 from clawgate.relay.response.event_stream import EventFilter, EventStreamWriter
-from clawgate.relay.response.head import FAILED, OWN_PREFIX, ResponseOptions, header_lines, is_event_stream
+from clawgate.relay.response.head import FAILED, ResponseOptions, header_lines, is_event_stream
 from clawgate.relay.response.passthrough import PassthroughWriter
-from clawgate.relay.response.redact import masked, secrets_in_content
+from clawgate.relay.response.redact import masked, masked_fully, secrets_in_content
 from clawgate.relay.response.stream_error_mapping import ErrorMappingFilter
 from clawgate.relay.response.translated import translate_response
-from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.openai import errors as openai_errors
 from clawgate.wire.translate.exchange import Translation
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -34,6 +38,9 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 def make_relay_writer(head: ResponseHead, options: ResponseOptions, *, origin: str) -> ResponseWriter:
     """Return the writer of a response that passes as it came, but for an error that must not."""
+    if head.status == UNAUTHORIZED and not options.bodiless:
+        made = unauthorized_response(head, options, origin=origin)
+        return BufferedWriter(head, options, made, origin=origin)
     if head.encoded and options.secrets and not options.bodiless:
         if head.status >= FAILED:
             return BufferedWriter(head, options, _unreadable_error(head, options), origin=origin)
@@ -67,9 +74,10 @@ def make_provider_writer(
     """Return the writer of a provider's response. Raises `UpstreamMalformed` for one that cannot be translated."""
     origin, translation, map_error = traits.origin, traits.translation, traits.map_error
     if map_error is not None and head.status >= FAILED and not head.encoded:
-        unmapped = _translated_error(head, translation)
-        make = map_response(head, options, map_error, unmapped)
+        make = map_response(head, options, map_error, _unmapped_error(head, options, translation, origin))
         return BufferedWriter(head, options, make, origin=origin, maps_status=True)
+    if head.status == UNAUTHORIZED:
+        return make_relay_writer(head, options, origin=origin)
     if translation is not None and head.encoded:
         raise UpstreamMalformed(f"{origin} compressed its response, which cannot be translated")
     if head.status >= FAILED or options.bodiless or head.encoded:
@@ -124,10 +132,17 @@ def _stream_writer(head: ResponseHead, options: ResponseOptions, traits: Provide
     return writer
 
 
-def _translated_error(head: ResponseHead, translation: Translation | None) -> Callable[[bytes], bytes]:
-    if translation is None:
-        return lambda body: body
-    return lambda body: translation.translate_error(head.status, body)
+def _unmapped_error(
+    head: ResponseHead, options: ResponseOptions, translation: Translation | None, origin: str
+) -> Callable[[bytes], MadeResponse]:
+    if head.status == UNAUTHORIZED:
+        return unauthorized_response(head, options, origin=origin)
+
+    def make(body: bytes) -> MadeResponse:
+        body = body if translation is None else translation.translate_error(head.status, body)
+        return MadeResponse(head.status, header_lines(head, options), masked_fully(body, options.secrets))
+
+    return make
 
 
 def _decompressed(
@@ -153,15 +168,8 @@ def _decompressed(
 
 def _unreadable_error(head: ResponseHead, options: ResponseOptions) -> Callable[[bytes], MadeResponse]:
     """In place of an error that came compressed although none was requested so: it might repeat our credential."""
-    without = (b"content-encoding", b"content-type")
-    lines = header_lines(head, options, without=without)
-    if not options.attribution_headers:
-        lines += b"%bprovider: %b\r\n" % (OWN_PREFIX, options.served_by)
-    render = anthropic_errors if options.dialect is Dialect.MESSAGES else openai_errors
-    body = render.error_body(
-        message="the upstream's error came compressed, which was not requested; it can be neither read nor passed on",
-        kind="upstream_error",
-        code="upstream_failed",
+    message = (
+        "the upstream's error came compressed, which was not requested; it can be neither read nor passed on"
     )
-    made = MadeResponse(head.status, lines + b"content-type: application/json\r\n", body)
+    made = own_response(head, options, UpstreamFailed(message, status=head.status))
     return lambda _: made

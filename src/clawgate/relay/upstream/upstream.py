@@ -22,7 +22,7 @@ class UpstreamConfig:
 
     ``prefix`` takes the place of ``replaces`` at the start of every target: the base URL's path for ``/v1``, or a path
     in front of it where ``replaces`` is empty. ``extra_lines`` are the operator's header lines, each with CRLF and
-    without a credential.
+    without a credential. ``credential_advice`` is what to do if the credential is rejected.
     """
 
     name: str
@@ -30,6 +30,7 @@ class UpstreamConfig:
     prefix: str
     replaces: str = ""
     credential: Credential
+    credential_advice: str = ""
     limits: TimeLimits = field(default_factory=TimeLimits)
     pool_limits: PoolLimits = field(default_factory=PoolLimits)
     extra_lines: bytes = b""
@@ -51,6 +52,7 @@ class Upstream:
         self.name = config.name.encode("ascii")
         self.origin = config.endpoint.origin
         self.limits = config.limits
+        self.credential_advice = config.credential_advice
         # A placeholder such as "local" is a word of many messages, and no secret.
         secrets = [secret for secret in config.credential.secrets() if len(secret) >= SHORTEST_SECRET]
         self.secrets = tuple(dict.fromkeys(spelling for secret in secrets for spelling in _in_json(secret)))
