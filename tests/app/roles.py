@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from clawgate.app import build_bridge, build_server
+from clawgate.app.bridge import build_bridge
 from clawgate.app.role import RelayRole
+from clawgate.app.server import build_server
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.server import ServerSettings
 from tests.settings.canary import BRIDGE, SERVER

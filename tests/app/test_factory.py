@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.app import Role
 from clawgate.app.factory import connection_limit, new_via_value, raise_fd_limit
+from clawgate.app.role import Role
 from clawgate.app.upstreams import is_sent_in_the_clear
 from clawgate.errors import HostNotAllowed, OriginNotAllowed
 from clawgate.providers.credential import basic_value

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from clawgate.app import Role, build_bridge, build_server
+from clawgate.app.bridge import build_bridge
+from clawgate.app.role import Role
+from clawgate.app.server import build_server
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.server import ServerSettings

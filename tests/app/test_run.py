@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.app import open_listener
+from clawgate.app.role import Role
+from clawgate.relay.downstream.server import listen
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.script import Hold, ReadBody, Send
@@ -29,20 +30,24 @@ STREAM = (ReadBody(), Send(HALF), Hold(), Send(WHOLE[len(HALF) :]))
 """A stream of which one half comes at once, and the other when it is released."""
 
 
+def address(role: Role) -> tuple[str, int]:
+    return role.host, role.port
+
+
 def test_the_listener_is_the_one_that_was_configured() -> None:
     """Port 0 takes a free one; a taken one is an OSError, not another port."""
-    (one,) = open_listener(server(port=0))
+    (one,) = listen(*address(server(port=0)))
     with one:
         host, port = one.getsockname()
         assert host == "127.0.0.1" and port > 0
         with pytest.raises(OSError, match="in use"):
-            open_listener(server(port=port))
+            listen(*address(server(port=port)))
         with socket.create_connection((host, port), timeout=5):
             pass
 
 
 def test_a_name_with_two_addresses_has_one_port() -> None:
-    sockets = open_listener(bridge(host="localhost", bridgePort=0))
+    sockets = listen(*address(bridge(host="localhost", bridgePort=0)))
     try:
         assert len({sock.getsockname()[1] for sock in sockets}) == 1
         assert {sock.getsockname()[0] for sock in sockets} <= {"127.0.0.1", "::1"}

@@ -179,7 +179,7 @@ async def test_an_unusable_tokens_file_rejects_every_token_and_locks_no_address_
 
 
 def _with_file(path: Path, learnt: list[str]) -> Any:
-    from clawgate.app import build_server
+    from clawgate.app.server import build_server
 
     settings = {"openaiApiKey": KEY, "proxyTokensFile": str(path)}
     return build_server(ServerSettings.model_validate(settings), add_secrets=learnt.extend)

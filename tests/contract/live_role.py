@@ -11,8 +11,10 @@ from typing import Any, Literal, TypeVar
 
 import uvloop
 
-from clawgate.app import Role, build_bridge, build_server, open_listener
-from clawgate.relay.downstream.server import Server
+from clawgate.app.bridge import build_bridge
+from clawgate.app.role import Role
+from clawgate.app.server import build_server
+from clawgate.relay.downstream.server import Server, listen
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.server import ServerSettings
 from clawgate.testing.http import faults
@@ -127,7 +129,7 @@ class LiveRole:
         self._loop.set_exception_handler(lambda _, told: self.troubles.append(str(told)))
         async with self.upstream:
             role = build(self.name, self.upstream.url)
-            sockets = open_listener(role)
+            sockets = listen(role.host, role.port)
             self.port = sockets[0].getsockname()[1]
             self._host = Server(
                 role.connections, role.app, drain_seconds=0.1, on_started=lambda _: self._up.set_result(None)

@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import uvloop
 
-from clawgate.app import build_bridge, build_server
+from clawgate.app.bridge import build_bridge
 from clawgate.app.role import RelayRole
+from clawgate.app.server import build_server
 from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings

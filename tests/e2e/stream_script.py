@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
-from clawgate.routing.plugin_hooks import MapError, NoHooks
+from clawgate.routing.plugin_hooks import MapError
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.http.message_reader import MessageReader
@@ -28,6 +28,7 @@ from tests.routing.gateway_server import (
     provider,
     question,
 )
+from tests.routing.no_hooks import NoHooks
 from tests.wire.event_stream import dispatched
 
 FOLDER = Path(__file__).with_name("stream_scripts")

@@ -23,7 +23,7 @@ from clawgate.relay.response.deferred import ByBytesWriter, FirstEventWriter
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.routing import attempt as attempts
 from clawgate.routing.attempt import ModelRequest, ProviderAttempt
-from clawgate.routing.plugin_hooks import MapError, NoHooks, TransformRequest
+from clawgate.routing.plugin_hooks import MapError, TransformRequest
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.table import RoutingTable
 from clawgate.testing.http import faults
@@ -45,6 +45,7 @@ from tests.routing.gateway_server import (
     question,
     serving_gateway,
 )
+from tests.routing.no_hooks import NoHooks
 from tests.routing.test_router import catalog, connect, head_of, make_provider, make_router
 
 LINES = b"content-type: application/json\r\nanthropic-beta: x\r\n"

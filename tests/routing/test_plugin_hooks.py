@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import UpstreamRequest
-from clawgate.routing.plugin_hooks import SESSION_HEADER, NoHooks, TransformRequest, read_for_hook
+from clawgate.routing.plugin_hooks import SESSION_HEADER, TransformRequest, read_for_hook
 from clawgate.routing.plugin_hooks import transform_request as transform_read
 
 SAID = {
@@ -133,15 +133,6 @@ def test_conversations_have_different_session_ids() -> None:
     longer = [*first, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "more"}]
     assert seen_in(request(messages=longer, temperature=1, stream=True)).session_id == name
     assert seen_in(request(messages=first)).session_id not in (name, "")
-
-
-def test_no_hooks_have_no_reason_no_transformer_and_no_mapper() -> None:
-    hooks = NoHooks()
-    assert (hooks.unavailable("a"), hooks.request_transformer("a"), hooks.error_mapper("a")) == (
-        None,
-        None,
-        None,
-    )
 
 
 def test_fields_of_over_a_megabyte_are_rejected_and_a_conversation_is_not() -> None:

@@ -36,6 +36,7 @@ from tests.routing.gateway_server import (
     question,
     serving_gateway,
 )
+from tests.routing.no_hooks import NoHooks
 
 
 def head_of(path: bytes, lines: bytes = b"content-type: application/json\r\n") -> AdmittedHead:
@@ -78,7 +79,7 @@ def connect(provider: Provider) -> Upstream:
 def make_router(
     *providers: Provider, primary: str | None = None, fallbacks: tuple[str, ...] = ()
 ) -> ModelRouter:
-    made = ModelRouter(connect, lambda: 1_700_000_000.0)
+    made = ModelRouter(connect, lambda: 1_700_000_000.0, NoHooks())
     made.use(catalog(*providers, primary=primary, fallbacks=fallbacks))
     return made
 

@@ -16,7 +16,7 @@ from clawgate.app.role import Role
 from clawgate.processes.parent_watch import watch_parent
 from clawgate.processes.workers import run_workers
 from clawgate.relay.downstream.connections import ConnectionManager
-from clawgate.relay.downstream.server import Server, close, listen
+from clawgate.relay.downstream.server import Server, close
 
 logger = logging.getLogger("clawgate")
 
@@ -68,11 +68,6 @@ def _serve_here(
     finally:
         role.on_shutdown()
     return 0
-
-
-def open_listener(role: Role) -> list[socket.socket]:
-    """Return the role's listening sockets. Raises OSError if the address is not available."""
-    return listen(role.host, role.port)
 
 
 def make_protocol_factory(connections: ConnectionManager, app: Any) -> Callable[[], asyncio.Protocol]:

@@ -13,10 +13,10 @@ from clawgate.cli.exit_codes import ExitCode
 
 def open_sockets(role: Any, inherited: Sequence[socket] = ()) -> tuple[list[socket], str]:
     """Return the role's listening sockets (``inherited`` ones, if there are any) and its URL."""
-    from clawgate.app import open_listener
+    from clawgate.relay.downstream.server import listen
 
     try:
-        sockets = list(inherited) or open_listener(role)
+        sockets = list(inherited) or listen(role.host, role.port)
     except (OSError, UnicodeError) as error:
         status, message = listen_problem(role.host, role.port, error)
         fail(message, status=status)

@@ -56,17 +56,6 @@ class ProviderHooks(Protocol):
         ...
 
 
-class NoHooks:
-    def unavailable(self, provider: str) -> ProviderUnavailable | None:
-        return None
-
-    def request_transformer(self, provider: str) -> TransformRequest | None:
-        return None
-
-    def error_mapper(self, provider: str) -> MapError | None:
-        return None
-
-
 class HookRequest(msgspec.Struct, frozen=True, eq=False):
     """A request as read for a hook. ``conversation`` are the members that it does not see.
 

@@ -17,7 +17,7 @@ from clawgate.providers.provider import Provider
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.routing.attempt import ModelRequest, ProviderAttempt
-from clawgate.routing.plugin_hooks import NoHooks, ProviderHooks
+from clawgate.routing.plugin_hooks import ProviderHooks
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.table import Route, RouteTarget, RoutingTable
 from clawgate.wire.json.model_field import find_model
@@ -36,9 +36,9 @@ class ModelRouter:
     """
 
     def __init__(
-        self, make_upstream: UpstreamFactory, clock: Callable[[], float], hooks: ProviderHooks | None = None
+        self, make_upstream: UpstreamFactory, clock: Callable[[], float], hooks: ProviderHooks
     ) -> None:
-        self.hooks = hooks or NoHooks()
+        self.hooks = hooks
         self.clock = clock
         self._make_upstream = make_upstream
         self._table = RoutingTable(Catalog({}, {}, None, ()))

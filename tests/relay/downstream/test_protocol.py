@@ -15,7 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from clawgate.app import build_bridge
+from clawgate.app.bridge import build_bridge
 from clawgate.relay.downstream.pipeline import PIPELINE_LIMIT, PIPELINE_STEP
 from clawgate.relay.downstream.protocol import WRITE_BUFFER, RelayProtocol
 from clawgate.relay.downstream.request_parser import RequestParser

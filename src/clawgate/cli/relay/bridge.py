@@ -31,7 +31,7 @@ def run_bridge(**flags: Any) -> None:
     settings = settings_from(BridgeSettings, BridgeSettings.ENTRY, flags)
 
     def build(redactor: Redactor) -> Any:
-        from clawgate.app import build_bridge
+        from clawgate.app.bridge import build_bridge
 
         return build_bridge(settings)
 

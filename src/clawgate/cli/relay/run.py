@@ -56,9 +56,9 @@ def run(
     verbose: bool,
 ) -> NoReturn:
     """Build a role, open its port, print the lines of ``banner(role, url)`` and serve until stopped."""
-    from clawgate.app import serve
     from clawgate.app.factory import raise_fd_limit
     from clawgate.app.log_setup import set_up_logging
+    from clawgate.app.run import serve
 
     keep_serving()
     raise_fd_limit()

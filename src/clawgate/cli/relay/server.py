@@ -41,7 +41,7 @@ def run_server(**flags: Any) -> None:
     settings = settings_from(ServerSettings, ServerSettings.ENTRY, flags)
 
     def build(redactor: Redactor) -> Any:
-        from clawgate.app import build_server
+        from clawgate.app.server import build_server
 
         return build_server(settings, add_secrets=redactor.add)
 

@@ -179,9 +179,9 @@ def error_in_json(value: object) -> UpstreamError | None:
         return None
     return UpstreamError(
         message,
-        _word(value.get("type")),
+        lenient.as_word(value.get("type")),
         _code(value.get("code")),
-        _word(value.get("param")),
+        lenient.as_word(value.get("param")),
     )
 
 
@@ -239,7 +239,7 @@ def _code(value: object) -> str | None:
     """Return a code; some servers repeat the HTTP status there."""
     if isinstance(value, int) and not isinstance(value, bool) and 100 <= value < 600:
         return str(value)
-    return _word(value)
+    return lenient.as_word(value)
 
 
 def _compact(value: object) -> str:
@@ -247,7 +247,3 @@ def _compact(value: object) -> str:
         return msgspec.json.encode(value).decode()[:MAX_MESSAGE_CHARACTERS]
     except RecursionError:
         return ""
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

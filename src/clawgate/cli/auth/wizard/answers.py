@@ -188,20 +188,13 @@ class _Provided:
         return question.problem(candidate.plain)
 
 
+@dataclass(frozen=True, slots=True)
 class _QuestionPrompt:
-    def __init__(
-        self,
-        question: Question,
-        provided: _Provided,
-        prompter: Prompter,
-        lookup: ChoiceLookup,
-        port_note: PortNote,
-    ) -> None:
-        self._question = question
-        self._provided = provided
-        self._prompter = prompter
-        self._lookup = lookup
-        self._port_note = port_note
+    _question: Question
+    _provided: _Provided
+    _prompter: Prompter
+    _lookup: ChoiceLookup
+    _port_note: PortNote
 
     def run(self, answers: Answers) -> _AnswerCandidate:
         """Prompt until the answer is valid; ``answers`` are those to the questions before it."""
