@@ -255,6 +255,30 @@ async def test_a_byte_that_is_no_utf_8_is_not_the_end(
         assert b"a" + wrong + b"z" in body
 
 
+@pytest.mark.parametrize(("path", "api"), PAIRS)
+async def test_such_a_byte_in_a_stream_that_was_not_requested(path: str, api: str, tmp_path: Path) -> None:
+    data = event_bytes(GOOD_STREAMS[api]).replace(b"good", b"a\xffz")
+    (found,) = await exchange(tmp_path, path, api, {}, scripts=[streamed(data)])
+    assert text_of(path, found, stream=False) == "a\ufffdz"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("path", "api"), PAIRS)
+async def test_a_character_that_is_cut_between_two_events_is_whole(
+    path: str, api: str, stream: bool, tmp_path: Path
+) -> None:
+    events: list[bytes] = []
+    for event in event_bytes(GOOD_STREAMS[api]).split(b"\n\n")[:-1]:
+        is_text = b"good" in event
+        events += [
+            event.replace(b"good", half) for half in ((rb"x\ud83e", rb"\udd9ey") if is_text else (b"",))
+        ]
+    script = streamed(b"\n\n".join([*events, b""]))
+    (found,) = await exchange(tmp_path, path, api, {"stream": stream}, scripts=[script])
+    shown = text_of(path, found, stream=stream)
+    assert shown.encode("utf-16", "surrogatepass").decode("utf-16") == "x\U0001f99ey"
+
+
 # A failure with status 200 leads to the fallback.
 
 ERRORS: dict[str, Any] = {

@@ -13,6 +13,7 @@ import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.json import lenient, strict
+from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 
 MAX_BLOCKS = 1000
@@ -43,6 +44,7 @@ class MessageAssembler:
         self._message: Object | None = None
         self._blocks: dict[int, _Block] = {}
         self._usage: dict[object, object] = {}
+        self._halves = SurrogateJoiner()
         self.held_bytes = 0
         """Bytes of the events so far."""
 
@@ -53,7 +55,7 @@ class MessageAssembler:
         self.held_bytes += len(event.data)
         if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream streamed a message of over {MAX_EVENT_BYTES} bytes")
-        data = strict.parse_response(event.data, _object)
+        data = strict.parse_response(event.data, _object, self._halves)
         match lenient.as_word(data.get("type")) or event.name.decode("ascii", "replace"):
             case "message_start":
                 self._message = {"type": "message", "role": "assistant", **_member(data, "message")}

@@ -13,6 +13,7 @@ import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.json import lenient, strict
+from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.openai.stream_end import is_last_event
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 
@@ -37,6 +38,7 @@ class ChatAssembler:
         self._response: Object = {}
         self._choices: dict[int, Object] = {}
         self._usage: dict[object, object] = {}
+        self._halves = SurrogateJoiner()
         self.held_bytes = 0
         """Bytes of the events so far."""
 
@@ -47,7 +49,7 @@ class ChatAssembler:
         self.held_bytes += len(event.data)
         if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream streamed a response of over {MAX_EVENT_BYTES} bytes")
-        chunk = strict.parse_response(event.data, _object)
+        chunk = strict.parse_response(event.data, _object, self._halves)
         for name, value in chunk.items():
             if name not in _OF_STREAMS and value not in (None, ""):
                 self._response[name] = value
