@@ -126,9 +126,15 @@ class FunctionName(Struct):
     name: str
 
 
+class AllowedTools(Struct):
+    mode: str = ""
+    tools: list[Tool] = []
+
+
 class ToolChoice(Struct):
     type: str
     function: FunctionName | None = None
+    allowed_tools: AllowedTools | None = None
 
 
 class JsonSchema(Struct):

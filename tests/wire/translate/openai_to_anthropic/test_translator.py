@@ -268,6 +268,15 @@ def test_a_choice_that_cannot_be_translated_is_rejected(choice: Any) -> None:
     assert refused.value.param == "tool_choice"
 
 
+@pytest.mark.parametrize(("mode", "kind"), [("auto", "auto"), ("required", "any")])
+def test_only_the_allowed_tools_are_sent(mode: str, kind: str) -> None:
+    """As the AI SDK's `allowedTools` requests it."""
+    other = {"type": "function", "function": {"name": "other"}}
+    allowed = {"mode": mode, "tools": [{"type": "function", "function": {"name": "other"}}]}
+    sent = told(tools=[TOOL, other], tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
+    assert [tool["name"] for tool in sent["tools"]] == ["other"] and sent["tool_choice"] == {"type": kind}
+
+
 def test_a_tool_that_is_no_function_is_rejected_by_its_place() -> None:
     with pytest.raises(InvalidRequest) as refused:
         told(tools=[TOOL, {"type": "custom", "custom": {"name": "c"}}])

@@ -1,7 +1,7 @@
 """Translates the tools of a Messages request, the choice among them, and what a conversation changed about them.
 
 Every tool is sent, also one that Anthropic would load later (`defer_loading`), so a search for tools has nothing left
-to find and is left out. Other tools that Anthropic runs itself are rejected by name. Examples of a tool's input become
+to find and is left out. Other tools that Anthropic defines are rejected by name. Examples of a tool's input become
 part of its description.
 """
 
@@ -71,7 +71,7 @@ def chat_tools(
             continue
         if kind != "custom":
             what = strict.abbreviated(kind)
-            problem = f"is {what!r}, a tool that Anthropic runs; only tools with an 'input_schema' can be translated"
+            problem = f"is {what!r}, a tool that Anthropic defines; only tools with an 'input_schema' can be translated"
             reject(path, problem)
         if tool.input_schema is None:
             reject(f"{path}.input_schema", "is missing")

@@ -71,11 +71,17 @@ class ChatToMessages(Translation):
         if system:
             fields["system"] = _prompt(system)
         _limits(request, self._model, fields)
+        allowed = _allowed_names(request.tool_choice)
         tools = [
-            _tool(tool, self._model, f"tools[{number}]") for number, tool in enumerate(request.tools or ())
+            translated
+            for number, tool in enumerate(request.tools or ())
+            if (translated := _tool(tool, self._model, f"tools[{number}]"))
+            and (allowed is None or translated["name"] in allowed)
         ]
         if tools:
             fields["tools"] = tools
+        elif allowed is not None:
+            reject("tool_choice", "allows none of the 'tools'")
         choice = _tool_choice(request) if tools else None
         if choice is not None:
             fields["tool_choice"] = choice
@@ -274,6 +280,13 @@ def _tool(tool: chat.Tool, model: str, path: str) -> dict[str, object]:
     return fields
 
 
+def _allowed_names(choice: str | chat.ToolChoice | None) -> set[str] | None:
+    """Return the tools that may be called, which are the only ones that Anthropic gets; None for all."""
+    if not isinstance(choice, chat.ToolChoice) or choice.allowed_tools is None:
+        return None
+    return {tool.function.name for tool in choice.allowed_tools.tools if tool.function is not None}
+
+
 def _tool_choice(request: chat.ChatRequest) -> dict[str, object] | None:
     choice = request.tool_choice
     fields: dict[str, object]
@@ -284,9 +297,9 @@ def _tool_choice(request: chat.ChatRequest) -> dict[str, object] | None:
             return None
         case "none":
             return {"type": "none"}
-        case "auto":
+        case "auto" | chat.ToolChoice(allowed_tools=chat.AllowedTools(mode="auto")):
             fields = {"type": "auto"}
-        case "required":
+        case "required" | chat.ToolChoice(allowed_tools=chat.AllowedTools(mode="required")):
             fields = {"type": "any"}
         case chat.ToolChoice(type="function", function=chat.FunctionName(name=name)):
             fields = {"type": "tool", "name": name}

@@ -1,0 +1,81 @@
+"""OpenClaw itself accepts what clawgate writes, and retries what it should by the text of an error.
+
+Skipped without OpenClaw: `npm install openclaw@2026.9.6` somewhere, with the Node that it needs on the PATH, and set
+CLAWGATE_TEST_OPENCLAW to its package folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.cli.auth.wizard.config_edits import with_provider
+from clawgate.cli.auth.wizard.credential_block import KINDS, with_credential
+from clawgate.plugins.api.provider import ConfigChange
+from clawgate.wire.dialect import Dialect
+from tests.relay.response.openclaw import retry_reason
+from tests.relay.response.test_error_response import MESSAGES, RETRIED, messages_of
+from tests.test_errors import make
+
+PACKAGE = Path(os.environ.get("CLAWGATE_TEST_OPENCLAW", "/nonexistent"))
+pytestmark = pytest.mark.skipif(
+    not PACKAGE.is_dir(), reason="CLAWGATE_TEST_OPENCLAW does not name the folder of an installed OpenClaw"
+)
+
+CLASSIFY = """
+const found = await Promise.all(process.argv.slice(1).map(async path => Object.values(await import(path))));
+const classify = found.flat().find(one => one.name === "classifyFailoverSignal");
+const texts = JSON.parse(await new Response(process.stdin).text());
+console.log(JSON.stringify(texts.map(message => classify({ message, provider: "clawgate" })?.reason ?? null)));
+process.exit(0);
+"""
+
+
+def run(*command: str, home: Path, given: str = "") -> str:
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "DO_NOT_TRACK": "1"}
+    done = subprocess.run(
+        command, check=False, input=given, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_openclaw_retries_every_text_as_a_direct_connection(tmp_path: Path) -> None:
+    """And the copy of its rules with which the other tests decide agrees with it."""
+    texts = [
+        text
+        for kind in RETRIED
+        for dialect in (Dialect.CHAT, Dialect.MESSAGES)
+        for message in MESSAGES
+        for text in messages_of(make(kind, message), dialect)
+    ]
+    modules = [str(path) for path in sorted((PACKAGE / "dist").glob("classify-*.mjs"))]
+    given = run(
+        "node", "--input-type=module", "-e", CLASSIFY, *modules, home=tmp_path, given=json.dumps(texts)
+    )
+    reasons = json.loads(given)
+    assert reasons == [retry_reason(text) for text in texts] and all(reasons)
+
+
+@pytest.mark.parametrize("api", ["openai-completions", "openai-responses", "anthropic-messages"])
+def test_openclaw_accepts_every_credential_that_the_wizard_writes(tmp_path: Path, api: str) -> None:
+    text = '{"gateway": {"mode": "local"}}'
+    for kind in KINDS:
+        for name, url in (("near", "http://127.0.0.1:9/v1"), ("far", "https://models.example/v1")):
+            block: dict[str, Any] = {"baseUrl": url, "api": api, "models": [{"id": "m", "name": "m"}]}
+            change = ConfigChange(
+                plugin_config={},
+                provider=with_credential(block, kind, "X-Token", "dXNlcjpwYXNz"),
+                aliases={f"{kind}-{name}": f"{kind}-{name}/m"},
+                default_model=f"{kind}-{name}/m",
+            )
+            text = with_provider(text, f"{kind}-{name}", change, plugin=None, default=True)
+    folder = tmp_path / ".openclaw"
+    folder.mkdir(mode=0o700)
+    (folder / "openclaw.json").write_text(text)
+    assert "Config valid" in run("node", str(PACKAGE / "openclaw.mjs"), "config", "validate", home=tmp_path)
