@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
 
 from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.listener import listen_problem
 from tests.cli.command import command
 
 TOKEN = "canary-2Wd8-Xs4Gk"
@@ -37,4 +39,10 @@ def test_an_address_that_is_not_ours_is_1(tmp_path: Path) -> None:
         environment=SECRETS | {"PROXY_BRIDGE_LOCAL_TOKEN": TOKEN},
     )
     assert found.returncode == ExitCode.FAILED and "cannot listen on 192.0.2.1 port 0" in found.stderr
+    assert "the host must be an address of this machine" in found.stderr
     assert "canary" not in found.stderr
+
+
+def test_a_port_that_needs_rights_names_the_ports_that_need_none() -> None:
+    status, message = listen_problem("127.0.0.1", 80, PermissionError(errno.EACCES, "Permission denied"))
+    assert status == ExitCode.FAILED and message.endswith("Permission denied; choose a port above 1023")

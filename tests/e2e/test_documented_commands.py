@@ -24,6 +24,7 @@ from tests.e2e.test_first_hour import (
     empty_environment,
     once_it_is_up,
     pytestmark,
+    stop_gateway,
 )
 from tests.ports import free_port
 
@@ -128,11 +129,13 @@ def test_the_gateway_of_the_readme_works_with_its_config(tmp_path: Path) -> None
         path = home / ".openclaw" / "openclaw.json"
         path.touch(0o600)
         path.write_text(config.replace("http://127.0.0.1:8000/v1", f"{upstream}/v1"))
-        shown = {
-            line: run(person, line)
-            for line in lines("README.md", heading, {"'LOCAL_TOKEN=...'": "LOCAL_TOKEN=t"})
-        }
-        run(person, "clawgate gateway stop")
+        try:
+            shown = {
+                line: run(person, line)
+                for line in lines("README.md", heading, {"'LOCAL_TOKEN=...'": "LOCAL_TOKEN=t"})
+            }
+        finally:
+            stop_gateway(environment)
     for line, text in shown.items():
         assert_understood(line, text)
     assert "local/qwen3" in shown["clawgate gateway start"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -72,6 +73,17 @@ def claude_program(folder: Path) -> Path:
     return programs
 
 
+def stop_gateway(environment: Mapping[str, str]) -> None:
+    """Not at the terminal, where something else may be running after a failure."""
+    subprocess.run(
+        [VENV / "bin" / "clawgate", "gateway", "stop"],
+        env=environment,
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
+
+
 def next_of(shown: str) -> str:
     """The command that was printed last to be run next."""
     found = re.findall(r"^(?:Next: (.+)|(curl -N .+))$", shown, flags=re.MULTILINE)
@@ -118,7 +130,7 @@ def from_clone_to_response(home: Path, environment: Mapping[str, str], answers: 
             assert_streamed(shown)
             assert len(["git clone", "cd", *done]) <= MAX_COMMANDS, done
         finally:
-            run(person, f"{VENV}/bin/clawgate gateway stop")
+            stop_gateway(environment)
     return (home / ".openclaw" / "openclaw.json").read_text()
 
 
@@ -195,7 +207,7 @@ def test_a_server_and_a_gateway_with_its_bridge_respond(tmp_path: Path, model_ur
             assert_streamed(shown)
             assert len(done) <= MAX_COMMANDS
         finally:
-            run(person, f"{VENV}/bin/clawgate gateway stop")
+            stop_gateway(client)
             vps.type("\x03")
             vps.until(READY)
 
@@ -222,7 +234,8 @@ def test_a_second_provider_is_requested_at_once_while_the_gateway_runs(
         f"{program} models auth login --yes --provider custom --id hut --dialect openai-completions "
         f"--base-url {model_url}/v1 --auth bearer --key {KEY} --private-network --models gpt-4o-mini"
     )
-    with shell(tmp_path, empty_environment(home)) as person:
+    environment = empty_environment(home)
+    with shell(tmp_path, environment) as person:
         try:
             assert next_of(run(person, f"{program} gateway start")) == f"{program} models auth login"
             for command in (login, f"{program} gateway start"):
@@ -230,4 +243,4 @@ def test_a_second_provider_is_requested_at_once_while_the_gateway_runs(
                 assert '"hut/gpt-4o-mini"' in request
                 assert_streamed(run(person, request))
         finally:
-            run(person, f"{program} gateway stop")
+            stop_gateway(environment)

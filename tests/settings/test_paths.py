@@ -68,6 +68,12 @@ def test_somebody_elses_folder_is_not_used(tmp_path: Path, monkeypatch: pytest.M
         own_folder({"OPENCLAW_STATE_DIR": str(tmp_path)})
 
 
+@pytest.mark.parametrize("environment", [{}, {"OPENCLAW_STATE_DIR": "~/s"}, {"OPENCLAW_HOME": "~"}])
+def test_an_empty_home_is_a_problem_and_not_the_root_folder(environment: dict[str, str]) -> None:
+    with pytest.raises(SettingsInvalid, match="HOME: it is empty"):
+        state_dir({"HOME": ""} | environment)
+
+
 def test_a_name_with_a_nul_is_a_problem() -> None:
     with pytest.raises(SettingsInvalid, match="NUL"):
         own_folder({"OPENCLAW_STATE_DIR": "/tmp/a\0b"})

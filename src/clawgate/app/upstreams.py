@@ -23,13 +23,16 @@ from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
 
 _PEM = "-----BEGIN"
 _CONNECT_SECONDS = 10.0
+_OTHER = "set another upstream URL, or another port to listen on"
 
 
 def relay_endpoint(settings: RelaySettings, origin: Origin, listener: tuple[str, int]) -> UpstreamEndpoint:
     """Return how to connect to ``origin``; ``listener`` is our own host and port. Raises `SettingsInvalid`."""
     problems = []
     if is_own_listener(origin, listener):
-        problems.append(Diagnostic((), "it is this listener itself", location=f"upstream URL {origin}"))
+        problems.append(
+            Diagnostic((), "it is this listener itself", fix=_OTHER, location=f"upstream URL {origin}")
+        )
     elif (kind := classify_host(origin.host)) in NEVER_ALLOWED:
         message = f"this address is never dialled ({kind})"
         problems.append(Diagnostic((), message, location=f"upstream URL {origin}"))

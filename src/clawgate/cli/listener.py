@@ -35,5 +35,7 @@ def listen_problem(
         owner = port_owner(port)
         reason = f"port {port} on {host} is already in use{f' by {owner}' if owner else ''}"
         return ExitCode.PORT_TAKEN, f"{reason}; stop that process or choose {another}"
-    reason = f"{getattr(error, 'strerror', None) or error}"
+    reason = f"{getattr(error, 'strerror', None) or error}; the host must be an address of this machine"
+    if isinstance(error, PermissionError):
+        reason = f"{error.strerror}; choose a port above 1023"
     return ExitCode.FAILED, f"cannot listen on {host} port {port}: {reason}"

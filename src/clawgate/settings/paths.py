@@ -65,6 +65,10 @@ def _expand(text: str, environment: Mapping[str, str]) -> Path:
     home = environment.get("HOME")
     if home and path.parts[:1] == ("~",):
         return Path(home, *path.parts[1:])
+    if home == "" and path.parts[:1] == ("~",):
+        raise SettingsInvalid.at(
+            "HOME", "it is empty", "set it to your home folder, or set OPENCLAW_STATE_DIR"
+        )
     try:
         return path.expanduser()
     except RuntimeError as error:

@@ -81,3 +81,20 @@ def test_no_time_is_no_timeout() -> None:
 
     assert CliRunner().invoke(wait, []).output == "5.0\n"
     assert CliRunner().invoke(wait, ["--timeout", "0"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--port", "abc"], "'abc' is not a valid port (a number from 0 to 65535)."),
+        (["--timeout", "abc"], "'abc' is not a valid number of seconds."),
+    ],
+)
+def test_what_is_no_number_is_named(arguments: list[str], problem: str) -> None:
+    @click.command()
+    @run_options
+    @timeout_option(1.0, "Time limit.")
+    def run(**flags: Any) -> None: ...
+
+    found = CliRunner().invoke(run, arguments)
+    assert found.exit_code == 2 and problem in found.stderr

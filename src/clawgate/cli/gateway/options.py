@@ -35,6 +35,10 @@ class _Port(click.IntRange):
     name = "port (a number from 0 to 65535)"
 
 
+class _Seconds(click.FloatRange):
+    name = "number of seconds"
+
+
 _OPTIONS = (
     click.option(
         "--port",
@@ -84,7 +88,7 @@ def run_options(command: _F) -> _F:
 def timeout_option(default: float, text: str) -> Callable[[_F], _F]:
     return click.option(
         "--timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=_Seconds(0, min_open=True),
         default=default,
         show_default=True,
         metavar="SECONDS",
