@@ -21,9 +21,9 @@ from clawgate.cli.main import clawgate
 from clawgate.plugins.api import Answers
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.settings.openclaw.own_settings import OwnSettings
-from clawgate.settings.openclaw.schema import schema
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.server import ServerSettings
+from clawgate.settings.schema.openclaw import schema
 from tests.cli.command import command as run_command
 
 ROOT = Path(__file__).parents[1]

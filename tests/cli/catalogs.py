@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from clawgate.cli.main import clawgate
 from clawgate.providers.catalog import Catalog, build_catalog
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 CONFIG = """\
 // mine

@@ -21,7 +21,7 @@ from clawgate.plugins.api import Answers, FetchResponse
 from clawgate.plugins.host.isolation import IsolatedService
 from clawgate.plugins.host.loader import plugin_settings
 from clawgate.plugins.host.registry import load_plugins
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.testing.plugins.fake_host import FakeHost, FakeSetup
 from clawgate.testing.plugins.provider_conformance import document_with
 from tests.cli.command import command

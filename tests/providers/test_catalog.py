@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.providers.catalog import Catalog, build_catalog
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 KEYS = {"OPENAI_API_KEY": "sk-canary-openai-1", "ANTHROPIC_API_KEY": "sk-canary-anthropic-2"}
 OWL = {"baseUrl": "http://127.0.0.1:8000/v1", "apiKey": "canary-owl-key", "api": "openai-completions"}

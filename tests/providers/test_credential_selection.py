@@ -16,7 +16,7 @@ from clawgate.providers.credential_selection import (
     CredentialSelection,
     choose_credential,
 )
-from clawgate.settings.openclaw.schema import ProviderBlock, ProviderRequest, RequestAuth
+from clawgate.settings.schema.openclaw import ProviderBlock, ProviderRequest, RequestAuth
 
 WHERE = "models.providers.owl"
 LOGIN = "us er:pa ss:wö rd€"

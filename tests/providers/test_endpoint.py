@@ -12,7 +12,7 @@ from clawgate.providers.credential import bearer
 from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_problem
 from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
-from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy, RequestTls
+from clawgate.settings.schema.openclaw import ProviderBlock, RequestProxy, RequestTls
 from clawgate.wire.http.url import Origin, parse_url
 
 WHERE = "models.providers.owl"

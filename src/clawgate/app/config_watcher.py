@@ -30,9 +30,9 @@ from clawgate.settings.openclaw.gateway import (
     gateway_settings,
     given_elsewhere,
 )
-from clawgate.settings.openclaw.schema import RateLimit
 from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.schema.openclaw import RateLimit
 
 logger = logging.getLogger("clawgate.gateway")
 

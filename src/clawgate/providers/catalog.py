@@ -18,7 +18,7 @@ from clawgate.providers.provider import Provider
 from clawgate.providers.provider_builder import build_provider
 from clawgate.settings.key_path import format_key_path, parse_key_path
 from clawgate.settings.openclaw.own_settings import OwnSettings, own_settings
-from clawgate.settings.openclaw.schema import OpenClawConfig, ProviderBlock
+from clawgate.settings.schema.openclaw import OpenClawConfig, ProviderBlock
 
 _QUOTED = re.compile(r'(?:\A|\.)("(?:[^"\\]|\\.)*")')
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from clawgate.policy.secret_names import is_credential_header
 from clawgate.providers.credential import Basic, Credential, HeaderToken, NoCredential, bearer
-from clawgate.settings.openclaw.schema import ProviderBlock, RequestAuth
+from clawgate.settings.schema.openclaw import ProviderBlock, RequestAuth
 
 _NEVER_SENT = {
     "proxy-authorization": "it is for a proxy; put user and password into request.proxy.url",

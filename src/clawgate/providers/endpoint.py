@@ -12,7 +12,7 @@ from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
 from clawgate.providers.credential_selection import how_to_set
 from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
-from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy
+from clawgate.settings.schema.openclaw import ProviderBlock, RequestProxy
 from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
 
 

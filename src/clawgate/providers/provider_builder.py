@@ -20,7 +20,7 @@ from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of
 from clawgate.providers.provider import Model, Provider
 from clawgate.settings.fields import BaseUrl
 from clawgate.settings.key_path import format_key_path
-from clawgate.settings.openclaw.schema import ModelEntry, ProviderBlock, RequestTls
+from clawgate.settings.schema.openclaw import ModelEntry, ProviderBlock, RequestTls
 from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import Origin, parse_url
 

@@ -17,7 +17,7 @@ from clawgate.plugins.host.discovery import find_plugins
 from clawgate.plugins.host.loader import load_plugin
 from clawgate.plugins.host.manifest import FILE_NAME, read_manifest
 from clawgate.processes.supervision.child_state import Phase
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 FOLDER = Path(package.__file__).parent
 DOCS = (Path(__file__).parents[3] / "docs" / "anthropic-claude-proxy.md").read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ from clawgate.plugins.api import (
     TransformsRequests,
     UpstreamRequest,
 )
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from tests.bundled.anthropic_claude_proxy.host import Setup
 from tests.bundled.anthropic_claude_proxy.stand_in import StandIn
 from tests.ports import free_port

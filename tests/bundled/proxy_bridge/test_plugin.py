@@ -16,7 +16,7 @@ from clawgate.plugins.api import BridgeSettings
 from clawgate.plugins.host.discovery import enabled_reason, find_plugins
 from clawgate.plugins.host.loader import load_plugin
 from clawgate.plugins.host.manifest import FILE_NAME, read_manifest
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.testing.plugins.conformance import check_imports, check_plugin
 
 FOLDER = Path(package.__file__).parent

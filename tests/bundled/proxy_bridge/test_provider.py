@@ -19,7 +19,7 @@ from clawgate.plugins.api import (
     ProviderPlugin,
     TransformsRequests,
 )
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from tests.bundled.proxy_bridge.host import TOKEN, Host, remote
 from tests.ports import free_port
 

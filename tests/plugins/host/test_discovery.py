@@ -11,7 +11,7 @@ import pytest
 from clawgate.plugins.host.discovery import enabled_reason, find_plugins, installed_folder
 from clawgate.plugins.install.installer import activate, stage
 from clawgate.plugins.install.sources import parse_source
-from clawgate.settings.openclaw.schema import PluginsBlock
+from clawgate.settings.schema.openclaw import PluginsBlock
 from tests.plugins.samples import BODY, manifest, plugin_folder, unique, write_files
 
 BOOM = "raise SystemExit('this code ran')\n"

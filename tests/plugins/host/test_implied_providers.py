@@ -8,7 +8,7 @@ import pytest
 
 from clawgate.plugins.host.implied_providers import implied_blocks
 from clawgate.providers.catalog import build_catalog
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 CLAUDE, BRIDGE = "anthropic-claude-proxy", "proxy-bridge"
 SEED = {

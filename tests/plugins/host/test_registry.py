@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.plugins.host.registry import PluginFailure, Registry, load_plugins
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import BODY, docs_plugin, plugin_folder
 

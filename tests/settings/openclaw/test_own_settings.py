@@ -9,8 +9,8 @@ import pytest
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.key_catalog import known_key
 from clawgate.settings.openclaw.own_settings import OwnSettings, own_settings, problems
-from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.validate import problems as all_problems
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 KEY = "plugins.entries.clawgate.config"
 

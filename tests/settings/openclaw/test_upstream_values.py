@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.key_catalog import known_key
-from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.upstream_values import Table, table, wrong_values
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 Allowed = list[dict[str, Any]]
 

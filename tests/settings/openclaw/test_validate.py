@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from clawgate.settings.key_path import KeyPath, format_key_path
-from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.validate import problems
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 OWL = ("models", "providers", "owl")
 

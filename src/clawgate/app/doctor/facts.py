@@ -34,11 +34,11 @@ from clawgate.settings.fields import variables_of
 from clawgate.settings.openclaw import own_settings
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at
-from clawgate.settings.openclaw.schema import GatewayAuth
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import ROOT, foreign_writer
 from clawgate.settings.roles.server import ServerSettings
+from clawgate.settings.schema.openclaw import GatewayAuth
 
 logger = logging.getLogger("clawgate.doctor")
 

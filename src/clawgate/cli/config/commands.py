@@ -210,7 +210,7 @@ def explain(path: KeyPath, config: str | None, as_json: bool, env_file: str | No
 @config.command(short_help="Print the JSON schema of the file, for editors.")
 def schema() -> None:
     """Print the JSON schema of the part of the file that clawgate reads, for editors."""
-    from clawgate.settings.openclaw.schema import schema as config_schema
+    from clawgate.settings.schema.openclaw import schema as config_schema
 
     click.echo(_to_json(config_schema()))
 

@@ -65,7 +65,7 @@ def warn_of_secret(path: KeyPath, value: object) -> None:
 def check_keys(path: KeyPath, value: object) -> None:
     """Warn of keys that only OpenClaw reads; a misspelled key ends the command, since OpenClaw rejects it."""
     from clawgate.settings.openclaw.unknown_keys import unknown_keys
-    from clawgate.settings.openclaw.upstream_keys import VERSION
+    from clawgate.settings.schema.upstream_keys import VERSION
 
     document: Any = value
     for key in reversed(path):

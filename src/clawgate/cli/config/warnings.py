@@ -66,7 +66,7 @@ def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -
 def validate_for_openclaw(after: str, paths: Paths, path: KeyPath) -> str:
     """Return ``after``. Raises `BringsProblems` for a number or a boolean at ``path`` that OpenClaw rejects."""
     from clawgate.settings.openclaw.config_file import validate
-    from clawgate.settings.openclaw.upstream_keys import VERSION
+    from clawgate.settings.schema.upstream_keys import VERSION
 
     try:
         file = json5_file(paths.config, after)

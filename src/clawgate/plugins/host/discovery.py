@@ -27,7 +27,7 @@ from clawgate.plugins.host.manifest import (
     import_root,
     read_manifest,
 )
-from clawgate.settings.openclaw.schema import PluginsBlock
+from clawgate.settings.schema.openclaw import PluginsBlock
 
 logger = logging.getLogger("clawgate.plugins")
 

@@ -13,8 +13,8 @@ from clawgate.plugins.host.bundled import bundled_manifests
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import load_plugin, plugin_settings
-from clawgate.settings.openclaw.schema import OpenClawConfig, PluginEntry
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.schema.openclaw import OpenClawConfig, PluginEntry
 
 
 def implied_blocks(config: OpenClawConfig, environment: Mapping[str, str]) -> dict[str, Mapping[str, object]]:

@@ -14,7 +14,7 @@ from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, fi
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import EarlierVersionLoaded, LoadedPlugin, load_plugin
 from clawgate.plugins.host.manifest import Manifest
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""OpenClaw's config file: schema, validation, known keys, edits."""
+"""OpenClaw's config file: validation, known keys, edits."""

@@ -11,10 +11,10 @@ from typing import get_args
 
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.key_path import KeyPath, format_key_path
-from clawgate.settings.openclaw.schema import Api
 from clawgate.settings.openclaw.unknown_keys import UnknownKey
-from clawgate.settings.openclaw.upstream_keys import DIALECTS, VERSION
 from clawgate.settings.openclaw.upstream_values import wrong_values
+from clawgate.settings.schema.openclaw import Api
+from clawgate.settings.schema.upstream_keys import DIALECTS, VERSION
 
 _REJECTS = f"OpenClaw {VERSION} rejects its whole config for it"
 

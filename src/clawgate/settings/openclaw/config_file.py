@@ -20,13 +20,13 @@ from clawgate.settings.json5.file import PRIVATE_MODE, Json5File, missing_file, 
 from clawgate.settings.json5.source_map import SourceMap, nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.compatibility import incompatibilities, unknown_key
-from clawgate.settings.openclaw.schema import OpenClawConfig, PluginEntry
 from clawgate.settings.openclaw.unknown_keys import unknown_keys
-from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
 from clawgate.settings.openclaw.validate import problems
 from clawgate.settings.problems import INCLUDE, SettingsInvalid, format_message, include_problem
 from clawgate.settings.redaction import is_secret, redact_name
 from clawgate.settings.references import resolve_references
+from clawgate.settings.schema.openclaw import OpenClawConfig, PluginEntry
+from clawgate.settings.schema.upstream_keys import OPENCLAW_KEYS
 from clawgate.wire.http.url import userinfo_secrets
 
 _READ = ("gateway", "models", "agents", "plugins", "tools")

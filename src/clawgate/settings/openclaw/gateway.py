@@ -19,9 +19,9 @@ from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.own_settings import own_settings
-from clawgate.settings.openclaw.schema import GatewayAuth, GatewayBlock, RateLimit
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.resolve import Resolved, resolve
+from clawgate.settings.schema.openclaw import GatewayAuth, GatewayBlock, RateLimit
 from clawgate.settings.secrets import token_problem
 
 _HOSTS = {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  # what "lan" means

@@ -17,11 +17,11 @@ from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.own_settings import SECTION as OWN_SECTION
 from clawgate.settings.openclaw.own_settings import OwnSettings
-from clawgate.settings.openclaw.schema import OpenClawConfig
-from clawgate.settings.openclaw.schema_walk import holds_secret, models_in
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.relay import RelaySettings, flag_of
 from clawgate.settings.roles.server import ServerSettings
+from clawgate.settings.schema.openclaw import OpenClawConfig
+from clawgate.settings.schema.walk import holds_secret, models_in
 
 ROLES: dict[str, type[RelaySettings]] = {
     BridgeSettings.ENTRY: BridgeSettings,

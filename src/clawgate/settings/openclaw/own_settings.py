@@ -22,8 +22,8 @@ from clawgate.settings.fields import (
     setting,
 )
 from clawgate.settings.key_path import KeyPath, format_key_path
-from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.problems import format_message
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 ENTRY = "clawgate"
 """The id under ``plugins.entries``; no plugin has it."""

@@ -16,10 +16,10 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.openclaw.block import Block
-from clawgate.settings.openclaw.schema import OpenClawConfig
-from clawgate.settings.openclaw.schema_walk import Steps, holds_secret, models_in
-from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
+from clawgate.settings.schema.block import Block
+from clawgate.settings.schema.openclaw import OpenClawConfig
+from clawgate.settings.schema.upstream_keys import OPENCLAW_KEYS
+from clawgate.settings.schema.walk import Steps, holds_secret, models_in
 
 _SIMILARITY = 0.75
 """How alike two keys are, of 1, for one to be a typo of the other: ``prot`` of ``port`` is one."""

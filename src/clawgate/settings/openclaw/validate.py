@@ -14,8 +14,8 @@ from clawgate.policy.secret_names import is_credential_header
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw import own_settings
-from clawgate.settings.openclaw.schema import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.redaction import is_secret, redact_name
+from clawgate.settings.schema.openclaw import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.secrets import credential_problem
 from clawgate.wire.http.header import is_header_name
 from clawgate.wire.http.url import parse_url

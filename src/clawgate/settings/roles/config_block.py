@@ -17,10 +17,10 @@ from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.json5.file import Json5File
 from clawgate.settings.json5.source_map import nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path
-from clawgate.settings.openclaw.block import Block
-from clawgate.settings.openclaw.schema import OpenClawConfig, PluginEntry, PluginsBlock
-from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
 from clawgate.settings.problems import INCLUDE, SettingsInvalid, include_problem
+from clawgate.settings.schema.block import Block
+from clawgate.settings.schema.openclaw import OpenClawConfig, PluginEntry, PluginsBlock
+from clawgate.settings.schema.upstream_keys import OPENCLAW_KEYS
 
 _SIMILAR_IDS = 0.8
 """How alike an id and the one that is looked for are, of 1: ``opnai-proxy`` is ``openai-proxy``."""

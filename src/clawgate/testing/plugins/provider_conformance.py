@@ -13,8 +13,8 @@ from typing import Any
 
 from clawgate.plugins import api
 from clawgate.settings.key_path import format_key_path
-from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.redaction import is_secret
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.testing.plugins.fake_host import FakeHost, FakeSetup
 
 SECRET = "conformance-secret-0a1b2c3d4e5f"

@@ -14,7 +14,7 @@ from clawgate.cli.auth.wizard.credential_block import (
 )
 from clawgate.providers.catalog import build_catalog
 from clawgate.providers.credential_selection import UNSENT_KEY
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 PLAIN: dict[str, Any] = {"baseUrl": "https://x.test/v1", "api": "openai-completions"}
 CLAUDE = PLAIN | {"api": "anthropic-messages"}

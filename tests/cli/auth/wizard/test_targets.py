@@ -9,7 +9,7 @@ import pytest
 
 from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.cli.auth.wizard.targets import ProviderTargets, UnknownTarget
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 RAW: dict[str, Any] = {
     "models": {"providers": {"owl": {"baseUrl": "https://owl.test/v1", "api": "openai-completions"}}}

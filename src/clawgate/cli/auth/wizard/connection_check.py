@@ -12,9 +12,9 @@ from clawgate.providers.catalog import build_catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.key_path import format_key_path
-from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.problems import format_message
 from clawgate.settings.references import resolve_references
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.wire.model_list import model_ids
 
 _NEXT_STEPS = {

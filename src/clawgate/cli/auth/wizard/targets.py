@@ -18,7 +18,7 @@ from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import load_plugin
 from clawgate.policy.typos import typo_of
 from clawgate.providers.built_in import BUILT_IN
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 CUSTOM = "custom"
 """Stands for a provider that has no name yet."""

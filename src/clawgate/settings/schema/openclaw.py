@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBo
 
 from clawgate.policy.printable import is_quoted
 from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
-from clawgate.settings.openclaw.block import Block
-from clawgate.settings.openclaw.model_compat import ModelCompat
+from clawgate.settings.schema.block import Block
+from clawgate.settings.schema.model_compat import ModelCompat
 from clawgate.settings.secrets import PLACEHOLDERS, QUOTED, login_problem
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]

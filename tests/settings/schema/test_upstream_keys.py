@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.openclaw.block import Block
-from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
+from clawgate.settings.schema.block import Block
+from clawgate.settings.schema.upstream_keys import OPENCLAW_KEYS
 
 
 def test_every_part_has_its_keys() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from clawgate.settings.openclaw import schema as openclaw
-from clawgate.settings.openclaw.block import Block
-from clawgate.settings.openclaw.schema import MAX_SECONDS, OpenClawConfig, schema
+from clawgate.settings.schema import openclaw
+from clawgate.settings.schema.block import Block
+from clawgate.settings.schema.openclaw import MAX_SECONDS, OpenClawConfig, schema
 
 
 def provider(**values: Any) -> openclaw.ProviderBlock:

@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.openclaw.model_compat import ModelCompat
 from clawgate.settings.openclaw.unknown_keys import unknown_keys
-from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
+from clawgate.settings.schema.model_compat import ModelCompat
+from clawgate.settings.schema.upstream_keys import OPENCLAW_KEYS
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 
 KEYS = """

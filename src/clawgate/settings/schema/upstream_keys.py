@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from clawgate.settings.openclaw import schema as openclaw
-from clawgate.settings.openclaw.block import Block
-from clawgate.settings.openclaw.model_compat import ModelCompat, VercelRouting
+from clawgate.settings.schema import openclaw
+from clawgate.settings.schema.block import Block
+from clawgate.settings.schema.model_compat import ModelCompat, VercelRouting
 
 VERSION = "2026.9.6"
 """The version of OpenClaw that has these keys."""

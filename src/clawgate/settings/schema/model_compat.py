@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool
 
 from clawgate.settings.fields import setting
-from clawgate.settings.openclaw.block import Block
+from clawgate.settings.schema.block import Block
 from clawgate.wire.translate.compat import Compat, MaxTokensField, ThinkingFormat
 
 Word = Annotated[str, Field(min_length=1)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, BeforeValidator, SecretStr
 
-from clawgate.settings.openclaw.schema_walk import holds_secret, models_in
+from clawgate.settings.schema.walk import holds_secret, models_in
 
 
 class One(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clawgate.settings.openclaw.schema import ModelEntry
+from clawgate.settings.schema.openclaw import ModelEntry
 
 
 def test_keys_are_in_camel_case_and_others_are_kept() -> None:
