@@ -18,8 +18,19 @@ from clawgate.policy.headers import TO_HOOKS, lines_to_upstream
 from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
-from clawgate.relay.admission import request_checks as checks
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, Router
+from clawgate.relay.admission.request_checks import (
+    NO_BODY,
+    Get,
+    body_length,
+    check_readable_body,
+    check_version,
+    expects_continue,
+    headers_of,
+    required_host,
+    split_request_target,
+    via_without_loop,
+)
 from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import dialect_of
@@ -42,7 +53,7 @@ class _Request:
     """A head while it is checked, with what the checks have found so far."""
 
     head: RequestHead
-    get: checks.Get
+    get: Get
     path: bytes
     query: bytes
     lockout_key: str | None = None
@@ -83,10 +94,10 @@ class Admission:
 
         ``peer`` is the address of the other end, ``now`` the loop's time in seconds.
         """
-        checks.check_version(head)
-        get = checks.headers_of(head)
+        check_version(head)
+        get = headers_of(head)
         request = _Request(head, get, *self._split(head, get))
-        host = checks.required_host(head, get)
+        host = required_host(head, get)
         self.browser.check_source(host=host, origin=get(b"origin"), fetch_site=get(b"sec-fetch-site"))
         is_public = request.path in self.control_paths
         self._authenticate(request, peer, now, required=not is_public)
@@ -136,10 +147,10 @@ class Admission:
         if self.rates is not None:
             self.rates.release(head.caller)
 
-    def _split(self, head: RequestHead, get: checks.Get) -> tuple[bytes, bytes]:
+    def _split(self, head: RequestHead, get: Get) -> tuple[bytes, bytes]:
         split = self._split_targets.get(head.target)
         if split is None:
-            split = checks.split_request_target(head, get)
+            split = split_request_target(head, get)
             # What an absolute-form target means depends on the Host header as well.
             cacheable = head.target.startswith(b"/") and len(head.target) < _LONGEST_TARGET
             if cacheable and len(self._split_targets) < _MOST_TARGETS:
@@ -202,7 +213,7 @@ class Admission:
         RouteTable(exact={request.path: (b"GET", b"HEAD")}, prefixes={}).check(
             request.head.method, request.path
         )
-        if checks.body_length(request.head, request.get, self.body_limit) != 0:
+        if body_length(request.head, request.get, self.body_limit) != 0:
             raise errors.MalformedRequest("this route takes no body")
         return ControlRequest(request.caller)
 
@@ -211,22 +222,20 @@ class Admission:
         self.routes.check(head.method, path)
         if self.model_allowlist is not None and path.startswith(_ONE_MODEL):
             self.model_allowlist.check(unquote(path.removeprefix(_ONE_MODEL).decode("ascii")))
-        length = checks.body_length(head, get, self.body_limit)
-        if length != 0 and head.method not in checks.NO_BODY:
+        length = body_length(head, get, self.body_limit)
+        if length != 0 and head.method not in NO_BODY:
             credential = get(b"authorization") or get(b"x-proxy-token") or get(b"x-api-key")
             self.browser.check_content_type(get(b"content-type"), has_credential=credential is not None)
-        expect_continue = checks.expects_continue(head, get, length)
-        via = checks.via_without_loop(head, self.via_pseudonym)
+        expect_continue = expects_continue(head, get, length)
+        via = via_without_loop(head, self.via_pseudonym)
         model_allowlist = self.model_allowlist if head.method == b"POST" else None
         if model_allowlist is not None or self.router is not None:
-            checks.check_readable_body(get)
+            check_readable_body(get)
         target = path + self.routes.query_upstream(path, request.query)
         lines = lines_to_upstream(head.fields)
         encoded, has_length = b"", length is not None
         if self.upstream is not None:
-            has_length = has_length and (
-                get(b"content-length") is not None or head.method not in checks.NO_BODY
-            )
+            has_length = has_length and (get(b"content-length") is not None or head.method not in NO_BODY)
             framing = b"content-length: " if has_length else b"\r\n"
             if length is None:
                 framing = b"transfer-encoding: chunked\r\n\r\n"
