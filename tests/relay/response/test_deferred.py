@@ -161,6 +161,8 @@ def test_a_first_event_that_has_begun_is_progress() -> None:
         b'{"type":"error"}',
         b"",
         b" \n",
+        b"text",
+        b"<html>",
     ],
 )
 def test_an_error_as_the_body_is_a_failure_where_a_fallback_may_do_better(body: bytes) -> None:
@@ -175,7 +177,6 @@ def test_an_error_as_the_body_is_a_failure_where_a_fallback_may_do_better(body: 
         json.dumps(COMPLETE[OPENAI]).encode(),
         b"\n\n" + json.dumps(COMPLETE[OPENAI]).encode(),
         b"[1]",
-        b"text",
         b'{"cut":',
         json.dumps({"x": "y" * MAX_ERROR_BYTES, "error": "full"}).encode(),
     ],
@@ -185,6 +186,10 @@ def test_another_body_passes_as_it_came(body: bytes, has_fallback: bool) -> None
     for pieces in ([body], [body[:1], body[1:]], [body[:-1], body[-1:]]):
         writer = chat_writer(stream=False, has_fallback=has_fallback, declared=False)
         assert unchunked(sent(writer, pieces)) == body
+
+
+def test_without_a_fallback_any_body_passes() -> None:
+    assert unchunked(sent(chat_writer(stream=False, declared=False), [b"text"])) == b"text"
 
 
 def test_without_a_fallback_nothing_waits_but_for_a_first_byte() -> None:

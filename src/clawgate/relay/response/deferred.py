@@ -224,7 +224,9 @@ class ErrorBodyWriter(DeferredWriter):
     def _choose(self, body: bytes, *, ended: bool) -> ResponseWriter | None:
         self._progress.note_content()
         begin = bytes(self._held.lstrip(_BLANK)[:1])
-        if begin not in (b"", b"{", b"[") or len(self._held) > MAX_ERROR_BYTES:
+        if begin not in (b"", b"{", b"["):
+            raise UpstreamMalformed(f"{self._origin} sent no JSON, which every response of a model is")
+        if len(self._held) > MAX_ERROR_BYTES:
             return self._chosen
         if not ended:
             return None
