@@ -105,6 +105,7 @@ def refusal(code: object) -> bytes:
         (400, b"", "failing"), (405, b"", "failing"), (500, b"", "failing"), (503, b"<html>", "failing"),
         (429, b"", "failing"), (429, refusal("auth_locked"), "unauthorized"),
         (429, refusal("insufficient_quota"), "failing"),
+        (401, refusal("upstream_unauthorized"), "failing"),
         (401, refusal("invalid_token"), "unauthorized"), (401, refusal("missing_token"), "unauthorized"),
         (502, refusal(["invalid_token"]), "failing"), (502, refusal(None), "failing"), (502, b'{"error":"x"}',
         "failing"),

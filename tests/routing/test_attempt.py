@@ -366,3 +366,15 @@ async def test_what_cannot_be_carried_of_a_large_body_is_refused_by_its_field(
             found = await stand.ask(question("a/m", n=2))
             assert (found.status, found.json()["error"]["param"]) == (400, "n")
         assert upstream.connections == []
+
+
+def test_a_rejection_that_a_plugin_finds_in_another_status_is_kept() -> None:
+    """As of a login that has expired, which some proxies report with 500; the next response takes it back."""
+    hooks = Hooks(judge=lambda status, body: MappedError(status=401, message="run the login"))
+    found = attempt(make_provider("a"), hooks=hooks)
+    made = writer(found, answer(500))
+    made.feed(b"x")
+    made.flush(ended=True)
+    assert found._provider.rejection == "it rejected the last request: run the login"
+    writer(found, answer(200))
+    assert found._provider.rejection is None

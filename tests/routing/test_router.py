@@ -16,6 +16,7 @@ from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import HeaderToken, bearer
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.admission.plan import AdmittedHead
+from clawgate.relay.response.error_response import status_of
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.routing.router import ModelRouter
@@ -540,3 +541,20 @@ def test_final_leaves_other_errors_as_they_are() -> None:
     plan.first_attempt()
     error = InternalError("as it is")
     assert plan.map_error(error) is error
+
+
+async def test_a_rejected_credential_is_expected_again_until_a_request_succeeds(tmp_path: Path) -> None:
+    """It is no reason to send none: `provider_error` decides about that. A success on the fast path counts, too."""
+    ok = faults.json_response({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]})
+    scripts = [ok, faults.error_response(401, "expired"), ok]
+    async with (
+        FakeUpstream(*scripts) as upstream,
+        serving_gateway(tmp_path, config_of({"oa": provider(upstream.url)})) as stand,
+    ):
+        router, found = stand.role.router, []
+        for _ in scripts:
+            await stand.ask(question("oa/m"))
+            assert router.provider_error(router.catalog.providers["oa"]) is None
+            error = router.expected_error(router.catalog.providers["oa"])
+            found.append(error and (error.code, status_of(error)))
+        assert found == [None, ("upstream_unauthorized", 401), None]

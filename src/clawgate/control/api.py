@@ -89,7 +89,7 @@ class ControlApi:
             "ok": True, "status": "live", "version": __version__, "role": "gateway", "instance": self._instance,
         }  # fmt: skip
         if self._has_key(request):
-            availability = self._availability
+            availability = Availability(self._router.catalog, self._router.expected_error)
             serving_error = availability.serving_error()
             body |= {
                 "providers": encode(availability),
@@ -100,7 +100,8 @@ class ControlApi:
         return JSONResponse(body, headers=_NOT_STORED)
 
     async def ready(self, request: Request) -> JSONResponse:
-        error = self._availability.serving_error()
+        # What the last request got is no reason to send none: the next one may show that it works again.
+        error = Availability(self._router.catalog, self._router.provider_error).serving_error()
         failing = ["gateway-draining"] if self._draining() else []
         uptime = round((time.monotonic() - self._started_at) * 1000)
         body: dict[str, object] = {
@@ -118,10 +119,6 @@ class ControlApi:
             ):
                 body["reason"] = error.message.partition(LAST_LINES)[0]
         return JSONResponse(body, status_code=503 if failing else 200, headers=_NOT_STORED)
-
-    @property
-    def _availability(self) -> Availability:
-        return Availability(self._router.catalog, self._router.provider_error)
 
     def _has_key(self, request: Request) -> bool:
         presented = request.headers.get(KEY_HEADER, "")

@@ -70,6 +70,9 @@ def _meaning(status: int, code: str | None) -> tuple[State, str]:
     if code == "auth_locked":
         message = "it has locked out this address after wrong tokens; configure the right one, and wait"
         return "unauthorized", message
+    if code == "upstream_unauthorized":
+        message = "it accepts our credential, but the service behind it rejects its own"
+        return "failing", message
     if status in (401, 403):
         message = "it rejects a credential: the one configured here, or one that it uses for its own upstream"
         return "unauthorized", message

@@ -16,6 +16,7 @@ from clawgate.errors import (
     PrivateNetworkBlocked,
     ProviderNotConfigured,
     ProviderUnavailable,
+    UpstreamUnauthorized,
 )
 from clawgate.policy.egress import Reason, denied
 from clawgate.policy.fallback import should_fall_back
@@ -24,10 +25,14 @@ from clawgate.providers.catalog import Catalog
 from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 
-_BY_CODE = {
-    error.code: error
-    for error in (ProviderNotConfigured, ProviderUnavailable, EgressDenied, PrivateNetworkBlocked)
-}
+_REPORTED = (
+    ProviderNotConfigured,
+    ProviderUnavailable,
+    EgressDenied,
+    PrivateNetworkBlocked,
+    UpstreamUnauthorized,
+)
+_BY_CODE = {error.code: error for error in _REPORTED}
 
 ErrorOf = Callable[[Provider], GatewayError | None]
 """The error of every request to a provider, None if requests are sent."""

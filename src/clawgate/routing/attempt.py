@@ -7,13 +7,16 @@ Where client and provider speak the same dialect only the model's name is replac
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from clawgate.errors import UpstreamMalformed
+from clawgate.plugins.api import MappedError
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
+from clawgate.relay.response.error_mapping import UNAUTHORIZED, MapError
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
@@ -96,7 +99,8 @@ class ProviderAttempt:
         self._head = head
         self._client = head.dialect
         self._transform = hooks.request_transformer(provider.provider.id)
-        self._map_error = hooks.error_mapper(provider.provider.id)
+        map_error = hooks.error_mapper(provider.provider.id)
+        self._map_error = partial(_map_error, map_error, provider) if map_error is not None else None
         self.upstream = provider.upstream
         self.served_by = target.name
         self.attribution_headers = attribution_headers(target.ref, failed) if failed else target.attribution
@@ -125,7 +129,8 @@ class ProviderAttempt:
             )
         self._streams = request.field.streams
         self._has_fallback = has_fallback
-        self.passthrough = same_dialect and self._map_error is None and not (has_fallback or may_count)
+        is_plain = same_dialect and map_error is None and not (has_fallback or may_count)
+        self.passthrough = is_plain and provider.rejection is None
         changes = same_dialect and target.same_dialect.changes(head.path, request.body)
         if self._counts_here:
             self.offload = self._count
@@ -207,6 +212,12 @@ class ProviderAttempt:
             )
         if head.status == _OK and head.length == 0:
             raise UpstreamMalformed(f"{self.upstream.origin} sent an empty response")
+        if head.status == UNAUTHORIZED:
+            self._provider.rejection = (
+                f"it rejected the last request (401); {self.upstream.credential_advice}"
+            )
+        elif head.status < _FAILED:
+            self._provider.rejection = None
         options = ResponseOptions(
             http10=http10,
             close=close,
@@ -229,3 +240,13 @@ class ProviderAttempt:
             has_fallback=self._has_fallback,
         )
         return make_provider_writer(head, options, traits)
+
+
+def _map_error(
+    map_error: MapError, provider: ProviderUpstream, status: int, body: bytes
+) -> MappedError | None:
+    """Call a plugin's hook, and keep that it finds the credential rejected."""
+    mapped = map_error(status, body)
+    if mapped is not None and mapped.status == UNAUTHORIZED:
+        provider.rejection = f"it rejected the last request: {mapped.message}"
+    return mapped

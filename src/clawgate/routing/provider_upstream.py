@@ -23,6 +23,8 @@ class ProviderUpstream:
     def __init__(self, provider: Provider, upstream: Upstream) -> None:
         self.provider = provider
         self.upstream = upstream
+        self.rejection: str | None = None
+        """Why the credential of the last request was rejected; None after another response. No request waits for it."""
         self._operator_names = frozenset(name.lower().encode() for name, _ in provider.headers)
         self._adds_version = (
             provider.api == Dialect.MESSAGES and b"anthropic-version" not in self._operator_names

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 
-from clawgate.errors import GatewayError, ProviderUnavailable, UpstreamUnreachable
+from clawgate.errors import GatewayError, ProviderUnavailable, UpstreamUnauthorized, UpstreamUnreachable
 from clawgate.policy.fallback import should_fall_back
 from clawgate.providers.availability import not_configured, provider_error, with_earlier
 from clawgate.providers.catalog import Catalog
@@ -88,6 +88,15 @@ class ModelRouter:
         except GatewayError as error:
             return error
         return None
+
+    def expected_error(self, provider: Provider) -> GatewayError | None:
+        """Return the same, or the error that the next request can be expected to get."""
+        if (error := self.provider_error(provider)) is not None:
+            return error
+        rejection = self.connect(provider).rejection
+        if rejection is None:
+            return None
+        return UpstreamUnauthorized(f"the provider '{provider.id}': {rejection}", status=401)
 
     def open(self, provider: Provider, problem: GatewayError | None) -> ProviderUpstream:
         """Return the connections for a request; ``problem`` is its model's. Raises where nothing may be sent."""

@@ -30,6 +30,7 @@ class Context:
     environment: dict[str, str] = field(default_factory=dict)
     gateway_url: str | None = "http://127.0.0.1:18789"
     instance: str | None = "i"
+    request_error: str | None = None
     printed: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 

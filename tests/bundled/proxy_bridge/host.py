@@ -30,6 +30,7 @@ class Host:
     config: Any = None
     environment: Mapping[str, str] = field(default_factory=dict)
     gateway_url: str = "http://127.0.0.1:18789"
+    request_error: str | None = None
     instance: str = INSTANCE
     problems: tuple[str, ...] = ()
     config_file: Mapping[str, Any] = field(default_factory=dict)

@@ -33,6 +33,7 @@ def error(code: str) -> bytes:
         (200, b"[]", "not_found"),
         (302, b"", "not_found"),
         (401, b"", "unauthorized"),
+        (401, b'{"error": {"code": "upstream_unauthorized"}}', "failing"),
         (403, b"<html>", "unauthorized"),
         (400, error("missing_token"), "unauthorized"),
         (429, error("auth_locked"), "locked_out"),

@@ -68,6 +68,15 @@ def test_it_is_a_command_that_exits_with_0_only_if_the_report_is_ok(tmp_path: Pa
     assert run(tmp_path, "status", ok=False)[0] == 1
 
 
+def test_what_the_gateway_would_not_send_is_not_ok_whatever_the_report_finds(tmp_path: Path) -> None:
+    for words in ("status",), ("status", "--json"):
+        host = FakeHost(
+            state_dir=tmp_path, config=Config(ok=True), request_error="it rejected the last request"
+        )
+        assert asyncio.run(COMMAND.run(host, words)) == 1
+        assert "it rejected the last request" in "".join(host.printed)
+
+
 def test_the_text_has_aligned_rows_the_verdict_the_next_step_and_the_lines(tmp_path: Path) -> None:
     _, host = run(tmp_path, "status", ok=False)
     assert host.printed == [

@@ -20,7 +20,7 @@ from typing import Any
 
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
 from clawgate.app.gateway_token import start_problems
-from clawgate.errors import EgressDenied, ProviderUnavailable
+from clawgate.errors import EgressDenied, ProviderUnavailable, UpstreamUnauthorized
 from clawgate.plugins.host.bundled import local_providers
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
@@ -140,7 +140,7 @@ def _providers(availability: Availability) -> Iterator[ProviderFact]:
             used,
             allow_private_setting=provider.allow_private_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
-            is_down=isinstance(error, ProviderUnavailable),
+            is_down=isinstance(error, ProviderUnavailable | UpstreamUnauthorized),
         )
 
 

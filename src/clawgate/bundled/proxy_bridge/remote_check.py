@@ -129,6 +129,8 @@ def _failure(status: int, code: object) -> tuple[State, str]:
         return "locked_out", "it has locked out this address after wrong tokens"
     if code in ("invalid_token", "missing_token"):
         return "unauthorized", "it rejects the proxy token"
+    if code == "upstream_unauthorized":
+        return "failing", "it accepts the proxy token, but its own upstream rejects its key"
     if status in (401, 403):
         message = f"it rejects the proxy token, or its own upstream rejects its key (status {status} for /v1/models)"
         return "unauthorized", message

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clawgate.plugins.api import FetchRequest, FetchResponse, ServiceStatus
     from clawgate.plugins.host.discovery import DiscoveredPlugin
     from clawgate.plugins.host.loader import LoadedPlugin
+    from clawgate.providers.availability import Availability
 
 _RESTART_SECONDS = 60.0
 _POLL_SECONDS = 0.1
@@ -70,6 +71,15 @@ class _Context:
     plugin: str
     gateway_url: str | None
     instance: str | None
+    availability: Availability
+    providers: tuple[str, ...]
+
+    @property
+    def request_error(self) -> str | None:
+        catalog = self.availability.catalog
+        known = (catalog.providers[name] for name in self.providers if name in catalog.providers)
+        errors = (self.availability.error_of(provider) for provider in known)
+        return next((error.message for error in errors if error is not None), None)
 
     @property
     def state_dir(self) -> Path:
@@ -186,4 +196,6 @@ def _context(plugin: LoadedPlugin, loaded: LoadedConfig) -> _Context:
         plugin=plugin.id,
         gateway_url=running.url if running is not None else None,
         instance=running.instance if running is not None else None,
+        availability=loaded.known.availability,
+        providers=tuple(provider.id for provider in plugin.providers),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -54,6 +54,10 @@ class CommandContext(HostContext, Protocol):
     @property
     def services(self) -> Sequence[ServiceStatus]:
         """The last status of each of the plugin's services in the running gateway; empty if none is running."""
+
+    @property
+    def request_error(self) -> str | None:
+        """Why requests to the plugin's providers would fail, as the gateway decides it; None if they would be sent."""
 
     async def restart_services(self) -> bool:
         """Make the running gateway restart the plugin's services; return whether it did, within a minute.
@@ -133,11 +137,14 @@ class StatusCommand(Generic[ConfigT]):
         if not isinstance(context.config, self.config_class):
             return self._print_problems(context, as_json=as_json)
         report = await self.report(context, context.config)
+        error = context.request_error
+        report = replace(report, ok=report.ok and error is None)
         if as_json:
             document = {"ok": report.ok, **report.details, "nextStep": report.next_step}
+            document |= {"requestError": error} if error is not None else {}
             context.out(json.dumps(document, indent=2))
         else:
-            for line in _text(report):
+            for line in _text(report, error):
                 context.out(line)
         return 0 if report.ok else 1
 
@@ -181,8 +188,10 @@ def _print_lines(context: CommandContext, *, as_json: bool) -> int:
     return 0 if lines else 1
 
 
-def _text(report: StatusReport) -> list[str]:
-    requests = "would succeed" if report.ok else "would fail, or may fail"
+def _text(report: StatusReport, error: str | None) -> list[str]:
+    requests = (
+        "would succeed" if report.ok else f"would fail: {error}" if error else "would fail, or may fail"
+    )
     rows = [*report.rows, ("requests", requests)]
     if report.next_step:
         rows.append(("next step", report.next_step))

@@ -79,6 +79,7 @@ class FakeHost:
     responses: Mapping[str, api.FetchResponse] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     gateway_url: str = "http://127.0.0.1:18789"
+    request_error: str | None = None
     instance: str = "0123456789ab"
     problems: Sequence[str] = ()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("clawgate.testing.plugin"))
