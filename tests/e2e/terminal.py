@@ -7,14 +7,18 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
+import subprocess
+import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 SECONDS = 40.0
+_TAKE_TERMINAL = """import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])"""
 READY = "ready> "
 """The prompt of `shell`."""
 
@@ -27,12 +31,18 @@ class Terminal:
     ) -> None:
         self.shown = ""
         self._read_to = 0
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores, and a terminal does not
-            os.chdir(folder)
-            os.execvpe(words[0], [*words], environment)  # as a terminal starts a program
+        self._fd, programs_end = pty.openpty()
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._process = subprocess.Popen(  # not pty.fork: a fork beside threads may never return
+            [sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *words],
+            cwd=folder,
+            env=environment,
+            stdin=programs_end,
+            stdout=programs_end,
+            stderr=programs_end,
+            start_new_session=True,
+        )
+        os.close(programs_end)
 
     def until(self, text: str) -> str:
         """Wait for this to be shown, after what was waited for before; return what came before it."""
@@ -56,17 +66,13 @@ class Terminal:
         deadline = time.monotonic() + SECONDS
         while self._more(deadline):
             pass
-        os.close(self._fd)
-        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        self.pid = 0
-        return status
+        return self._process.wait(SECONDS)
 
     def close(self) -> None:
-        if self.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            os.close(self._fd)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._fd)
 
     def _more(self, deadline: float) -> bool:
         ready, _, _ = select.select([self._fd], [], [], max(deadline - time.monotonic(), 0))
