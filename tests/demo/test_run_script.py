@@ -50,3 +50,17 @@ def test_a_failed_setup_is_the_end(tmp_path: Path) -> None:
     """When setup fails nothing is run, and its exit code is ours."""
     run = clone(tmp_path, "exit 3")
     assert subprocess.run([run], capture_output=True, timeout=20, check=False).returncode == 3
+
+
+@pytest.mark.parametrize("script", ["setup", "run", "test", "check", "bench", "lock"])
+def test_a_script_that_is_started_with_sh_runs_in_bash(script: str, tmp_path: Path) -> None:
+    """Where sh is not bash it goes on as bash before the first line that sh cannot read."""
+    shutil.copy(RUN.with_name(script), tmp_path / script)
+    (tmp_path / "bash").write_text("#!/bin/sh\necho bash $*\n")
+    (tmp_path / "bash").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    sh = shutil.which("dash") or pytest.skip("sh is bash here")
+    done = subprocess.run(
+        [sh, tmp_path / script, "x"], env=env, capture_output=True, text=True, timeout=20, check=True
+    )
+    assert done.stdout == f"bash {tmp_path / script} x\n" and not done.stderr

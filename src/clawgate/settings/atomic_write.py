@@ -29,9 +29,9 @@ _LOCK_PAUSE = 0.01
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 _SIBLING = "new-"
 _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
-_FIXES = {
-    errno.ENOSPC: "free space on the disk",
-    errno.EDQUOT: "free space within the quota",
+FULL_DISK = {errno.ENOSPC: "free space on the disk", errno.EDQUOT: "free space within the quota"}
+"""What to do, by the error."""
+_FIXES = FULL_DISK | {
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
     errno.EACCES: "check the owner and mode of the file and its folder",
     errno.EPERM: "check the owner and mode of the file and its folder",

@@ -38,6 +38,7 @@ from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
 from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
 from clawgate.processes.instance.run_records import RestartRefusal, write_refusal
+from clawgate.settings.atomic_write import FULL_DISK
 from clawgate.settings.environment import ignored_env_file
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.gateway import GatewayFlags
@@ -221,8 +222,6 @@ def _claim(folder: Path) -> Instance:
     except AlreadyRunning as error:
         fail(f"{error}; stop it with: clawgate gateway stop", status=ExitCode.PORT_TAKEN)
     except OSError as error:
-        fail(
-            f"the state folder {folder} cannot be used: {error.strerror or error}; "
-            "set OPENCLAW_STATE_DIR to a folder of yours",
-            status=ExitCode.USAGE,
-        )
+        fix = FULL_DISK.get(error.errno or 0, "set OPENCLAW_STATE_DIR to a folder of yours")
+        reason = error.strerror or error
+        fail(f"the state folder {folder} cannot be used: {reason}; {fix}", status=ExitCode.USAGE)

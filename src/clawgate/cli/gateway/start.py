@@ -103,7 +103,7 @@ def _make_folder() -> None:
 
 def _fail_to_start(failed: LaunchFailed, paths: Paths, timeout: float) -> NoReturn:
     print_output(failed.last_lines)
-    see = "see its output above" if failed.last_lines else f"see {paths.log}"
+    see = "see its output above" if failed.last_lines else f"see {paths.log}, or run: clawgate gateway run"
     if failed.status is None:
         fail(f"the gateway did not serve within {timeout:g} s and was stopped; {see}")
     how = f"signal {-failed.status}" if failed.status < 0 else f"status {failed.status}"
