@@ -35,6 +35,7 @@ MODELS = (
     "fault-529",
     "fault-cut",
     "fault-late",
+    "served-by-claude-opus-4-7",
 )
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 """Each starts three programs or more; on a machine that is busy that takes a while."""
@@ -131,6 +132,29 @@ def test_the_official_clients_are_answered_and_the_proxy_lives_and_dies_with_the
         os.kill(gateway.pids[-1], 0)
     status, found = gateway.status()
     assert status == 1 and found["gateway"]["running"] is False
+
+
+def test_the_model_that_really_served_is_named_in_every_form(gateway: Running) -> None:
+    model = f"{ID}/served-by-claude-opus-4-7"
+    with gateway.openai() as chat, gateway.anthropic() as messages:
+        for stream in (True, False):
+            one = chat.chat.completions.with_raw_response.create(
+                model=model, messages=ASK, stream=stream, temperature=0.5, stop=["x"]
+            )
+            two = messages.messages.with_raw_response.create(
+                model=model, messages=ASK, max_tokens=99, stream=stream
+            )
+            for response in (one, two):
+                response.http_response.read()
+                assert response.headers["x-clawgate-model"] == "claude-opus-4-7"
+                assert response.headers["x-claude-session-id"]
+            assert set(one.headers["x-clawgate-ignored"].split(", ")) == {"stop", "temperature"}
+            assert two.headers["x-clawgate-ignored"] == "max_tokens"
+        same = messages.messages.with_raw_response.create(
+            model=f"{ID}/claude-opus-4.6", messages=ASK, max_tokens=99
+        )
+        assert same.headers["x-clawgate-model"] == "claude-opus-4.6"
+    poll(lambda: gateway.said.count("was served by another model: claude-opus-4-7") == 4, "the log")
 
 
 def test_wrapped_failures_are_the_exceptions_that_they_are(gateway: Running) -> None:

@@ -6,6 +6,7 @@ Where client and provider speak the same dialect only the model's name is replac
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 
@@ -18,16 +19,19 @@ from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
 from clawgate.relay.response.error_mapping import UNAUTHORIZED, MapError
 from clawgate.relay.response.head import ResponseOptions
+from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.request_changes import translation_to
-from clawgate.routing.table import RouteTarget, attribution_headers, ignored_header
+from clawgate.routing.table import RouteTarget, attribution_headers, ignored_header, model_header
 from clawgate.wire.anthropic.token_estimate import estimate_tokens
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.same_dialect import COUNT_TOKENS
+
+logger = logging.getLogger("clawgate.routing")
 
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
 _JSON = b"content-type: application/json\r\n"
@@ -68,6 +72,7 @@ class ProviderAttempt:
         "_ignored",
         "_map_error",
         "_provider",
+        "_served",
         "_speaks_chat",
         "_streams",
         "_target",
@@ -106,6 +111,7 @@ class ProviderAttempt:
         self.attribution_headers = attribution_headers(target.ref, failed) if failed else target.attribution
         self._hook_request: HookRequest | None = None
         self._ignored: tuple[str, ...] = ()
+        self._served: ServedModelFilter | None = None
         self.request: list[Buffer] = []
         self.response: MadeResponse | None = None
         self.offload: Callable[[], bytes] | None = None
@@ -201,8 +207,15 @@ class ProviderAttempt:
             body, self._ignored = made.body, tuple(dict.fromkeys((*self._ignored, *made.ignored)))
             encoded = provider.encode_head(target, lines + made.lines, head.via)
             self.attribution_headers += made.response_lines
+            if self._map_error is not None and not self._speaks_chat:
+                self._served = ServedModelFilter(
+                    made.model, self._target.ref.model, model_header, self._note_other
+                )
         self.attribution_headers += ignored_header(self._ignored)
         self.request = [b"%b%d\r\n\r\n" % (encoded, len(body)), body]
+
+    def _note_other(self, model: str) -> None:
+        logger.info("%s was served by another model: %s", self.served_by, model)
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Raises `UpstreamMalformed` for a response that is a web page or empty, or cannot be translated."""
@@ -238,6 +251,7 @@ class ProviderAttempt:
             streams=self._streams,
             assembles=self._head.path in (_CHAT, _MESSAGES),
             has_fallback=self._has_fallback,
+            served=self._served,
         )
         return make_provider_writer(head, options, traits)
 

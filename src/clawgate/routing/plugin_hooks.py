@@ -76,6 +76,7 @@ class TransformedRequest(msgspec.Struct, frozen=True, eq=False):
     body: bytes
     lines: bytes
     ignored: tuple[str, ...]
+    model: str
     response_lines: bytes = b""
 
 
@@ -151,7 +152,9 @@ def transform_request(transform: TransformRequest, provider: str, request: HookR
         name = request.shown.client_headers.get(SESSION_HEADER, session)
         is_sent = session and session in changed.headers.values()
         response_lines = _lines({SESSION_HEADER: name}) if is_sent else b""
-        return TransformedRequest(body, _lines(changed.headers), tuple(ignored), response_lines)
+        return TransformedRequest(
+            body, _lines(changed.headers), tuple(ignored), changed.model, response_lines
+        )
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ProviderUnavailable(
             f"the plugin of the provider '{provider}' made a request that cannot be sent: {error}"

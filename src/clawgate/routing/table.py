@@ -92,6 +92,11 @@ def attribution_headers(ref: ModelRef, failed: tuple[str, ...] = ()) -> bytes:
     return b"".join(_line(name, value) for name, value in lines.items())
 
 
+def model_header(model: str) -> bytes:
+    """Return the header line that names the model."""
+    return _line("x-clawgate-model", model)
+
+
 def ignored_header(fields: tuple[str, ...]) -> bytes:
     """Return the header line that names the fields of a request which had no effect."""
     return _line("x-clawgate-ignored", ", ".join(fields)) if fields else b""

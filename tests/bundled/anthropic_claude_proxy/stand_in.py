@@ -2,7 +2,8 @@
 
 Stands alone, so that it can be a ``command`` of the plugin: ``python stand_in.py --kind new``. The kinds: ``new``
 (@rynfar/meridian 1.43), ``old`` (opencode-claude-max-proxy 1.21), ``oldest`` (1.0 to 1.4: no /health), ``openai``
-(claude-max-api-proxy 1.0). A model named ``fault-<name>`` gets that failure, see `FAULTS`.
+(claude-max-api-proxy 1.0). A model named ``fault-<name>`` gets that failure, see `FAULTS`; for ``served-by-<name>`` the
+response names the model ``<name>``.
 """
 
 from __future__ import annotations
@@ -153,6 +154,7 @@ class Proxy(BaseHTTPRequestHandler):
         fault = model.removeprefix("fault-") if model.startswith("fault-") else ""
         if self.server.kind == "new" and "opus" in model and ("." in model or model.endswith("-thinking")):
             fault = "404"
+        model = model.removeprefix("served-by-")
         if fault == "html":
             self._bytes(200, PAGE, "text/html")
         elif body.get("stream", self.server.kind != "new"):

@@ -15,6 +15,7 @@ from clawgate.relay.response.closing import reports_error
 from clawgate.relay.response.event_stream import EventFilter, EventStreamWriter
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
 from clawgate.relay.response.redact import masked, masked_error, secrets_in_content
+from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.translated import translated_lines
 from clawgate.wire.anthropic.assembly import MessageAssembler
 from clawgate.wire.dialect import Dialect
@@ -50,8 +51,11 @@ class AssembledWriter(EventStreamWriter):
         filters: Sequence[EventFilter] = (),
         translation: Translation | None = None,
         maps_errors: bool = False,
+        served: ServedModelFilter | None = None,
     ) -> None:
-        super().__init__(head, options, filters=filters, translation=translation, maps_errors=maps_errors)
+        super().__init__(
+            head, options, filters=filters, translation=translation, maps_errors=maps_errors, served=served
+        )
         if translation is not None:
             self._lines = translated_lines(head, options)
         else:
@@ -85,7 +89,8 @@ class AssembledWriter(EventStreamWriter):
             raise masked_error(error, self._options.secrets) from None
         self._started = True
         framing = Framing(len(body), http10=self._options.http10)
-        lines = self._lines + b"content-type: application/json\r\n"
+        lines = self._served.corrected(self._lines) if self._served is not None else self._lines
+        lines += b"content-type: application/json\r\n"
         return encode_head(self.status, lines, framing, close=self._options.close) + body
 
     def _assemble(self) -> None:

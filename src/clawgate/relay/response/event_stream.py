@@ -17,6 +17,7 @@ from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
 from clawgate.relay.response.progress import HOLD_SECONDS, note_event, note_open_event
 from clawgate.relay.response.redact import masked, masked_error, masked_fully, secrets_in_content
+from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_lines
 from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.dialect import Dialect
@@ -58,6 +59,7 @@ class EventStreamWriter:
         filters: Sequence[EventFilter] = (),
         translation: Translation | None = None,
         maps_errors: bool = False,
+        served: ServedModelFilter | None = None,
     ) -> None:
         self.status = head.status
         self._started = False  # whether the client has the head
@@ -77,6 +79,7 @@ class EventStreamWriter:
         self._filters = filters
         self._translation = translation
         self._maps_errors = maps_errors
+        self._served = served
         self._out: list[bytes] = []
         self._last: Event | None = None  # with content that the client was sent
         self._error_event = b""  # of the upstream's stream, translated
@@ -176,6 +179,8 @@ class EventStreamWriter:
     def _take(self, closing: bytes) -> bytes:
         self._started = True
         head, self._head = self._head, b""
+        if self._served is not None:
+            head = self._served.corrected(head)
         out, self._out = self._out, []
         body = masked(out[0] if len(out) == 1 else b"".join(out), self._content_secrets)
         return head + self._framing.frame(body + closing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clawgate.errors import UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
@@ -28,6 +28,7 @@ from clawgate.relay.response.event_stream import EventFilter, EventStreamWriter
 from clawgate.relay.response.head import FAILED, ResponseOptions, header_lines, is_event_stream
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.response.redact import masked, masked_fully, secrets_in_content
+from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.stream_error_mapping import ErrorMappingFilter
 from clawgate.relay.response.translated import translate_response
 from clawgate.wire.dialect import Dialect
@@ -66,6 +67,8 @@ class ProviderTraits:
     streams: bool = False
     assembles: bool = False
     has_fallback: bool = False
+    served: ServedModelFilter | None = None
+    """Reads which model a Messages response names; None where nobody wants to know."""
 
 
 def make_provider_writer(
@@ -97,14 +100,38 @@ def make_provider_writer(
 
 def _body_writer(head: ResponseHead, options: ResponseOptions, traits: ProviderTraits) -> ResponseWriter:
     """Return the writer of a body that is no event stream."""
+    succeeds = head.status < FAILED and not (options.bodiless or head.encoded)
     if traits.translation is not None:
-        make = translate_response(head, options, traits.translation)
+        make = _with_model(translate_response(head, options, traits.translation), traits.served)
         only_json = traits.translation.streams and head.status < FAILED
         return BufferedWriter(head, options, make, origin=traits.origin, only_json=only_json)
+    if traits.served is not None and succeeds and not traits.has_fallback:
+        make = _with_model(_unchanged(head, options), traits.served)
+        return BufferedWriter(head, options, make, origin=traits.origin)
     writer = make_relay_writer(head, options, origin=traits.origin)
-    if traits.has_fallback and head.status < FAILED and not (options.bodiless or head.encoded):
+    if traits.has_fallback and succeeds:
         return ErrorBodyWriter(head, options.secrets, writer, origin=traits.origin)
     return writer
+
+
+def _unchanged(head: ResponseHead, options: ResponseOptions) -> Callable[[bytes], MadeResponse]:
+    lines, secrets = header_lines(head, options), secrets_in_content(options.secrets)
+    return lambda body: MadeResponse(head.status, lines, masked(body, secrets))
+
+
+def _with_model(
+    make: Callable[[bytes], MadeResponse], served: ServedModelFilter | None
+) -> Callable[[bytes], MadeResponse]:
+    """Return ``make`` with the model that the body names in the headers."""
+    if served is None:
+        return make
+
+    def made(body: bytes) -> MadeResponse:
+        served.read(body)
+        response = make(body)
+        return replace(response, lines=served.corrected(response.lines))
+
+    return made
 
 
 def _stream_writer(head: ResponseHead, options: ResponseOptions, traits: ProviderTraits) -> ResponseWriter:
@@ -115,15 +142,28 @@ def _stream_writer(head: ResponseHead, options: ResponseOptions, traits: Provide
         filters.append(ErrorMappingFilter(map_error, chat=traits.chat_upstream))
     if translation is None and options.dialect is Dialect.MESSAGES:
         filters.append(CompletenessFilter(origin=origin, secrets=options.secrets))
+    if traits.served is not None:
+        filters.append(traits.served)
     maps_errors = map_error is not None
     if traits.assembles and not traits.streams:
         return AssembledWriter(
-            head, options, origin=origin, filters=filters, translation=translation, maps_errors=maps_errors
+            head,
+            options,
+            origin=origin,
+            filters=filters,
+            translation=translation,
+            maps_errors=maps_errors,
+            served=traits.served,
         )
     writer: ResponseWriter
     if filters or translation is not None:
         writer = EventStreamWriter(
-            head, options, filters=filters, translation=translation, maps_errors=maps_errors
+            head,
+            options,
+            filters=filters,
+            translation=translation,
+            maps_errors=maps_errors,
+            served=traits.served,
         )
     else:
         writer = make_relay_writer(head, options, origin=origin)
