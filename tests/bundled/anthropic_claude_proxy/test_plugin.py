@@ -12,6 +12,7 @@ import pyjson5
 
 import clawgate.bundled.anthropic_claude_proxy as package
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
+from clawgate.bundled.anthropic_claude_proxy.package_pin import unpinned_package
 from clawgate.bundled.anthropic_claude_proxy.plugin import plugin
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.plugins.host.loader import load_plugin
@@ -57,7 +58,9 @@ def test_the_config_in_the_docs_is_one_that_works() -> None:
         pyjson5.decode(re.findall(r"```json5\n(.*?)```", DOCS, re.DOTALL)[0])
     )
     settings = ProxyConfig.model_validate(config.plugins.entries[ID].config)
-    assert settings == ProxyConfig.model_validate({"models": list(settings.models)})
+    assert unpinned_package(settings.command) is None
+    own = {"models": list(settings.models), "command": list(settings.command)}
+    assert settings == ProxyConfig.model_validate(own)
     provider = config.models.providers[ID]
     assert (str(provider.base_url), [one.id for one in provider.models]) == (
         settings.origin,

@@ -68,7 +68,7 @@ class ProviderTraits:
     assembles: bool = False
     has_fallback: bool = False
     served: ServedModelFilter | None = None
-    """Reads which model a Messages response names; None where nobody wants to know."""
+    """Reads which model a Messages response names; None where that is not needed."""
 
 
 def make_provider_writer(
