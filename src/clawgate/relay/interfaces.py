@@ -133,32 +133,26 @@ class ResponseWriter(Protocol):
     @property
     def held_bytes(self) -> int:
         """How much of the response waits here for the rest of it."""
-        ...
 
     @property
     def until_close(self) -> bool:
         """Whether the body ends with the connection (HTTP/1.0 clients)."""
-        ...
 
     @property
     def defers_status(self) -> bool:
         """Whether the status is known only at the end, when the complete response is sent."""
-        ...
 
     @property
     def extra_headers(self) -> bytes | None:
         """What `ResponseHandler.on_response_head` returns."""
-        ...
 
     @property
     def failure(self) -> GatewayError | None:
         """The error that a complete response reports in place of the upstream's; recorded as the exchange's own."""
-        ...
 
     @property
     def headers_pending(self) -> bool:
         """Whether nothing was sent to the client yet, so that a failure can still have a status of its own."""
-        ...
 
     def feed(self, body: bytes) -> None:
         """Add bytes of the upstream's body. Raises `UpstreamFailed` if they cannot be understood."""
@@ -174,7 +168,6 @@ class ResponseWriter(Protocol):
 
         Raises as `feed`.
         """
-        ...
 
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
         """Return the last bytes of a response that cannot be completed, and whether they contain an error event.

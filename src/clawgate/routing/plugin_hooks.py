@@ -45,15 +45,12 @@ class ProviderHooks(Protocol):
 
     def unavailable(self, provider: str) -> ProviderUnavailable | None:
         """Return why no request may be sent to the provider now; None if it may."""
-        ...
 
     def request_transformer(self, provider: str) -> TransformRequest | None:
         """Return the hook that changes requests, which raises `ProviderUnavailable`; None where there is none."""
-        ...
 
     def error_mapper(self, provider: str) -> MapError | None:
         """Return the hook that maps error responses; None where there is none."""
-        ...
 
 
 class HookRequest(msgspec.Struct, frozen=True, eq=False):

@@ -64,7 +64,6 @@ class CommandContext(HostContext, Protocol):
 
         It lets the requests to the plugin's providers end first, for 30 s. Raises OSError.
         """
-        ...
 
 
 @runtime_checkable

@@ -139,7 +139,6 @@ class ImpliesProvider(Protocol):
 
     def implied_block(self, settings: BaseModel, environment: Mapping[str, str]) -> Mapping[str, object]:
         """Return the block that the plugin's validated config implies; empty if it implies none."""
-        ...
 
 
 @runtime_checkable

@@ -192,7 +192,6 @@ class ChildHandle(Protocol):
 
         Return False, and change nothing, if it differs in more than how the program is watched and restarted.
         """
-        ...
 
     def status(self) -> ServiceStatus:
         """``details`` hold at least pid, restarts and the seconds until the next try, where they apply."""
@@ -264,7 +263,6 @@ class Reconfigurable(Protocol):
 
     def reconfigure(self, config: BaseModel) -> bool:
         """Return whether ``config`` is in use now; False restarts the service. Must not do I/O."""
-        ...
 
 
 class SetupContext(HostContext, Protocol):

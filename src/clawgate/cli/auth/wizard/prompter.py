@@ -43,17 +43,14 @@ class Prompter(Protocol):
 
     def ask_secret(self, prompt: str, check: Check) -> str:
         """The input is not echoed; "" for Enter."""
-        ...
 
     def confirm(self, prompt: str, default: bool | None) -> bool: ...
 
     def choose_one(self, prompt: str, choices: Sequence[tuple[str, str]], default: str, check: Check) -> str:
         """``choices`` are pairs of value and label."""
-        ...
 
     def choose_many(self, prompt: str, choices: Sequence[tuple[str, str]], default: str, check: Check) -> str:
         """Return values with commas between them; the user may type others than those of ``choices``."""
-        ...
 
 
 class TerminalPrompter:
