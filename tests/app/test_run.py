@@ -42,7 +42,7 @@ def test_the_listener_is_the_one_that_was_configured() -> None:
         assert host == "127.0.0.1" and port > 0
         with pytest.raises(OSError, match="in use"):
             listen(*address(server(port=port)))
-        with socket.create_connection((host, port), timeout=5):
+        with socket.create_connection((host, port), timeout=60):
             pass
 
 

@@ -189,16 +189,16 @@ async def _read(role: LiveRole, case: Case, client: RawClient) -> Outcome:
     answers: list[Response] = []
     for number, status in enumerate(case.status, 1):
         last = number == len(case.status)
-        answer = await client.response(to_method=case.to_method if last else "GET", last=False, within=5)
+        answer = await client.response(to_method=case.to_method if last else "GET", last=False)
         assert (answer.status, list(answer.anomalies)) == (status, []), answer
         assert answer.complete
         answers.append(answer)
     if not case.closes:
         await client.send(spelled(role, get(target=b"/health", auth=None)))
-        health = await client.response(within=5)
+        health = await client.response()
         assert health.status == 200 and not health.anomalies, "the connection has lost its place"
         return Outcome(role, answers, None)
-    end = await client.ended(within=3)
+    end = await client.ended()
     assert end.trailing == b"", "something stands behind the last answer"
     return Outcome(role, answers, end.how)
 
@@ -207,10 +207,10 @@ async def still_alive(role: LiveRole) -> None:
     """/health answers a stranger, and an honest request on a new connection gets its own answer."""
     async with await role.client() as client:
         await client.send(spelled(role, get(target=b"/health", auth=None)))
-        health = await client.response(within=5)
+        health = await client.response()
         assert health.status == 200 and health.json()["ok"] is True
         await client.send(spelled(role, get(target=b"/v1/models/fence")))
-        answer = await client.response(within=5)
+        answer = await client.response()
         assert answer.status == 200 and not answer.anomalies
     assert role.upstream.requests[-1].target == "/v1/models/fence"
 

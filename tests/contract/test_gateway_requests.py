@@ -538,16 +538,16 @@ async def attempt(case: Case, stand: GatewayStand, upstream: FakeUpstream, clien
     answers: list[Response] = []
     for number, status in enumerate(case.status, 1):
         to_method = case.to_method if number == len(case.status) else "GET"
-        answer = await client.response(to_method=to_method, last=False, within=10)
+        answer = await client.response(to_method=to_method, last=False)
         assert answer.status == status, answer
         judge(case, answer, to_method=to_method)
         answers.append(answer)
     if case.closes:
         assert answers[-1].header("connection") == "close"
-        assert (await client.ended(within=5)).trailing == b""
+        assert (await client.ended()).trailing == b""
     else:
         await client.send(spelled(stand, get(target=b"/health", auth=None)))
-        assert (await client.response(within=5)).status == 200, "the connection has lost its place"
+        assert (await client.response()).status == 200, "the connection has lost its place"
     requests = upstream.requests[seen:]
     assert len(requests) == case.reaches and upstream.anomalies == []
     for request in requests:
@@ -612,11 +612,11 @@ async def test_a_chunked_body_is_counted_as_it_comes(over: bool, tmp_path: Path)
         send = chunked(body=faults.chunk(body) + faults.LAST_CHUNK)
         if not over:
             await client.send(spelled(stand, send))
-            assert (await client.response(within=20)).status == 200
+            assert (await client.response()).status == 200
             assert len(upstream.requests[0].body) == LIMIT - len("oa/")
             return
         await client.send(spelled(stand, send[: -len(faults.LAST_CHUNK)]))
-        answer = await client.response(within=20)
+        answer = await client.response()
         judge(replace(CASES[0], code="body_too_large"), answer, to_method="POST")
         assert answer.status == 413 and not dialer.ledger and not upstream.connections
 

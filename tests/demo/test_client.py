@@ -18,7 +18,7 @@ from demo.models.openai_chat import reply_text, split
 def ask(script: Script) -> Reply:
     async def run() -> Reply:
         async with FakeUpstream(script) as upstream:
-            sender = Sender(Hop("x", f"{upstream.url}/v1", {}), timeout=10)
+            sender = Sender(Hop("x", f"{upstream.url}/v1", {}), timeout=60)
             try:
                 return await asyncio.to_thread(sender.ask, "m", "hello")
             finally:

@@ -33,7 +33,7 @@ def test_it_sets_up_and_runs(tmp_path: Path, own: bool) -> None:
     venv = tmp_path / "own" if own else run.parents[1] / ".venv"
     env = {"PATH": "/usr/bin:/bin", **({"CLAWGATE_VENV": str(venv)} if own else {})}
     done = subprocess.run(
-        [run, "--once", "two words"], cwd="/", env=env, capture_output=True, text=True, timeout=20, check=True
+        [run, "--once", "two words"], cwd="/", env=env, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == "set up run\n"
     assert done.stdout.splitlines() == [
@@ -49,7 +49,7 @@ def test_it_sets_up_and_runs(tmp_path: Path, own: bool) -> None:
 def test_a_failed_setup_is_the_end(tmp_path: Path) -> None:
     """When setup fails nothing is run, and its exit code is ours."""
     run = clone(tmp_path, "exit 3")
-    assert subprocess.run([run], capture_output=True, timeout=20, check=False).returncode == 3
+    assert subprocess.run([run], capture_output=True, timeout=60, check=False).returncode == 3
 
 
 @pytest.mark.parametrize("script", ["setup", "run", "test", "check", "bench", "lock"])
@@ -61,6 +61,6 @@ def test_a_script_that_is_started_with_sh_runs_in_bash(script: str, tmp_path: Pa
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     sh = shutil.which("dash") or pytest.skip("sh is bash here")
     done = subprocess.run(
-        [sh, tmp_path / script, "x"], env=env, capture_output=True, text=True, timeout=20, check=True
+        [sh, tmp_path / script, "x"], env=env, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == f"bash {tmp_path / script} x\n" and not done.stderr

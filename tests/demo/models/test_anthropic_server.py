@@ -34,7 +34,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0, timeout=10) as client:
+    with anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0, timeout=60) as client:
         yield client
 
 

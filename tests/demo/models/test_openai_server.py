@@ -50,7 +50,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0, timeout=10) as client:
+    with openai.OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0, timeout=60) as client:
         yield client
 
 
@@ -164,7 +164,7 @@ def test_tool_choice(client: openai.OpenAI) -> None:
 
 async def test_async_client(url: str) -> None:
     """The async SDK gets the same, whole and streamed, twenty at a time."""
-    async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0, timeout=10) as client:
+    async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0, timeout=60) as client:
 
         async def streamed(number: int) -> str:
             said: list[ChatCompletionMessageParam] = [{"role": "user", "content": f"number {number}"}]
@@ -355,6 +355,6 @@ def test_a_taken_port_is_one_line() -> None:
     with model.listen() as sock:
         port = str(sock.getsockname()[1])
         command = [sys.executable, "-m", "demo.models.openai_server", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use\n"

@@ -195,7 +195,7 @@ def get(path: str) -> bytes:
 
 
 async def until(fact: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not fact():  # noqa: ASYNC110  # the fake transport tells nobody
             await asyncio.sleep(0)
 

@@ -139,6 +139,7 @@ async def test_the_first_byte_has_a_limit(script: faults.Steps, kind: Kind) -> N
         await stand.send(client)
         await expect_timed_out(stand, client, "first_byte")
         await upstream.saw_close(0)
+        stand.role.upstream.limits = TimeLimits()
         assert (await stand.ask(client)).json() == {"next": "fine"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-DEFAULT_LIMIT = 10.0
+DEFAULT_LIMIT = 60.0
 """Seconds after which a wait that names no limit of its own gives up."""
 
 
