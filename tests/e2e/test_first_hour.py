@@ -39,8 +39,11 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl"),
-    pytest.mark.skipif(not is_up_to_date(VENV), reason="scripts/setup would make the environment anew"),
 ]
+
+runs_setup = pytest.mark.skipif(
+    not is_up_to_date(VENV), reason="scripts/setup would make the environment of the tests anew"
+)
 
 Answers = Sequence[tuple[str, str]]
 
@@ -134,6 +137,7 @@ def from_clone_to_response(home: Path, environment: Mapping[str, str], answers: 
     return (home / ".openclaw" / "openclaw.json").read_text()
 
 
+@runs_setup
 def test_a_provider_of_ones_own_responds_after_six_printed_commands(tmp_path: Path, model_url: str) -> None:
     written = from_clone_to_response(
         tmp_path / "home",
@@ -155,6 +159,7 @@ def test_a_provider_of_ones_own_responds_after_six_printed_commands(tmp_path: Pa
     assert '"hut"' in written
 
 
+@runs_setup
 def test_a_supervised_claude_proxy_responds_after_six_printed_commands(tmp_path: Path) -> None:
     environment = empty_environment(tmp_path / "home")
     environment["PATH"] = f"{claude_program(tmp_path)}:{environment['PATH']}"
@@ -212,6 +217,7 @@ def test_a_server_and_a_gateway_with_its_bridge_respond(tmp_path: Path, model_ur
             vps.until(READY)
 
 
+@runs_setup
 def test_a_key_in_the_environment_is_enough_for_the_demo(tmp_path: Path, model_url: str) -> None:
     """`scripts/run` with OPENAI_API_KEY alone prints a `curl` line that works from another terminal."""
     environment = empty_environment(tmp_path / "home", OPENAI_API_KEY=KEY, OPENAI_BASE_URL=f"{model_url}/v1")
