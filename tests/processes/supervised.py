@@ -15,7 +15,7 @@ from typing import Any
 
 from clawgate.plugins.api import ChildSpec, Health, ProbeResult
 from clawgate.processes.supervision import subreaper
-from clawgate.processes.supervision.child_state import SupervisionLimits
+from clawgate.processes.supervision.child_state import State, SupervisionLimits
 from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
 from clawgate.testing.http.waiting import Condition
@@ -74,21 +74,31 @@ def probe_of(port: int, seconds: float = 0.2) -> Callable[[], Any]:
     return probe
 
 
+class AnnouncingSupervisor(Supervisor):
+    """Calls ``note`` with each status that it publishes."""
+
+    note: Callable[[ChildStatus], None]
+
+    def _publish(self, old: State) -> None:
+        super()._publish(old)
+        self.note(self.child_status())
+
+
 class Watched:
     """A supervisor, and all that it announced."""
 
     def __init__(self, plan: ChildSpec, limits: SupervisionLimits, probe: Callable[[], Any]) -> None:
         self.statuses: list[ChildStatus] = []
         self._pulse = Condition()
-        self.supervisor = Supervisor(
+        self.supervisor = AnnouncingSupervisor(
             plan,
             clock=monotonic,
             probe=probe,
             random=lambda: 0.5,
-            on_change=self._note,
             log=logging.getLogger("clawgate.test"),
             limits=limits,
         )
+        self.supervisor.note = self._note
 
     def _note(self, shown: ChildStatus) -> None:
         self.statuses.append(shown)

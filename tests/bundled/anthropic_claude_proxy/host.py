@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.plugins import api
-from clawgate.processes.supervision.status import ChildStatus
-from clawgate.processes.supervision.supervisor import Supervisor
+from tests.processes.supervised import AnnouncingSupervisor
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 
@@ -73,17 +72,11 @@ class Host:
     ) -> api.ChildHandle:
         self.specs.append(spec)
 
-        def changed(status: ChildStatus) -> None:
-            self.changed.set()
-
-        return Supervisor(
-            spec,
-            clock=asyncio.get_running_loop().time,
-            probe=probe,
-            random=lambda: 0.5,
-            on_change=changed,
-            log=self.log,
+        supervisor = AnnouncingSupervisor(
+            spec, clock=asyncio.get_running_loop().time, probe=probe, random=lambda: 0.5, log=self.log
         )
+        supervisor.note = lambda status: self.changed.set()
+        return supervisor
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for a change after which that is so."""

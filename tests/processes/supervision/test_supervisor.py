@@ -12,7 +12,6 @@ import uvloop
 
 from clawgate.plugins.api import ChildHandle, ChildSpec, Health, ProbeResult, TrustedUser
 from clawgate.processes.supervision import supervisor
-from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import limits_of, secrets_of
 from tests.other_user import NOBODY, listening_as, needs_another_user
 from tests.ports import free_port
@@ -68,20 +67,6 @@ async def test_a_failing_probe_counts_as_silence(error: Exception) -> None:
     async with watched(command("wait"), probe=broken, limits=replace(QUICK, ready_timeout=0.2)) as it:
         assert "not ready" in (await it.phase("stopping")).state.reason
         await it.phase("backing_off")
-
-
-async def test_a_failing_callback_does_not_end_the_supervision(caplog: pytest.LogCaptureFixture) -> None:
-    port = free_port()
-    async with watched(command("healthy", port), port) as it:
-        note = it.supervisor._on_change
-
-        def fails(shown: ChildStatus) -> None:
-            note(shown)
-            raise RuntimeError("not the child's fault")
-
-        it.supervisor._on_change = fails
-        await it.until(lambda shown: shown.state.healthy)
-    assert "not the child's fault" in caplog.text
 
 
 def test_secrets_are_neither_shown_nor_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -36,7 +36,7 @@ class Supervisor:
     """Supervises one child; never runs two at once. It is the `ChildHandle` of the plugin interface.
 
     ``clock`` returns the monotonic time of the running loop in seconds, ``random`` numbers from 0 to 1. ``probe``
-    probes the port once and may raise. ``on_change`` is called on the loop and must return at once.
+    probes the port once and may raise.
     """
 
     def __init__(
@@ -47,14 +47,12 @@ class Supervisor:
         probe: Probe,
         random: Callable[[], float],
         log: logging.Logger,
-        on_change: Callable[[ChildStatus], None] = lambda status: None,
         limits: SupervisionLimits | None = None,
     ) -> None:
         self._spec = spec
         self._clock = clock
         self._probe = probe
         self._random = random
-        self._on_change = on_change
         self._log = log
         self._limits = limits or limits_of(spec)
         self._redact = Redactor(secrets_of(spec)).redact
@@ -199,10 +197,6 @@ class Supervisor:
             if old.spawned and not self._state.spawned and bad and status.last_lines:
                 last_lines = " | ".join(status.last_lines[-_LOGGED_LINES:])
                 self._log.warning("%s: its last lines: %s", status.name, last_lines)
-        try:
-            self._on_change(status)
-        except Exception:  # noqa: BLE001  # foreign code must not end the supervision
-            self._log.exception("%s: the callback for its status failed", status.name)
 
     def _log_output(self, line: str) -> None:
         now = self._clock()
