@@ -29,12 +29,12 @@ class ProviderProbeResult:
         return self.state if self.latency_ms is None else f"{self.state} ({self.latency_ms:g} ms)"
 
 
-def probe_all(providers: Iterable[Provider], dialer: Dialer | None = None) -> dict[str, ProviderProbeResult]:
+def probe_all(providers: Iterable[Provider]) -> dict[str, ProviderProbeResult]:
     """Probe every configured provider at once; each has `SECONDS` to connect and as long again to respond."""
     ready = [provider for provider in providers if provider.problem is None]
 
     async def probe_ready() -> list[ProviderProbeResult]:
-        shared = dialer or Dialer()
+        shared = Dialer()
         return await asyncio.gather(*(probe(provider, shared) for provider in ready))
 
     return {provider.id: result for provider, result in zip(ready, asyncio.run(probe_ready()), strict=True)}

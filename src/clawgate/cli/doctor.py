@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from clawgate.app.doctor.checks import Fix, FixableDiagnostic, run_checks
 from clawgate.cli.effect import Effect, effect_of, print_effect
 from clawgate.cli.errors import print_error
 from clawgate.cli.exit_codes import ExitCode
@@ -18,9 +18,6 @@ from clawgate.cli.terminal.confirm import confirm
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.openclaw.update import WriteResult
 from clawgate.settings.problems import SettingsInvalid
-
-if TYPE_CHECKING:
-    from clawgate.app.doctor.checks import Fix
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 
@@ -57,7 +54,6 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
 
 def _examine(config: str | None) -> tuple[list[Diagnostic], str]:
     """Return the diagnostics, and what showed whether the providers can serve."""
-    from clawgate.app.doctor.checks import run_checks
     from clawgate.app.doctor.facts import gather
 
     try:
@@ -102,8 +98,6 @@ def _effect(paths: Paths) -> Effect:
 
 
 def _repair(diagnostic: Diagnostic) -> Fix | None:
-    from clawgate.app.doctor.checks import FixableDiagnostic
-
     return diagnostic.repair if isinstance(diagnostic, FixableDiagnostic) else None
 
 

@@ -94,9 +94,9 @@ def credential_expression(
     return f"$({' '.join([program(), 'gateway', 'token', *location_flags(paths, env_file)])})"
 
 
-def next_command(words: str, paths: Paths, env_file: str | None = None) -> str:
+def next_command(words: str, paths: Paths) -> str:
     """Return a command of clawgate's to run next, in the same shell and with the same files."""
-    return " ".join([program(in_this_shell=True), words, *location_flags(paths, env_file)])
+    return " ".join([program(in_this_shell=True), words, *location_flags(paths)])
 
 
 def advice_without_model(catalog: Catalog, paths: Paths) -> tuple[str, str]:

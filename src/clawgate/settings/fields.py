@@ -5,12 +5,22 @@ Pure. Apart from the roles, so that reading one file does not build the settings
 
 from __future__ import annotations
 
+import difflib
 import types
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from clawgate.policy.cross_origin import listed_host, listed_origin
@@ -35,6 +45,13 @@ def variables_of(field: FieldInfo) -> tuple[str, ...]:
     extra = field.json_schema_extra
     names = extra.get("env", []) if isinstance(extra, dict) else []
     return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def suggestion(key: str, model: type[BaseModel]) -> str:
+    """Return what to write for ``key``, which is no setting of ``model``."""
+    keys = [to_camel(name) for name in model.model_fields]
+    near = difflib.get_close_matches(key, keys, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(sorted(keys))}"
 
 
 def reject_bool(value: object) -> object:

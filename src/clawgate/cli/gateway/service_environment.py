@@ -15,6 +15,7 @@ from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.preflight import start_refusal
 from clawgate.cli.paths import Paths
+from clawgate.processes.instance.unit_files import CARRIED_VARIABLES
 
 if TYPE_CHECKING:
     from clawgate.settings.openclaw.gateway import GatewayFlags
@@ -30,8 +31,6 @@ _READ_WITHOUT_A_REFERENCE = (
 
 def carried_variables(process: Mapping[str, str]) -> dict[str, str]:
     """Return the variables for the service's file: where the files are, and where programs are found."""
-    from clawgate.processes.instance.unit_files import CARRIED_VARIABLES
-
     carried = {
         name: str(Path(process[name]).expanduser().absolute())
         for name in CARRIED_VARIABLES

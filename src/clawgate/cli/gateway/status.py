@@ -14,6 +14,7 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.options import timeout_option
 from clawgate.cli.paths import Paths, find_paths, json_option, path_options, read_config_at
 from clawgate.processes.instance.instance_lock import find_instance
+from clawgate.processes.instance.run_records import read_report
 
 _PROBE_SECONDS = 3.0
 _DEFAULT_PORT = 18789
@@ -186,8 +187,6 @@ def _start_problems(file: Any) -> list[str]:
 
 def _admission_problem(paths: Paths, running: Any) -> str:
     """Return why the running gateway admits no caller, as it reported itself; empty if it admits some."""
-    from clawgate.processes.instance.run_records import read_report
-
     report = read_report(paths.folder, running.instance) if running is not None else None
     if report is None or report.admits_callers:
         return ""

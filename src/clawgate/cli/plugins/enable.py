@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from clawgate.cli.context import LoadedConfig, load_config, print_effect_of, print_written, write_config
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.paths import path_options, read_config_at
 from clawgate.cli.plugins.lookup import find_plugin, plugin_argument
+from clawgate.plugins.host.discovery import DiscoveredPlugin
 from clawgate.settings.json5.edit import set_value
+from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid
-
-if TYPE_CHECKING:
-    from clawgate.plugins.host.discovery import DiscoveredPlugin
-    from clawgate.settings.openclaw.config_file import ConfigFile
 
 
 @click.command(short_help="Enable a plugin and check its settings.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +14,15 @@ from clawgate.cli.paths import path_options
 from clawgate.cli.plugins.enable import enable_plugin
 from clawgate.cli.plugins.lookup import enabled_by_config, find_plugin, plugin_argument, yes_option
 from clawgate.cli.terminal.confirm import confirm
-
-if TYPE_CHECKING:
-    from clawgate.plugins.host.discovery import DiscoveredPlugin
-    from clawgate.plugins.install.installer import Staged
+from clawgate.plugins.host.discovery import DiscoveredPlugin, find_plugins, installed_folder
+from clawgate.plugins.install.config_cleanup import owned_paths, remove_paths
+from clawgate.plugins.install.installer import Staged, activate, remove, stage
+from clawgate.plugins.install.javascript import rejection
+from clawgate.plugins.install.sources import own_environment, parse_source
+from clawgate.plugins.install.unpack import SourceRejected
+from clawgate.settings.key_path import format_key_path
+from clawgate.settings.paths import own_folder
+from clawgate.settings.problems import SettingsInvalid
 
 _NOT_INSTALLED = "Nothing was installed."
 _NOT_REMOVED = "Nothing was removed."
@@ -36,13 +40,6 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
     Its manifest is shown first, and none of its code runs before you confirm. A plugin runs inside the gateway with
     all rights of the gateway: install only what you trust.
     """
-    from clawgate.plugins.install.installer import activate, stage
-    from clawgate.plugins.install.javascript import rejection
-    from clawgate.plugins.install.sources import own_environment, parse_source
-    from clawgate.plugins.install.unpack import SourceRejected
-    from clawgate.settings.paths import own_folder
-    from clawgate.settings.problems import SettingsInvalid
-
     if (reason := rejection(source)) is not None:
         fail(reason, outcome=_NOT_INSTALLED)
     loaded = load_config(config)
@@ -69,7 +66,6 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
 def _confirm_install(new: Staged, state: Path, *, yes: bool, upgrade: bool) -> None:
     """Print the manifest and ask; without a confirmation the command ends."""
     from clawgate.cli.plugins.listing import aligned, manifest_facts
-    from clawgate.plugins.host.discovery import find_plugins
 
     manifest, fetched = new.manifest, new.fetched
     click.echo(f"{manifest.name} ({manifest.id}): {manifest.description}")
@@ -100,11 +96,6 @@ def _confirm_install(new: Staged, state: Path, *, yes: bool, upgrade: bool) -> N
 @path_options
 def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> None:
     """Remove a plugin: its files, its settings, its providers, and aliases and default models that use them."""
-    from clawgate.plugins.host.discovery import installed_folder
-    from clawgate.plugins.install.config_cleanup import owned_paths, remove_paths
-    from clawgate.plugins.install.installer import remove
-    from clawgate.settings.key_path import format_key_path
-
     loaded = load_config(config)
     discovered = find_plugin(loaded, plugin)
     providers = discovered.manifest.providers if discovered.manifest is not None else ()

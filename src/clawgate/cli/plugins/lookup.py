@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 from click.shell_completion import CompletionItem
 
+from clawgate.cli.context import LoadedConfig
 from clawgate.cli.errors import fail
 from clawgate.cli.paths import find_paths
-
-if TYPE_CHECKING:
-    from clawgate.cli.context import LoadedConfig
-    from clawgate.plugins.host.discovery import DiscoveredPlugin
-    from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
+from clawgate.plugins.install.javascript import counterpart
+from clawgate.policy.typos import typo_of
+from clawgate.settings.openclaw.config_file import ConfigFile
 
 
 def _complete_id(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete plugin ids. Must not print, even for an unusable config."""
-    from clawgate.plugins.host.discovery import find_plugins
-
     try:
         plugins = find_plugins(find_paths(ctx.params.get("config")).state)
     except (click.UsageError, OSError):
@@ -33,10 +29,6 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for conf
 
 def find_plugin(loaded: LoadedConfig, plugin: str) -> DiscoveredPlugin:
     """Return the plugin of this id, a usable one if several have it; an unknown id ends the command."""
-    from clawgate.plugins.host.discovery import find_plugins
-    from clawgate.plugins.install.javascript import counterpart
-    from clawgate.policy.typos import typo_of
-
     known = find_plugins(loaded.paths.state)
     plugins = [one for one in known if one.id == plugin]
     if not plugins:
@@ -48,6 +40,4 @@ def find_plugin(loaded: LoadedConfig, plugin: str) -> DiscoveredPlugin:
 
 
 def enabled_by_config(plugin: DiscoveredPlugin, file: ConfigFile) -> tuple[bool, str]:
-    from clawgate.plugins.host.discovery import enabled_reason
-
     return enabled_reason(plugin, file.config.plugins, file.config.models.providers)

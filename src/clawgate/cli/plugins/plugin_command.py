@@ -13,17 +13,25 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from clawgate.app.plugins.fetch import fetch_for_plugin
+from clawgate.app.plugins.folders import plugin_folder
+from clawgate.app.plugins.restart_request import request_restart, restart_requested
+from clawgate.app.plugins.status_file import read_statuses
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import find_paths
+from clawgate.plugins.api import FetchRequest, FetchResponse, ServiceStatus
+from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
+from clawgate.plugins.host.isolation import PluginFailed, reason_of
+from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, plugin_settings
+from clawgate.processes.instance.instance_lock import find_instance
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from clawgate.plugins.api import FetchRequest, FetchResponse, ServiceStatus
-    from clawgate.plugins.host.discovery import DiscoveredPlugin
-    from clawgate.plugins.host.loader import LoadedPlugin
     from clawgate.providers.availability import Availability
 
 _RESTART_SECONDS = 60.0
@@ -33,8 +41,6 @@ _PASS_ALL = {"ignore_unknown_options": True, "allow_extra_args": True, "help_opt
 
 def plugin_commands() -> dict[str, str]:
     """Return the description of each plugin command by name, of enabled and disabled plugins; reads manifests alone."""
-    from clawgate.plugins.host.discovery import find_plugins
-
     try:
         plugins = find_plugins(find_paths().state)
     except (click.UsageError, OSError):
@@ -84,14 +90,10 @@ class _Context:
     @property
     def state_dir(self) -> Path:
         """The plugin's own state folder, created on first use: help needs none."""
-        from clawgate.app.plugins.folders import plugin_folder
-
         return plugin_folder(self.state, self.plugin)
 
     @property
     def services(self) -> tuple[ServiceStatus, ...]:
-        from clawgate.app.plugins.status_file import read_statuses
-
         return read_statuses(self.state_dir, self.instance)
 
     def out(self, line: str) -> None:
@@ -101,8 +103,6 @@ class _Context:
         click.echo(line, err=True)
 
     async def restart_services(self) -> bool:
-        from clawgate.app.plugins.restart_request import request_restart, restart_requested
-
         if self.instance is None:
             return False
         request_restart(self.state_dir, self.instance)
@@ -113,16 +113,10 @@ class _Context:
         return False
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        from clawgate.app.plugins.fetch import fetch_for_plugin
-        from clawgate.relay.upstream.dial import Dialer
-
         return await fetch_for_plugin(plan, Dialer())
 
 
 def _run(name: str, arguments: Sequence[str]) -> NoReturn:
-    from clawgate.plugins.host.isolation import PluginFailed, reason_of
-    from clawgate.plugins.host.loader import load_plugin
-
     loaded = load_config(None)
     plugin = _find(name, loaded)
     try:
@@ -145,8 +139,6 @@ def _run(name: str, arguments: Sequence[str]) -> NoReturn:
 
 def _find(name: str, loaded: LoadedConfig) -> DiscoveredPlugin:
     """Return the first usable plugin with a command of that name; a disabled one does not hide an enabled one."""
-    from clawgate.plugins.host.discovery import enabled_reason, find_plugins
-
     config = loaded.file.config
 
     def usable(plugin: DiscoveredPlugin) -> bool:
@@ -172,11 +164,6 @@ async def _awaited(result: object) -> object:
 
 
 def _context(plugin: LoadedPlugin, loaded: LoadedConfig) -> _Context:
-    from clawgate.plugins.host.isolation import PluginFailed
-    from clawgate.plugins.host.loader import plugin_settings
-    from clawgate.processes.instance.instance_lock import find_instance
-    from clawgate.settings.problems import SettingsInvalid
-
     file, paths = loaded.file, loaded.paths
     config: BaseModel | None = None
     problems: tuple[str, ...] = ()

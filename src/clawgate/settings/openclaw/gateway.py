@@ -138,14 +138,12 @@ def lacks_token(file: ConfigFile, flags: GatewayFlags) -> bool:
 
     A gateway may make that token itself.
     """
-    mode = file.config.gateway.auth.mode
     problems: list[Diagnostic] = []
     host = _host(file, flags, problems)
     tokens = _tokens(file, flags, problems)
-    kinds = _KINDS if mode is None else (mode,)
-    if "token" not in kinds or tokens or not is_loopback(host):
+    if "token" not in _kinds(file) or tokens or not is_loopback(host):
         return False
-    return problems == [_no_token(tuple(reversed(kinds)))]
+    return problems == [_no_token(file)]
 
 
 def caller_secret(file: ConfigFile, flags: GatewayFlags) -> CallerSecret | None:
@@ -156,9 +154,7 @@ def caller_secret(file: ConfigFile, flags: GatewayFlags) -> CallerSecret | None:
     problems: list[Diagnostic] = []
     tokens = _tokens(file, flags, problems)
     if not tokens:
-        mode = file.config.gateway.auth.mode
-        kinds = _KINDS if mode is None else (mode,)
-        if problems and problems != [_no_token(tuple(reversed(kinds)))]:
+        if problems and problems != [_no_token(file)]:
             raise SettingsInvalid(problems)
         return None
     kind, value = next(iter(tokens.items()))
@@ -253,12 +249,12 @@ def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -
         fix = "use 'token' or 'password'"
         problems.append(Diagnostic((*_AUTH, "mode"), "'trusted-proxy' is not supported", fix=fix))
         return {}
-    kinds = _KINDS if mode is None else (mode,)
+    kinds = _kinds(file)
     kind = next((one for one in kinds if getattr(flags, one)), None)
     if kind is None:
         kind = next((one for one in kinds if _setting(file, flags, (*_AUTH, one)).value is not None), None)
     if kind is None:
-        problems.append(_no_token(tuple(reversed(kinds))))
+        problems.append(_no_token(file))
         return {}
     path = (*_AUTH, kind)
     setting = _setting(file, flags, path)
@@ -270,10 +266,15 @@ def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -
     return {kind: value}
 
 
-def _no_token(kinds: tuple[str, ...]) -> Diagnostic:
+def _kinds(file: ConfigFile) -> tuple[str, ...]:
+    mode = file.config.gateway.auth.mode
+    return _KINDS if mode is None else (mode,)
+
+
+def _no_token(file: ConfigFile) -> Diagnostic:
     setters = [
         f"{format_key_path((*_AUTH, kind))} ({', '.join(variables_of(GatewayAuth.model_fields[kind]))})"
-        for kind in kinds
+        for kind in reversed(_kinds(file))
     ]
     message = f"{' or '.join(setters)} is not set: every request would be rejected"
     return Diagnostic(_AUTH, message, fix=_MAKE_ONE)

@@ -5,7 +5,6 @@ OpenClaw keeps the entries of plugins that it does not have, so one file serves 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from clawgate.settings.fields import (
     HostNames,
     Seconds,
     setting,
+    suggestion,
 )
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.problems import format_message
@@ -90,7 +90,8 @@ def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
         for detail in error.errors(include_url=False):
             path = (*SECTION, *detail["loc"])
             if detail["type"] == "extra_forbidden":
-                yield Diagnostic(path, "is not a setting", fix=_suggestion(detail["loc"]))
+                model = OwnSettings if len(detail["loc"]) == 1 else ProviderSettings
+                yield Diagnostic(path, "is not a setting", fix=suggestion(str(path[-1]), model))
             else:
                 yield Diagnostic(path, format_message(detail))
 
@@ -98,10 +99,3 @@ def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
 def _block(config: OpenClawConfig) -> dict[str, Any]:
     entry = config.plugins.entries.get(ENTRY)
     return entry.config if entry is not None else {}
-
-
-def _suggestion(path: KeyPath) -> str:
-    model: type[BaseModel] = OwnSettings if len(path) == 1 else ProviderSettings
-    keys = [to_camel(name) for name in model.model_fields]
-    near = difflib.get_close_matches(str(path[-1]), keys, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(sorted(keys))}"

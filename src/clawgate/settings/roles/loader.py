@@ -5,7 +5,6 @@ All problems are reported at once, each with the place where its value was found
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from pydantic_core import ErrorDetails
 from clawgate.policy.printable import is_quoted
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.environment import Environment, full_environment, named_environment
-from clawgate.settings.fields import plain_type, variables_of
+from clawgate.settings.fields import plain_type, suggestion, variables_of
 from clawgate.settings.json5.file import missing_file, read_json5
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import DOCUMENT, SettingsInvalid, format_message
@@ -133,8 +132,7 @@ def _unknown_keys(model: type[BaseModel], sources: SettingsSources) -> Iterator[
     keys = [to_camel(name) for name in model.model_fields]
     for key in sources.block:
         if key not in keys:
-            near = difflib.get_close_matches(key, keys, n=1)
-            fix = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(sorted(keys))}"
+            fix = suggestion(key, model)
             yield Diagnostic((key,), "is not a setting", fix=fix, location=sources.block_name)
 
 

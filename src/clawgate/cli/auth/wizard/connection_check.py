@@ -42,9 +42,7 @@ def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str
     return build_catalog(config, {}, environment).providers[name]
 
 
-async def try_block(
-    name: str, block: Mapping[str, object], environment: Mapping[str, str], dialer: Dialer | None = None
-) -> CheckResult:
+async def try_block(name: str, block: Mapping[str, object], environment: Mapping[str, str]) -> CheckResult:
     """Return whether the provider responds and accepts the credential, and the models that it lists."""
     try:
         provider = provider_of(name, block, environment)
@@ -52,7 +50,7 @@ async def try_block(
         return CheckResult(ok=False, message=str(error))
     if provider.problem is not None:
         return CheckResult(ok=False, message=provider.problem)
-    probe, body = await probe_with_body(provider, dialer or Dialer())
+    probe, body = await probe_with_body(provider, Dialer())
     if probe.state != "reachable":
         return CheckResult(
             ok=False,

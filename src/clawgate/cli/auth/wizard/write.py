@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from clawgate.settings.openclaw.update import NOT_WRITTEN, WriteResult, update
@@ -16,14 +16,7 @@ class NothingWritten(Exception):
     """The file is unchanged; the text is the reason and what to do."""
 
 
-def write_shown(
-    path: Path,
-    before: str,
-    after: str,
-    environment: Mapping[str, str] | None = None,
-    *,
-    may_shrink: bool = False,
-) -> WriteResult:
+def write_shown(path: Path, before: str, after: str, *, may_shrink: bool = False) -> WriteResult:
     """Replace ``before`` by ``after`` if the file still has ``before``. Raises `NothingWritten`.
 
     Ctrl-C takes effect after the write, which takes milliseconds: the user must not have to guess which version is on
@@ -39,9 +32,7 @@ def write_shown(
 
     try:
         with _uninterrupted():
-            return update(
-                path, os.environ if environment is None else environment, edit, may_shrink=may_shrink
-            )
+            return update(path, os.environ, edit, may_shrink=may_shrink)
     except NOT_WRITTEN as error:
         raise NothingWritten(str(error)) from error
 
