@@ -159,14 +159,14 @@ def test_errors_are_the_ones_that_the_client_knows(
 
 
 def test_our_own_errors_are_told_apart_by_their_code(chain: Chain, tmp_path: Path) -> None:
-    """A wrong token at the server is a 401 of ours, in the client's own exception."""
+    """A wrong token of the bridge is a 401 of the server, which names it, and not the client's token."""
     with (
         role_process("bridge", chain.server.url, tmp_path / "b", PROXY_BRIDGE_TOKEN="wrong-token-12345") as bridge,
         OpenAI(base_url=f"{bridge.url}/v1", api_key="x", max_retries=0) as client,
     ):  # fmt: skip
         with pytest.raises(openai.AuthenticationError) as caught:
             chat(client)
-        assert caught.value.code == "invalid_token"
+        assert caught.value.code == "upstream_unauthorized" and "--proxy-token" in caught.value.message
     with chain.client() as client, pytest.raises(openai.NotFoundError) as missing:
         client.files.list()
     assert missing.value.code == "unknown_route"

@@ -14,6 +14,7 @@ from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import OWN_PREFIX, ResponseOptions, header_lines
 from clawgate.relay.response.redact import masked_error, masked_fully
+from clawgate.relay.response.translated import RENAMED
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import STATUS_LINE
@@ -82,7 +83,8 @@ def own_response(head: ResponseHead, options: ResponseOptions, failure: Upstream
     """Return a response with our own body. ``failure`` has a status."""
     status = failure.status or _BAD_GATEWAY
     without = (*_OWN_BODY, b"retry-after") if failure.retry_after else _OWN_BODY
-    lines = header_lines(head, options, without=without) + b"content-type: application/json\r\n"
+    lines = header_lines(head, options, without=without, renamed=RENAMED.get(options.dialect))
+    lines += b"content-type: application/json\r\n"
     if not options.attribution_headers:
         lines += b"%bprovider: %b\r\n" % (OWN_PREFIX, options.served_by)
     if failure.retry_after is not None:

@@ -15,7 +15,7 @@ from clawgate.relay.response.redact import masked, masked_fully, secrets_in_cont
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.exchange import Translation
 
-_RENAMED: Mapping[Dialect, Mapping[bytes, bytes]] = {
+RENAMED: Mapping[Dialect, Mapping[bytes, bytes]] = {
     Dialect.CHAT: {b"request-id": b"x-request-id"},
     Dialect.MESSAGES: {b"x-request-id": b"request-id"},
 }
@@ -26,7 +26,7 @@ EVENT_STREAM_LINES = b"content-type: text/event-stream; charset=utf-8\r\ncache-c
 
 def translated_lines(head: ResponseHead, options: ResponseOptions) -> bytes:
     """Return the headers of a translated response, but for its content type."""
-    return header_lines(head, options, without=_OWN, renamed=_RENAMED.get(options.dialect))
+    return header_lines(head, options, without=_OWN, renamed=RENAMED.get(options.dialect))
 
 
 def translate_response(
