@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 
-from clawgate.errors import GatewayError, ProviderUnavailable, UpstreamUnauthorized, UpstreamUnreachable
+from clawgate import errors
 from clawgate.policy.fallback import should_fall_back
 from clawgate.providers.availability import not_configured, provider_error, with_earlier
 from clawgate.providers.catalog import Catalog
@@ -81,24 +81,24 @@ class ModelRouter:
         except (ValueError, OSError) as unusable:
             raise not_configured(provider, str(unusable)) from unusable
 
-    def provider_error(self, provider: Provider) -> GatewayError | None:
+    def provider_error(self, provider: Provider) -> errors.GatewayError | None:
         """Return the error of every request to ``provider`` now, None if requests are sent."""
         try:
             self.open(provider, None)
-        except GatewayError as error:
+        except errors.GatewayError as error:
             return error
         return None
 
-    def expected_error(self, provider: Provider) -> GatewayError | None:
+    def expected_error(self, provider: Provider) -> errors.GatewayError | None:
         """Return the same, or the error that the next request can be expected to get."""
         if (error := self.provider_error(provider)) is not None:
             return error
         rejection = self.connect(provider).rejection
         if rejection is None:
             return None
-        return UpstreamUnauthorized(f"the provider '{provider.id}': {rejection}", status=401)
+        return errors.UpstreamUnauthorized(f"the provider '{provider.id}': {rejection}", status=401)
 
-    def open(self, provider: Provider, problem: GatewayError | None) -> ProviderUpstream:
+    def open(self, provider: Provider, problem: errors.GatewayError | None) -> ProviderUpstream:
         """Return the connections for a request; ``problem`` is its model's. Raises where nothing may be sent."""
         if (error := self.hooks.unavailable(provider.id) or problem) is not None:
             raise error.with_message(error.message)  # a copy: it may be shared
@@ -152,7 +152,7 @@ class FallbackChain:
             self._next += 1
             try:
                 connected = router.open(target.provider, target.problem)
-            except GatewayError as error:
+            except errors.GatewayError as error:
                 reason = should_fall_back(None, error)
                 if reason is None or self._next == len(self._targets):
                     self._current = self._current or target
@@ -172,7 +172,7 @@ class FallbackChain:
             return attempt
 
     def next_attempt(
-        self, *, status: int | None = None, error: GatewayError | None = None
+        self, *, status: int | None = None, error: errors.GatewayError | None = None
     ) -> ProviderAttempt | None:
         """Return the next attempt, if the operator configured one and this kind of failure allows it."""
         if self._next == len(self._targets) or (reason := should_fall_back(status, error)) is None:
@@ -180,7 +180,7 @@ class FallbackChain:
         self._note(self._targets[self._next - 1], error.message if error is not None else reason, reason)
         try:
             return self.first_attempt()
-        except GatewayError as failure:
+        except errors.GatewayError as failure:
             logger.warning("%s", failure.message)
             return None
 
@@ -190,13 +190,13 @@ class FallbackChain:
         self._request = ModelRequest(request.head, b"", request.field)
         self._next = len(self._targets)
 
-    def map_error(self, error: GatewayError) -> GatewayError:
+    def map_error(self, error: errors.GatewayError) -> errors.GatewayError:
         """Return ``error`` for the client: with the provider's name, and the attempts before."""
         target = self._current or self._targets[0]
         others = [failure for failure in self._failed if not failure.startswith(f"{target.name} ")]
-        if isinstance(error, UpstreamUnreachable):
+        if isinstance(error, errors.UpstreamUnreachable):
             provider = target.provider.id
-            error = ProviderUnavailable(
+            error = errors.ProviderUnavailable(
                 f"the provider '{provider}' is not available: {error.message} "
                 f"(its address: models.providers.{provider}.baseUrl)",
                 retry_after=error.retry_after,

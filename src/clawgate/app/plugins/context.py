@@ -14,16 +14,7 @@ from pydantic import BaseModel
 from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.app.plugins.folders import child_folder, plugin_folder
 from clawgate.app.plugins.relay import serve_relay
-from clawgate.plugins.api import (
-    ChildHandle,
-    ChildSpec,
-    FetchRequest,
-    FetchResponse,
-    PluginError,
-    Probe,
-    RelaySpec,
-    RunningRelay,
-)
+from clawgate.plugins import api
 from clawgate.processes.supervision.supervisor import Supervisor
 from clawgate.relay.upstream.dial import Dialer
 
@@ -69,14 +60,14 @@ class PluginContext:
         self.gateway_url = environment.gateway_url
         self.instance = environment.instance
         self._dialer = environment.dialer
-        self._running: list[RunningRelay | ChildHandle] = []
+        self._running: list[api.RunningRelay | api.ChildHandle] = []
 
-    async def serve_relay(self, spec: RelaySpec) -> RunningRelay:
+    async def serve_relay(self, spec: api.RelaySpec) -> api.RunningRelay:
         relay = await serve_relay(spec, self._dialer, instance=self.instance)
         self._running.append(relay)
         return relay
 
-    def supervise(self, spec: ChildSpec, probe: Probe) -> ChildHandle:
+    def supervise(self, spec: api.ChildSpec, probe: api.Probe) -> api.ChildHandle:
         if spec.cwd is None:
             spec = replace(spec, cwd=self._child_folder(spec.name))
         child = Supervisor(
@@ -89,12 +80,12 @@ class PluginContext:
         try:
             return child_folder(self.state_dir, child)
         except OSError as error:
-            raise PluginError(
+            raise api.PluginError(
                 f"the working folder of {child} cannot be used: {error.filename} {error.strerror}",
                 next_step="remove it, or configure another one",
             ) from error
 
-    async def fetch(self, request: FetchRequest) -> FetchResponse:
+    async def fetch(self, request: api.FetchRequest) -> api.FetchResponse:
         return await fetch_for_plugin(request, self._dialer)
 
     async def close(self) -> None:

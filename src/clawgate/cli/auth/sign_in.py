@@ -7,25 +7,10 @@ from typing import Any, NoReturn
 
 import click
 
-from clawgate.cli.auth.messages import (
-    exit_aborted,
-    fail_missing,
-    print_after_logout,
-    print_diff_line,
-    print_result,
-    running_gateway,
-)
+from clawgate.cli.auth import messages
+from clawgate.cli.auth.wizard import flow
 from clawgate.cli.auth.wizard.answers import InvalidAnswer, MissingAnswer
 from clawgate.cli.auth.wizard.flags import answers_of, secret_warning
-from clawgate.cli.auth.wizard.flow import (
-    SignInContext,
-    SignInFailed,
-    SignInOptions,
-    check_answers,
-    questions_of,
-    sign_in,
-    sign_out,
-)
 from clawgate.cli.auth.wizard.prompter import Aborted, Declined, TerminalPrompter, on_a_terminal
 from clawgate.cli.auth.wizard.setup_context import Ports
 from clawgate.cli.auth.wizard.targets import ProviderTarget, ProviderTargets, UnknownTarget
@@ -49,16 +34,16 @@ def run_sign_in(provider: str | None, config: str | None, flags: dict[str, Any],
         options = _options(target, context, flags, editing=editing)
         if not prompting and not flags["yes"]:
             _fail_without_terminal(target, options, context)
-        result = sign_in(target, options, context)
-    except (UnknownTarget, SignInFailed) as error:
+        result = flow.sign_in(target, options, context)
+    except (UnknownTarget, flow.SignInFailed) as error:
         fail(str(error), outcome=UNCHANGED)
     except InvalidAnswer as error:
         fail("invalid answers:", error.problems, outcome=UNCHANGED, status=ExitCode.USAGE)
     except MissingAnswer as error:
-        fail_missing(error, yes=True)
+        messages.fail_missing(error, yes=True)
     except (Aborted, KeyboardInterrupt) as error:
-        exit_aborted(declined=isinstance(error, Declined))
-    print_result(loaded, config, result)
+        messages.exit_aborted(declined=isinstance(error, Declined))
+    messages.print_result(loaded, config, result)
 
 
 def run_sign_out(provider: str, config: str | None, *, yes: bool) -> None:
@@ -77,20 +62,20 @@ def run_sign_out(provider: str, config: str | None, *, yes: bool) -> None:
     if not yes and not on_a_terminal():
         fail("not a terminal: pass --yes to confirm", outcome=UNCHANGED)
     try:
-        written = sign_out(provider, target, _context(loaded, config, prompting=not yes))
-    except SignInFailed as error:
+        written = flow.sign_out(provider, target, _context(loaded, config, prompting=not yes))
+    except flow.SignInFailed as error:
         fail(str(error), outcome=UNCHANGED)
     except (Aborted, KeyboardInterrupt) as error:
-        exit_aborted(declined=isinstance(error, Declined))
+        messages.exit_aborted(declined=isinstance(error, Declined))
     assert written is not None  # the provider was in the file
     print_written(loaded.path, written)
     print_remaining(written)
     click.echo(f"Signed out: {provider}")
     print_effect_of(loaded.paths, written)
-    print_after_logout(loaded, provider)
+    messages.print_after_logout(loaded, provider)
 
 
-def _choose(targets: ProviderTargets, context: SignInContext, *, editing: bool) -> str:
+def _choose(targets: ProviderTargets, context: flow.SignInContext, *, editing: bool) -> str:
     candidates = [one for one in targets.candidates() if one.configured or not editing]
     names = [one.id for one in candidates]
     if context.prompter is None:
@@ -109,13 +94,13 @@ def _choose(targets: ProviderTargets, context: SignInContext, *, editing: bool) 
 
 
 def _options(
-    target: ProviderTarget, context: SignInContext, flags: dict[str, Any], *, editing: bool
-) -> SignInOptions:
-    questions = questions_of(target, context.setup)[1]
+    target: ProviderTarget, context: flow.SignInContext, flags: dict[str, Any], *, editing: bool
+) -> flow.SignInOptions:
+    questions = flow.questions_of(target, context.setup)[1]
     answers = answers_of(flags, flags["pairs"], questions)
     if warning := secret_warning(answers, questions):
         click.echo(warning, err=True)
-    return SignInOptions(
+    return flow.SignInOptions(
         flags=answers,
         stdin=_read_secrets() if flags["stdin_secret"] else [],
         test_connection=not flags["no_check"],
@@ -136,12 +121,12 @@ def _read_secrets() -> list[str]:
 
 
 def _fail_without_terminal(
-    target: ProviderTarget, options: SignInOptions, context: SignInContext
+    target: ProviderTarget, options: flow.SignInOptions, context: flow.SignInContext
 ) -> NoReturn:
     try:
-        check_answers(target, options, context)
+        flow.check_answers(target, options, context)
     except MissingAnswer as error:
-        fail_missing(error, yes=False)
+        messages.fail_missing(error, yes=False)
     fail("not a terminal: pass --yes to confirm; no answer is missing", outcome=UNCHANGED)
 
 
@@ -149,14 +134,14 @@ def _targets(loaded: LoadedConfig) -> ProviderTargets:
     return ProviderTargets(loaded.file.config, loaded.file.raw, loaded.paths.state)
 
 
-def _context(loaded: LoadedConfig, config: str | None, *, prompting: bool) -> SignInContext:
-    running = running_gateway(config)
+def _context(loaded: LoadedConfig, config: str | None, *, prompting: bool) -> flow.SignInContext:
+    running = messages.running_gateway(config)
     prompter = TerminalPrompter() if prompting else None
-    return SignInContext(
+    return flow.SignInContext(
         loaded=loaded,
         prompter=prompter,
         show=prompter.show if prompter is not None else click.echo,
-        show_diff=print_diff_line,
+        show_diff=messages.print_diff_line,
         warn=lambda text: click.echo(text, err=True),
         ports=Ports(
             gateway_port=loaded.file.config.gateway.port,
