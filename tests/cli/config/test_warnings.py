@@ -55,7 +55,8 @@ def test_a_file_that_cannot_be_used_has_no_warnings(tmp_path: Path) -> None:
     assert warnings_at(Paths(tmp_path / "none", True, tmp_path), ("gateway",)) == []
 
 
-UNFIT = """{ plugins: { entries: { "anthropic-claude-proxy": { enabled: true, config: { port: 4000 } } } }, models: {
+UNFIT = """{ plugins: { entries: { "anthropic-claude-proxy": { enabled: true,
+    config: { port: 4000, command: ["meridian"] } } } }, models: {
   providers: { "anthropic-claude-proxy": { baseUrl: "http://127.0.0.1:3456", api: "anthropic-messages",
     request: { allowPrivateNetwork: true }, models: [] } } } }"""
 CONFIG_OF_IT = ("plugins", "entries", "anthropic-claude-proxy", "config", "port")
