@@ -77,7 +77,9 @@ def test_what_is_lacking_is_told_of_a_plugin_that_is_on(tmp_path: Path) -> None:
     assert found_in(tmp_path, entry("proxy-bridge", bridge), TOKEN="t" * 20) == []
     lacking = found_in(tmp_path, entry("proxy-bridge", {}))
     assert [one.unset for one in lacking] == [True, True]
-    assert "set PROXY_BRIDGE_URL or remoteUrl in plugins" in str(lacking[0])  # and not as a flag
+    assert str(lacking[0]).endswith(  # and not as a flag
+        'is not set; set PROXY_BRIDGE_URL, or plugins.entries."proxy-bridge".config.remoteUrl'
+    )
     assert found_in(tmp_path, entry("proxy-bridge", {"models": ["a"]}, enabled=None)) == []
 
 

@@ -148,6 +148,7 @@ def test_a_judge_gets_the_first_of_a_body_that_is_long() -> None:
 def test_a_401_of_an_upstream_is_not_one_of_ours(client: Dialect, body: bytes, says: str) -> None:
     """Status 401 stays; text and code name whose credential is wrong, whatever code the upstream has for it."""
     options = response_options(dialect=client, credential_advice="check the proxy token")
+    assert options.attribution_headers, "a gateway's"
     made = unauthorized_response(head(401), options, origin=ORIGIN)(body)
     error = json.loads(made.body)["error"]
     assert made.status == 401 and error["code"] == "upstream_unauthorized"
@@ -164,3 +165,23 @@ def test_a_401_of_an_upstream_further_on_names_the_one_that_rejects() -> None:
     options = response_options(credential_advice="check the proxy token")
     made = unauthorized_response(head(401), options, origin=ORIGIN)(json.dumps(inner).encode())
     assert json.loads(made.body)["error"]["message"] == f"{ORIGIN} responded: https://far.test rejects it"
+
+
+@pytest.mark.parametrize(
+    ("body", "is_told_apart"),
+    [
+        (b'{"error": {"message": "no", "code": "invalid_api_key"}}', True),
+        (b"Unauthorized", True),
+        (b"\xff", True),
+        (b'{"error": {"message": "no", "code": "invalid_token"}}', False),
+        (b'{"error": {"message": "no", "code": "missing_token"}}', False),
+        (b'{"error": {"message": "no", "code": "upstream_unauthorized"}}', False),
+    ],
+)
+def test_bridge_and_server_pass_a_401_that_is_told_apart_by_itself(body: bytes, is_told_apart: bool) -> None:
+    """Byte for byte, as other errors; one with a code of ours gets a body that names the upstream."""
+    options = response_options(attribution_headers=b"", served_by=b"far", credential_advice="check it")
+    made = unauthorized_response(head(401), options, origin=ORIGIN)(body)
+    assert (made.body == body) is is_told_apart and made.status == 401
+    assert made.failure is not None and made.failure.code == "upstream_unauthorized"
+    assert made.lines.endswith(b"x-clawgate-provider: far\r\n")

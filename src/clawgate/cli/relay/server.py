@@ -14,6 +14,7 @@ from clawgate.cli.relay.run import run, settings_from
 from clawgate.cli.terminal.program import program
 from clawgate.policy.local_hosts import WILDCARDS, is_loopback
 from clawgate.policy.redaction import Redactor
+from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.server import ServerSettings
 
 
@@ -58,7 +59,9 @@ def run_server(**flags: Any) -> None:
         remote = f"{scheme}://{socket.gethostname()}:{port}" if role.host in WILDCARDS else url
         # The program of another machine is installed at a place of its own.
         name = program() if is_loopback(role.host) else "clawgate"
-        lines.append(f"Next: {name} models auth login --provider proxy-bridge --remote-url {remote}")
+        lines.append(
+            f"Next: {name} models auth login --provider {BridgeSettings.ENTRY} --remote-url {remote}"
+        )
         return lines
 
     run(build, settings, banner, verbose=False)

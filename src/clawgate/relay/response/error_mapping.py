@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clawgate.errors import UpstreamFailed, UpstreamUnauthorized
+from clawgate.errors import InvalidToken, MissingToken, UpstreamFailed, UpstreamUnauthorized
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.response.buffered import MadeResponse
-from clawgate.relay.response.head import OWN_PREFIX, ResponseOptions, header_lines
+from clawgate.relay.response.head import OWN_PREFIX, ResponseOptions, header_lines, relayed_lines
 from clawgate.relay.response.redact import masked_error, masked_fully
 from clawgate.relay.response.translated import RENAMED
 from clawgate.wire.anthropic import errors as anthropic_errors
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # bridge and server have no plugins
 MAX_MAPPED_BYTES = 65_536
 """How much of an error body the plugin gets."""
 UNAUTHORIZED = 401
+_OURS = frozenset(kind.code for kind in (InvalidToken, MissingToken, UpstreamUnauthorized))
 _BAD_GATEWAY = 502
 _OWN_BODY = (b"content-type", b"content-encoding")
 
@@ -56,7 +57,10 @@ def map_response(
 def unauthorized_response(
     head: ResponseHead, options: ResponseOptions, *, origin: str
 ) -> Callable[[bytes], MadeResponse]:
-    """Return what makes the response of a 401: a client must not take it for a rejection of its own token."""
+    """Return what makes the response of a 401: a client must not take it for a rejection of its own token.
+
+    Bridge and server pass one that differs from theirs as it came.
+    """
 
     def make(body: bytes) -> MadeResponse:
         text = b"(compressed, which was not requested)" if head.encoded else body[:MAX_MAPPED_BYTES]
@@ -68,7 +72,16 @@ def unauthorized_response(
                 f"{origin} rejects the credential that is configured for it here; the token of this request is not "
                 f"at fault; {options.credential_advice}. It responded: {found.message}"
             )
-        return own_response(head, options, UpstreamUnauthorized(message, status=head.status))
+        failure = UpstreamUnauthorized(message, status=head.status)
+        if options.attribution_headers or head.encoded or found.code in _OURS:
+            return own_response(head, options, failure)
+        lines, _ = relayed_lines(head, options)
+        return MadeResponse(
+            head.status,
+            lines,
+            masked_fully(body, options.secrets),
+            failure=masked_error(failure, options.secrets),
+        )
 
     return make
 

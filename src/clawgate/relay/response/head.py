@@ -18,6 +18,7 @@ from clawgate.wire.http.message import LAST_CHUNK, STATUS_LINE, chunk
 FAILED = 400
 """From this status on, a response is an error."""
 OWN_PREFIX = b"x-clawgate-"
+_PROVIDER = OWN_PREFIX + b"provider: "
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,6 +85,18 @@ def header_lines(
     if renamed:
         kept = [(renamed.get(name, name), value) for name, value in kept]
     return masked_fully(lines_to_client(kept), options.secrets) + options.attribution_headers
+
+
+def relayed_lines(head: ResponseHead, options: ResponseOptions) -> tuple[bytes, bytes]:
+    """Return the upstream's headers that a client of bridge or server may see, masked, and those of them that are ours.
+
+    A clawgate further upstream has named the provider already.
+    """
+    lines = masked_fully(lines_to_client(head.headers), options.secrets)
+    if not options.served_by or _PROVIDER in lines:
+        return lines, b""
+    own = b"%b%b\r\n" % (_PROVIDER, options.served_by)
+    return lines + own, own
 
 
 def encode_head(

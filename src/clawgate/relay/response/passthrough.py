@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed, UpstreamMalformed
-from clawgate.policy.headers import lines_to_client
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
 from clawgate.relay.response.chunk_passthrough import SHORTEST_CONTENT
 from clawgate.relay.response.closing import closing_event, is_final, lacks_only_its_end, reports_error
@@ -21,14 +20,14 @@ from clawgate.relay.response.head import (
     encode_head,
     header_lines,
     is_event_stream,
+    relayed_lines,
 )
 from clawgate.relay.response.progress import note_event, note_open_event
-from clawgate.relay.response.redact import BodyMask, masked_fully, secrets_in_content
+from clawgate.relay.response.redact import BodyMask, secrets_in_content
 from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.openai.stream_end import is_last_event
 from clawgate.wire.sse.reader import Event, EventReader
 
-_PROVIDER = OWN_PREFIX + b"provider: "
 _NO_CONTENT = 204
 _EVENT = (b"data:", b"event: c", b"event: m", b"event: r")
 """How an event with content begins: in Anthropic's streams content_block or message, in OpenAI's response."""
@@ -76,14 +75,7 @@ class PassthroughWriter:
             self._reader = EventReader()
         self._passes_chunks = event_stream and self._framing.chunked and head.status < FAILED
         self._out: list[bytes] = []
-        own = b""
-        if is_gateway:
-            lines = header_lines(head, options)
-        else:
-            lines = masked_fully(lines_to_client(head.headers), options.secrets)
-            if options.served_by and _PROVIDER not in lines:  # unless a clawgate further upstream did
-                own = b"%b%b\r\n" % (_PROVIDER, options.served_by)
-                lines += own
+        lines, own = (header_lines(head, options), b"") if is_gateway else relayed_lines(head, options)
         self._head = encode_head(
             head.status, lines, self._framing, close=options.close, event_stream=event_stream
         )
