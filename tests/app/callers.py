@@ -6,9 +6,9 @@ import itertools
 import os
 from pathlib import Path
 
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
 from tests.e2e.stand import BODY, PATH
+from tests.peers.client import RawClient
+from tests.peers.response import Response
 
 ALICE = "alice-Kd5WmR7yLpN3vQx8"
 BOB = "bob-Zs7TmJhP5xGd8RwKq3"

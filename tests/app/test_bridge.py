@@ -11,10 +11,10 @@ import pytest
 
 from clawgate.errors import UnknownRoute
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.roles import OTHER, bridge, sent
 from tests.e2e.stand import BODY, PATH, PROXY_TOKEN, serving, until
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 from tests.settings.canary import TOKEN
 
 BRIDGE_TOKEN = "bt-N3vQx8ZsKd5WmR7yLp"

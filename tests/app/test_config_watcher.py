@@ -11,8 +11,8 @@ import pytest
 
 from clawgate.policy.cross_origin import LOOPBACK_NAMES
 from clawgate.processes.instance.run_records import ConfigReport, read_report
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     CLIENT_TOKEN,
     KEY,

@@ -14,9 +14,9 @@ from clawgate.errors import ProviderNotConfigured
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     CHAT,
     CLIENT_TOKEN,

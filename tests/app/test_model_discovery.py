@@ -15,9 +15,9 @@ from clawgate.app import model_discovery
 from clawgate.app.model_discovery import FRESH_SECONDS, RETRY_SECONDS, ModelDiscovery, is_discoverable
 from clawgate.errors import ProviderNotConfigured
 from clawgate.providers.provider import Model, Provider
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import until
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream, SilentListener
 from tests.routing.gateway_server import ANTHROPIC, KEY, GatewayStand, config_of, provider, serving_gateway
 
 

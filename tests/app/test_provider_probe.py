@@ -13,9 +13,9 @@ from clawgate.app.provider_probe import ProviderProbeResult, probe, probe_all
 from clawgate.providers.credential import HeaderToken, bearer
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 
 KEY = "canary-probe-key"
 OWL = Provider(

@@ -14,14 +14,14 @@ import pytest
 
 from clawgate.app.role import Role
 from clawgate.relay.downstream.server import listen
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.script import Hold, ReadBody, Send
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, write_tokens
 from tests.app.roles import bridge, server
 from tests.e2e.processes import Process, is_listening, role_process
 from tests.e2e.stand import BODY, CLIENT_TOKEN, PATH, PATIENCE, until
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.script import Hold, ReadBody, Send
+from tests.peers.upstream import FakeUpstream
 from tests.ports import free_ports
 
 WHOLE = faults.sse_bytes()

@@ -12,13 +12,13 @@ import pytest
 from clawgate.errors import InvalidToken, MethodNotAllowed, UnknownRoute
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.server import ServerSettings
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, code, write_tokens
 from tests.app.roles import sent, server
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, PATIENCE, serving
+from tests.peers import faults
+from tests.peers.throwaway_ca import make_throwaway
+from tests.peers.upstream import FakeUpstream
 from tests.settings.canary import KEY, TOKEN
-from tests.testing.throwaway_ca import make_throwaway
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, code
 from tests.e2e.stand import BODY, CLIENT_TOKEN, PATH, Stand, serving, until
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 
 HERE, THERE = ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-For", "198.51.100.9")
 WRONG = "wrong-Zs7TmJhP5xGd8RwKq"

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.script import Hold, ReadBody, Send
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask_anew, bearer
 from tests.e2e.processes import Process, role_process
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, until
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.script import Hold, ReadBody, Send
+from tests.peers.upstream import FakeUpstream
 
 CONTENT = "canary-in-the-content-93f1"
 BODY = f'{{"model":"gpt-a","messages":[{{"role":"user","content":"{CONTENT}"}}]}}'.encode()

@@ -16,11 +16,11 @@ from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.fetch import fetch
 from clawgate.relay.upstream.upstream import Upstream
-from clawgate.testing.http import faults
-from clawgate.testing.http.script import Close, Send
-from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
+from tests.peers import faults
+from tests.peers.script import Close, Send
+from tests.peers.upstream import FakeUpstream
 from tests.relay.upstream.test_tunnel import TinyProxy
 
 KEY = "sk-u3Zr8mWc6QfXv1NbTj4K"

@@ -10,9 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.connection import Request
-from clawgate.testing.http.response import Response
 from tests.contract.live_role import (
     CLIENT_MARK,
     CLIENT_TOKEN,
@@ -22,6 +19,9 @@ from tests.contract.live_role import (
     LiveRole,
     RoleName,
 )
+from tests.peers.client import RawClient
+from tests.peers.connection import Request
+from tests.peers.response import Response
 
 AUTH = {
     "bridge": f"Authorization: Bearer {CLIENT_TOKEN}".encode(),

@@ -17,11 +17,11 @@ from clawgate.app.server import build_server
 from clawgate.relay.downstream.server import Server, listen
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.server import ServerSettings
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.connection import Request
-from clawgate.testing.http.script import ReadBody, Script, Send
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.connection import Request
+from tests.peers.script import ReadBody, Script, Send
+from tests.peers.upstream import FakeUpstream
 
 RoleName = Literal["bridge", "server"]
 ROLES: tuple[RoleName, ...] = ("bridge", "server")

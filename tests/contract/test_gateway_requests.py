@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.connection import Request
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import Script
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.contract.case import chunked, get, post
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.connection import Request
+from tests.peers.response import Response
+from tests.peers.script import Script
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,

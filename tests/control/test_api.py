@@ -14,9 +14,9 @@ from clawgate.processes.instance.health_client import KEY_HEADER
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.http import faults
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.response import Response
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,

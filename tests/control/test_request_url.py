@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
 from tests.e2e.stand import PATIENCE
+from tests.peers.client import RawClient
+from tests.peers.response import Response
 from tests.routing.gateway_server import CLIENT_TOKEN, config_of, provider, serving_gateway
 
 PACKAGE = Path(__file__).parents[2] / "src" / "clawgate"

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.script import Script
-from clawgate.testing.http.upstream import FakeUpstream
 from demo.client import Hop, MessagesSender, Reply, Sender, time_hops
 from demo.models import openai_server as model
 from demo.models.anthropic_server import build_messages_model
 from demo.models.openai_chat import reply_text, split
+from tests.peers import faults
+from tests.peers.script import Script
+from tests.peers.upstream import FakeUpstream
 
 
 def ask(script: Script) -> Reply:

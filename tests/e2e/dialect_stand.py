@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.connection import Request
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import ReadBody, Script, Send
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.connection import Request
+from tests.peers.response import Response
+from tests.peers.script import ReadBody, Script, Send
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.faults import Steps, chunk, head, response
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import Close, Drip, HalfClose, ReadBody, Reset, Send
+from tests.peers import faults
+from tests.peers.faults import Steps, chunk, head, response
+from tests.peers.response import Response
+from tests.peers.script import Close, Drip, HalfClose, ReadBody, Reset, Send
 
 TEXT = '{"id":"x","choices":[{"message":{"content":"Grüße \u2028 🦞"}}]}'.encode()
 JSON = (("Content-Type", "application/json"),)

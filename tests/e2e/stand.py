@@ -21,9 +21,9 @@ from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.server import ServerSettings
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.connection import Request
-from clawgate.testing.http.response import Response
+from tests.peers.client import RawClient
+from tests.peers.connection import Request
+from tests.peers.response import Response
 
 Kind = Literal["bridge", "server"]
 KINDS: tuple[Kind, ...] = ("bridge", "server")

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
 from clawgate.routing.plugin_hooks import MapError
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.http.message_reader import MessageReader
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import Close, ReadBody, Reset, Send, Step, Wait
+from tests.peers.client import RawClient
+from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from tests.peers.message_reader import MessageReader
+from tests.peers.response import Response
+from tests.peers.script import Close, ReadBody, Reset, Send, Step, Wait
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import pytest
 
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
-from clawgate.testing.http.script import DontReadBody, Drip, ReadBody, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, PATIENCE, Kind, serving, until
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.faults import SSE_FIELDS, chunk, head
+from tests.peers.script import DontReadBody, Drip, ReadBody, Send, Wait
+from tests.peers.upstream import FakeUpstream
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_response({"next": "fine"})

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.dialect_stand import HI, PAIRS, exchange, text_of
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,

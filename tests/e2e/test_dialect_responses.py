@@ -12,10 +12,6 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.http.script import Drip, ReadBody, Script, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.dialect_stand import (
     GOOD_BODIES,
     GOOD_STREAMS,
@@ -29,6 +25,10 @@ from tests.e2e.dialect_stand import (
     streamed,
     text_of,
 )
+from tests.peers import faults
+from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from tests.peers.script import Drip, ReadBody, Script, Send, Wait
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,

@@ -14,10 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.script import Hold, ReadBody, Send
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.processes import environment, fields_for, is_listening, role_command, role_process
 from tests.e2e.stand import (
     BODY,
@@ -31,6 +27,10 @@ from tests.e2e.stand import (
     until,
 )
 from tests.e2e.waiting import poll
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.script import Hold, ReadBody, Send
+from tests.peers.upstream import FakeUpstream
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,6 @@ import openai
 import pytest
 
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from demo.models.openai_chat import reply_text
 from demo.models.openai_server import build_model, running
 from tests.e2e.gateway_stand import (
@@ -30,6 +28,8 @@ from tests.e2e.gateway_stand import (
     serving_gateway,
     whole_stand,
 )
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 
 ASK: Any = [{"role": "user", "content": "hello"}]
 NOBODY = "http://127.0.0.1:9"

@@ -13,10 +13,6 @@ import anthropic
 import openai
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
-from clawgate.testing.http.script import Hold, ReadBody, Send, Step
-from clawgate.testing.http.upstream import FakeUpstream
 from demo.models.anthropic_messages import events, reply_to_messages
 from demo.models.anthropic_server import build_messages_model
 from demo.models.openai_server import build_model, running
@@ -35,6 +31,10 @@ from tests.e2e.gateway_stand import (
 )
 from tests.e2e.stand import until
 from tests.e2e.waiting import poll
+from tests.peers import faults
+from tests.peers.faults import SSE_FIELDS, chunk, head
+from tests.peers.script import Hold, ReadBody, Send, Step
+from tests.peers.upstream import FakeUpstream
 
 ASK: Any = [{"role": "user", "content": "hello"}]
 PROVIDERS = pytest.mark.parametrize("provider", [CHAT, CLAUDE])

@@ -9,12 +9,6 @@ from urllib.parse import quote
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.connection import Request
-from clawgate.testing.http.faults import Steps
-from clawgate.testing.http.script import Close, ReadBody, Send
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.processes import Process, role_process
 from tests.e2e.stand import (
     CLIENT_TOKEN,
@@ -26,6 +20,12 @@ from tests.e2e.stand import (
     Kind,
     credential_of,
 )
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.connection import Request
+from tests.peers.faults import Steps
+from tests.peers.script import Close, ReadBody, Send
+from tests.peers.upstream import FakeUpstream
 
 NAMES = [
     "X-Api-Key", "Cookie", "Cookie2", "Proxy-Authorization", "Proxy-Connection", "X-Anything", "Referer",

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from clawgate.testing.http.client import RawClient
 from demo.models.openai_chat import reply_text
 from tests.e2e.processes import environment, fields_for, is_listening, model_process, role_process, started
 from tests.e2e.stand import BODY, CLIENT_TOKEN, KINDS, OPENAI_KEY, PATH, PATIENCE, PROXY_TOKEN, Kind
 from tests.e2e.waiting import poll
+from tests.peers.client import RawClient
 from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx on PATH")

@@ -12,12 +12,12 @@ from typing import Any
 import pyjson5
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.processes import environment, is_listening, started
 from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.upstream import FakeUpstream
 from tests.ports import free_port
 from tests.routing.gateway_server import CLIENT_TOKEN, config_of, provider, question, serving_gateway
 

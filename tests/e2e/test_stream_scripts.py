@@ -9,8 +9,6 @@ from typing import Any, get_args
 
 import pytest
 
-from clawgate.testing.http.script import Trickle
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run
 from tests.e2e.stream_script import (
     LANES,
@@ -28,6 +26,8 @@ from tests.e2e.stream_script import (
     recorded,
     scripted,
 )
+from tests.peers.script import Trickle
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import serving_gateway
 from tests.wire.exchanges import sse
 

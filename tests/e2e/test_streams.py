@@ -7,13 +7,13 @@ import random
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import Close, Drip, ReadBody, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, serving
 from tests.e2e.whatwg import dispatched
+from tests.peers import faults
+from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from tests.peers.response import Response
+from tests.peers.script import Close, Drip, ReadBody, Send, Wait
+from tests.peers.upstream import FakeUpstream
 
 pytestmark = pytest.mark.slow
 

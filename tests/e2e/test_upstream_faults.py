@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import Close, Reset
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.fault_cases import CASES, Fault
 from tests.e2e.stand import KINDS, Kind, Stand, credential_of, serving, until
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.response import Response
+from tests.peers.script import Close, Reset
+from tests.peers.upstream import FakeUpstream
 
 GOOD = faults.json_response({"next": "fine"})
 ALLOWED = {

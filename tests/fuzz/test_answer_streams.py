@@ -17,8 +17,6 @@ from typing import Any, get_args
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run
 from tests.e2e.stream_script import (
     LANES,
@@ -35,6 +33,8 @@ from tests.e2e.stream_script import (
     scripted,
 )
 from tests.fuzz.answers import Answer, answers, chat_events, message_events, streams
+from tests.peers.response import Response
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import serving_gateway
 
 EXAMPLES = int(os.environ.get("CLAWGATE_FUZZ_EXAMPLES", "100"))

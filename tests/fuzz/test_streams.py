@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.connection import Request
-from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, Steps, chunk, head
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import Close, ReadBody, Reset, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, Stand, serving
 from tests.e2e.whatwg import dispatched
+from tests.peers import faults
+from tests.peers.connection import Request
+from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, Steps, chunk, head
+from tests.peers.response import Response
+from tests.peers.script import Close, ReadBody, Reset, Send, Wait
+from tests.peers.upstream import FakeUpstream
 
 _OURS = re.compile(rb'(?:\n\n)?data: (\{"error":\{.*\}\})\n\n', re.DOTALL)
 _MAY_BE_DONE = re.compile(rb"data(:\s*(\[.*)?)?")

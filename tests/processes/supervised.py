@@ -18,7 +18,7 @@ from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child_state import State, SupervisionLimits
 from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
-from clawgate.testing.http.waiting import Condition
+from tests.peers.waiting import Condition
 
 PATIENCE = 60.0
 STAND_IN = Path(__file__).parent / "children" / "stand_in.py"

@@ -18,9 +18,9 @@ from clawgate.relay.upstream.upstream import Upstream
 from clawgate.settings.environment import named_environment
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
 from tests.e2e.stand import PATIENCE, until
+from tests.peers.client import RawClient
+from tests.peers.response import Response
 
 CLIENT_TOKEN = "gt-CLIENTSECRET-Zk3vN8pQ1rXw"
 """What clients show to the gateway."""

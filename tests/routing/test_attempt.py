@@ -26,14 +26,14 @@ from clawgate.routing.attempt import ModelRequest, ProviderAttempt
 from clawgate.routing.plugin_hooks import MapError, TransformRequest
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.table import RoutingTable
-from clawgate.testing.http import faults
-from clawgate.testing.http.faults import SSE_FIELDS
-from clawgate.testing.http.script import ReadBody, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import Origin
 from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 from tests.e2e.stand import until
+from tests.peers import faults
+from tests.peers.faults import SSE_FIELDS
+from tests.peers.script import ReadBody, Send, Wait
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,

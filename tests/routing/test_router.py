@@ -20,12 +20,12 @@ from clawgate.relay.response.error_response import status_of
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.routing.router import ModelRouter
-from clawgate.testing.http import faults
-from clawgate.testing.http.script import Hold, ReadBody, Reset, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import dialect_of
 from clawgate.wire.http.url import Origin
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
+from tests.peers import faults
+from tests.peers.script import Hold, ReadBody, Reset, Send, Wait
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.plugins.api import FetchFailed, FetchRequest
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.http import faults
-from clawgate.testing.http.script import Close, ReadBody
-from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.other_user import NOBODY, listening_as, needs_another_user
+from tests.peers import faults
+from tests.peers.script import Close, ReadBody
+from tests.peers.upstream import FakeUpstream, SilentListener
 
 SECRET = "canary-9f8e7d6c5b4a3928"
 

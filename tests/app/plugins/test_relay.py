@@ -11,12 +11,12 @@ import pytest
 from clawgate.app.plugins.relay import serve_relay
 from clawgate.plugins.api import BridgeSettings, PluginError, RelaySpec
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.script import ReadBody, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.processes import is_listening
 from tests.e2e.stand import BODY, PATIENCE
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.script import ReadBody, Send, Wait
+from tests.peers.upstream import FakeUpstream
 
 REMOTE_TOKEN = "rt-4Nw8QzXc6TkVb2LmYd9P"
 LOCAL_TOKEN = "lt-R7yHq3vXn5JrTz9KwBd"

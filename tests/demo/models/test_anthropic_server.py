@@ -12,11 +12,11 @@ from typing import Any
 import anthropic
 import pytest
 
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
 from demo.models import anthropic_server, openai_server
 from demo.models.anthropic_messages import signature_of
 from demo.models.openai_chat import reply_text, split
+from tests.peers.client import RawClient
+from tests.peers.response import Response
 
 KEY = "sk-ant-test-of-the-model"
 ASK: Any = [{"role": "user", "content": "tell me about lobsters"}]

@@ -13,10 +13,10 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
 from demo.models import openai_server as model
 from demo.models.openai_chat import reply_text, split
+from tests.peers.client import RawClient
+from tests.peers.response import Response
 
 KEY = "sk-test-of-the-model"
 SAID = "tell me about lobsters"

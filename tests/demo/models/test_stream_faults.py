@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from starlette.applications import Starlette
 
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
 from demo.models import anthropic_server, openai_server, stream_faults
+from tests.peers.client import RawClient
+from tests.peers.response import Response
 
 FIELDS = (("x-api-key", "k"), ("anthropic-version", "2023-06-01"))
 TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}

@@ -32,12 +32,12 @@ from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 from clawgate.wire.json import model_field
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.response import Response
+from tests.peers.upstream import FakeUpstream
 
 OWN = "clawgate-me"
 

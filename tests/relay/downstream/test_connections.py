@@ -20,11 +20,11 @@ from clawgate.relay.downstream.connections import REJECTED_CONNECTIONS
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.interfaces import RequestHead
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.script import Drip, Hold, ReadBody
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import CLIENT_TOKEN, KINDS, Kind, arrived, serving, until
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.script import Drip, Hold, ReadBody
+from tests.peers.upstream import FakeUpstream
 from tests.relay.fake_listener import BEARER, Client, Listener, request, turns
 from tests.relay.fakes import OK, FakeClock
 

@@ -21,10 +21,10 @@ from clawgate.relay.downstream.protocol import WRITE_BUFFER, RelayProtocol
 from clawgate.relay.downstream.request_parser import RequestParser
 from clawgate.relay.downstream.server import Server
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.testing.http import faults
-from clawgate.testing.http.script import Hold, ReadBody, Send
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import serving
+from tests.peers import faults
+from tests.peers.script import Hold, ReadBody, Send
+from tests.peers.upstream import FakeUpstream
 from tests.relay.fake_listener import Client, Listener, request, turns
 from tests.relay.fakes import OK
 

@@ -9,10 +9,10 @@ import socket
 import pytest
 
 from clawgate.relay.downstream.server import Server, listen
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import BODY, PATH, PATIENCE, build, until
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.upstream import FakeUpstream
 
 
 def test_a_name_with_several_addresses_is_one_port_on_each() -> None:

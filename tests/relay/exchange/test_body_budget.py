@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from clawgate.errors import Overloaded
 from clawgate.relay.exchange import body_budget
 from clawgate.relay.exchange.body_budget import TURN_BYTES_PER_SECOND, WAIT_SECONDS, BodyBufferBudget
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import PATH, serving, until
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 from tests.relay.fakes import FakeClock
 
 LARGE = TURN_BYTES_PER_SECOND

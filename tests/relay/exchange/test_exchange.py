@@ -25,13 +25,13 @@ from clawgate.relay.response.progress import KEEPALIVE_LIMIT
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
-from clawgate.testing.http.script import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
-from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from clawgate.wire.dialect import Dialect
 from tests.e2e.stand import KINDS, Kind, Stand, arrived, serving
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.faults import SSE_FIELDS, chunk, head
+from tests.peers.script import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
+from tests.peers.upstream import FakeUpstream, SilentListener
 from tests.relay.fakes import (
     OK,
     STREAM_HEAD,

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from clawgate.relay.exchange.body_budget import BodyBufferBudget
-from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.http.script import ReadBody, Send, Step, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import until
+from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from tests.peers.script import ReadBody, Send, Step, Wait
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     CHAT,
     MESSAGES,

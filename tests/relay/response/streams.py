@@ -10,9 +10,9 @@ from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.error_mapping import MapError
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
-from clawgate.testing.http import faults
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.translator import translation
+from tests.peers import faults
 from tests.routing.gateway_server import ANTHROPIC, CHAT, MESSAGES, OPENAI, question
 from tests.wire.exchanges import sse
 

@@ -13,8 +13,8 @@ from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as j
 from clawgate.errors import GatewayError, UpstreamFailed
 from clawgate.relay.interfaces import ResponseWriter
 from clawgate.relay.response.assembled import AssembledWriter
-from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.dialect import Dialect
+from tests.peers.message_reader import MessageReader
 from tests.relay.response.streams import CHAT_FRAMES, MESSAGES_FRAMES, SECRET, provider_writer, response_head
 from tests.wire.exchanges import sse
 

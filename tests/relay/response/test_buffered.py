@@ -9,7 +9,7 @@ import pytest
 from clawgate.errors import GatewayStopping, UpstreamFailed, UpstreamMalformed
 from clawgate.relay.response import buffered
 from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
-from clawgate.testing.http.faults import LAST_CHUNK
+from tests.peers.faults import LAST_CHUNK
 from tests.relay.response.streams import ORIGIN, SECRET, response_head, response_options
 
 

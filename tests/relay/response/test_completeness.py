@@ -8,10 +8,10 @@ import pytest
 
 from clawgate.errors import UpstreamClosed, UpstreamFailed
 from clawgate.relay.interfaces import ResponseWriter
-from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.http.script import ReadBody, Send
-from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
+from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from tests.peers.script import ReadBody, Send
+from tests.peers.upstream import FakeUpstream
 from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer, response_head, written
 from tests.routing.gateway_server import ANTHROPIC, MESSAGES, config_of, provider, question, serving_gateway
 from tests.wire.exchanges import sse

@@ -14,9 +14,9 @@ from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed, Upstre
 from clawgate.relay.interfaces import ResponseWriter
 from clawgate.relay.response.deferred import MAX_ERROR_BYTES, as_event_stream, begins_events
 from clawgate.relay.response.progress import HOLD_SECONDS
-from clawgate.testing.http.faults import LAST_CHUNK
 from clawgate.wire.dialect import Dialect
 from tests.e2e.stream_script import read
+from tests.peers.faults import LAST_CHUNK
 from tests.relay.response.streams import (
     CHAT_FRAMES,
     COMPLETE,

@@ -14,8 +14,8 @@ from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
 from clawgate.relay.response.error_mapping import MAX_MAPPED_BYTES, map_response, unauthorized_response
 from clawgate.relay.response.head import ResponseOptions, header_lines
 from clawgate.relay.response.redact import masked
-from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.dialect import Dialect
+from tests.peers.message_reader import MessageReader
 from tests.relay.response.streams import ORIGIN, SECRET, response_options
 
 Judge = Callable[[int, bytes], MappedError | None]

@@ -9,10 +9,10 @@ import pytest
 from clawgate import errors
 from clawgate.errors import GatewayError
 from clawgate.relay.response.error_response import TABLE, encode_error_event, encode_error_response, status_of
-from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.anthropic.errors import OWN
 from clawgate.wire.dialect import Dialect
 from tests.error_classes import all_errors
+from tests.peers.message_reader import MessageReader
 from tests.relay.response.openclaw import retry_reason
 from tests.test_errors import make
 from tests.wire.event_stream import dispatched

@@ -11,11 +11,11 @@ from clawgate.errors import GatewayError, GatewayStopping, UpstreamFailed, Upstr
 from clawgate.relay.interfaces import ResponseWriter
 from clawgate.relay.response.event_stream import EventStreamWriter
 from clawgate.relay.response.progress import HOLD_SECONDS
-from clawgate.testing.http.faults import LAST_CHUNK
-from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from tests.e2e.stream_script import Truth, read
+from tests.peers.faults import LAST_CHUNK
+from tests.peers.message_reader import MessageReader
 from tests.relay.response.streams import (
     CHAT_FRAMES,
     MESSAGES_FRAMES,

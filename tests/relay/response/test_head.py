@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clawgate.relay.response.head import Framing, encode_head, header_lines, is_event_stream
-from clawgate.testing.http.faults import LAST_CHUNK
+from tests.peers.faults import LAST_CHUNK
 from tests.relay.response.streams import NAMES, SECRET, response_head, response_options
 
 

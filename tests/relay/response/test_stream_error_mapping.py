@@ -14,11 +14,11 @@ from clawgate.plugins.api import MappedError
 from clawgate.relay.interfaces import ResponseWriter
 from clawgate.relay.response.error_mapping import MapError
 from clawgate.relay.response.progress import HOLD_SECONDS
-from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.http.script import Hold, ReadBody, Send, Step, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from tests.bundled.anthropic_claude_proxy.stand_in import FAULTS
+from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from tests.peers.script import Hold, ReadBody, Send, Step, Wait
+from tests.peers.upstream import FakeUpstream
 from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer
 from tests.routing.gateway_server import (
     ANTHROPIC,

@@ -13,12 +13,12 @@ import pytest
 from clawgate.errors import GatewayStopping, UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.buffered import LIMIT
-from clawgate.testing.http import faults
-from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
-from clawgate.testing.http.message_reader import MessageReader
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.faults import SSE_FIELDS, chunk, head
+from tests.peers.message_reader import MessageReader
+from tests.peers.response import Response
+from tests.peers.script import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
+from tests.peers.upstream import FakeUpstream
 from tests.relay.response.streams import (
     COMPLETE,
     EVENT_STREAM,

@@ -14,10 +14,11 @@ import uvloop
 from clawgate.relay.interfaces import ChunkPassthrough
 from clawgate.relay.upstream.connection import TURN_BYTES, UpstreamConnection
 from clawgate.relay.upstream.response_parser import HEAD_LIMIT
-from clawgate.testing.http import faults
-from clawgate.testing.http.script import Close, Drip, ReadBody, Reset, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, serving, until
+from tests.peers import faults
+from tests.peers.script import Close, Drip, ReadBody, Reset, Send, Wait
+from tests.peers.throwaway_ca import make_throwaway
+from tests.peers.upstream import FakeUpstream
 from tests.relay.fakes import (
     OK,
     STREAM_HEAD,
@@ -29,7 +30,6 @@ from tests.relay.fakes import (
     settle,
     slices,
 )
-from tests.testing.throwaway_ca import make_throwaway
 
 GOOD = faults.json_response({"next": "fine"})
 A = faults.response(b'{"a":1}')

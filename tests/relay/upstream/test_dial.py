@@ -11,11 +11,11 @@ import pytest
 
 from clawgate.errors import EgressDenied, GatewayError, PrivateNetworkBlocked, UpstreamUnreachable
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import Origin
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, serving
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 
 GOOD = faults.json_response({"next": "fine"})
 ROLES = pytest.mark.parametrize("kind", KINDS)

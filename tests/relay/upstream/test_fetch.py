@@ -15,10 +15,10 @@ from clawgate.errors import (
 )
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.fetch import BODY_LIMIT, FetchResponse, fetch
-from clawgate.testing.http import faults
-from clawgate.testing.http.script import Close, ReadBody, Send
-from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import KINDS, Kind, credential_of, serving, until
+from tests.peers import faults
+from tests.peers.script import Close, ReadBody, Send
+from tests.peers.upstream import FakeUpstream, SilentListener
 
 
 async def fetched(kind: Kind, url: str, *, seconds: float = 5, dialer: Dialer | None = None) -> FetchResponse:

@@ -10,11 +10,11 @@ import pytest
 from clawgate.errors import UpstreamUnreachable
 from clawgate.relay.upstream.connection import TURN_BYTES, UpstreamConnection
 from clawgate.relay.upstream.pool import ConnectionRequest, Pool, PoolLimits
-from clawgate.testing.http import faults
-from clawgate.testing.http.connection import Request
-from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, serving, until
+from tests.peers import faults
+from tests.peers.connection import Request
+from tests.peers.script import Close, Hold, ReadBody, Reset, Send, Wait
+from tests.peers.upstream import FakeUpstream
 from tests.relay.fakes import OK, STREAM_HEAD, FakeClock, FakeDialer, FakeHandler, chunked, make_pool, settle
 
 GOOD = faults.json_response({"next": "fine"})

@@ -8,8 +8,8 @@ from clawgate import __version__
 from clawgate.providers.credential import Basic, Credential, HeaderToken, bearer
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
-from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.http.url import parse_url
+from tests.peers.message_reader import MessageReader
 
 KEY = "sk-canary-0123456789"
 

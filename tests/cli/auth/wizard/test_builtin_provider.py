@@ -13,8 +13,8 @@ from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.cli.auth.wizard.setup_context import Setup
 from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.plugins.api.questions import Answers
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 
 KEY = "canary-own-key-0123"
 OWL = {

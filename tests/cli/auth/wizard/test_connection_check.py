@@ -10,8 +10,8 @@ import pytest
 
 from clawgate.cli.auth.wizard.connection_check import listed_models, provider_of, try_block
 from clawgate.plugins.api.provider import CheckResult
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 
 KEY = "canary-connection-key"
 MODELS = faults.json_response({"data": [{"id": "qwen"}, {"id": "llama"}]})

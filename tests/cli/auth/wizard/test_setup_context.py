@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from clawgate.cli.auth.wizard.setup_context import Ports, Setup
 from clawgate.plugins.api.questions import Answers, Question
 from clawgate.plugins.api.service import FetchFailed, FetchRequest, FetchResponse, SetupContext
-from clawgate.testing.http import faults
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.upstream import FakeUpstream
 
 PLAN = FetchRequest(
     url="",

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
-from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Step, Trickle, Wait
+from tests.peers.script import Close, Hold, ReadBody, Reset, Send, Step, Trickle, Wait
 
 Steps = tuple[Step, ...]
 Fields = Sequence[tuple[str, str]]

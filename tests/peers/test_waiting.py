@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from clawgate.testing.http.waiting import Condition
+from tests.peers.waiting import Condition
 
 
 async def test_what_holds_already_is_not_waited_for() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.testing.throwaway_ca import Throwaway, make_throwaway
+from tests.peers.throwaway_ca import Throwaway, make_throwaway
 
 
 @pytest.fixture(scope="session")

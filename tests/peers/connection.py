@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from clawgate.testing.http.message_reader import Head, MessageReader, WithFields
-from clawgate.testing.http.script import (
+from tests.peers.message_reader import Head, MessageReader, WithFields
+from tests.peers.script import (
     Close,
     DontReadBody,
     Drip,
@@ -30,7 +30,7 @@ from clawgate.testing.http.script import (
 )
 
 if TYPE_CHECKING:
-    from clawgate.testing.http.upstream import FakeUpstream
+    from tests.peers.upstream import FakeUpstream
 
 
 def report_every_held_byte(transport: asyncio.Transport) -> None:

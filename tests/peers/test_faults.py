@@ -7,11 +7,11 @@ from typing import Literal
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import ConnectionClosed, Response
-from clawgate.testing.http.script import Script
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.response import ConnectionClosed, Response
+from tests.peers.script import Script
+from tests.peers.upstream import FakeUpstream
 
 WHOLE = b"".join(faults.CHAT_FRAMES)
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Response
-from clawgate.testing.http.script import (
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.response import Response
+from tests.peers.script import (
     Close,
     DontReadBody,
     Drip,
@@ -26,8 +26,8 @@ from clawgate.testing.http.script import (
     Trickle,
     Wait,
 )
-from clawgate.testing.http.upstream import FakeUpstream, SilentListener
-from tests.testing.throwaway_ca import Throwaway
+from tests.peers.throwaway_ca import Throwaway
+from tests.peers.upstream import FakeUpstream, SilentListener
 
 
 async def test_requests_are_recorded_as_they_came() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.testing.http.message_reader import Kind, MessageReader
+from tests.peers.message_reader import Kind, MessageReader
 
 REQUEST = (
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-Two: 1\r\nx-two: 2\r\n"

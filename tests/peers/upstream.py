@@ -13,10 +13,10 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from clawgate.testing.http.connection import Connection, Request
-from clawgate.testing.http.message_reader import MessageReader
-from clawgate.testing.http.script import Hold, Script
-from clawgate.testing.http.waiting import DEFAULT_LIMIT, Condition
+from tests.peers.connection import Connection, Request
+from tests.peers.message_reader import MessageReader
+from tests.peers.script import Hold, Script
+from tests.peers.waiting import DEFAULT_LIMIT, Condition
 
 ScriptChoice = Script | Callable[[Request], Script]
 

@@ -6,8 +6,8 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from clawgate.testing.http.message_reader import parse_head
-from clawgate.testing.http.response import Response
+from tests.peers.message_reader import parse_head
+from tests.peers.response import Response
 
 HEAD, _ = parse_head(b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nX-Two: a\r\nx-two: b\r\n\r\n", "response")
 WHOLE = Response(

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clawgate.testing.http.message_reader import Framing, Head, WithFields
+from tests.peers.message_reader import Framing, Head, WithFields
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ import ssl
 from collections.abc import Callable
 from typing import Literal, Self, cast
 
-from clawgate.testing.http.connection import linger_zero, report_every_held_byte
-from clawgate.testing.http.message_reader import MessageReader
-from clawgate.testing.http.response import ConnectionClosed, Response
-from clawgate.testing.http.waiting import DEFAULT_LIMIT, Condition
+from tests.peers.connection import linger_zero, report_every_held_byte
+from tests.peers.message_reader import MessageReader
+from tests.peers.response import ConnectionClosed, Response
+from tests.peers.waiting import DEFAULT_LIMIT, Condition
 
 
 class RawClient(asyncio.Protocol):

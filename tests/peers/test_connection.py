@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.script import Close, DontReadBody, Hold, ReadBody, Send, SetEvent, Wait
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.script import Close, DontReadBody, Hold, ReadBody, Send, SetEvent, Wait
+from tests.peers.upstream import FakeUpstream
 
 
 async def test_a_request_is_known_before_its_body() -> None:

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from clawgate.testing.http import faults
-from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.script import Close, Hold, ReadBody, Send, Wait
-from clawgate.testing.http.upstream import FakeUpstream
+from tests.peers import faults
+from tests.peers.client import RawClient
+from tests.peers.script import Close, Hold, ReadBody, Send, Wait
+from tests.peers.upstream import FakeUpstream
 
 
 async def test_pieces_arrive_as_one_message() -> None:

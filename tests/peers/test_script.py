@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from clawgate.testing.http import script as steps
-from clawgate.testing.http.script import Close, Drip, Hold, Send, SetEvent, Step, Trickle, Wait
+from tests.peers import script as steps
+from tests.peers.script import Close, Drip, Hold, Send, SetEvent, Step, Trickle, Wait
 
 EVERY = get_args(Step)
 
