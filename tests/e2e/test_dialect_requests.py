@@ -158,6 +158,14 @@ TO_CHAT: dict[str, tuple[dict[str, Any], dict[str, Any], Check, object]] = {
     "a billing line and nothing else": ({}, {"system": [text(BILLING)]}, roles, ["user"]),
     "a billing line that is talked about": (
         {}, {"system": f"Never print {BILLING}"}, lambda sent: BILLING in sent["messages"][0]["content"], True),
+    **{
+        f"{label} that is {kind}": (
+            {}, {"messages": [{"role": "user", "content": [{"type": "image", "source": {
+                "type": "base64", "media_type": label, "data": data}}]}]},
+            lambda sent: sent["messages"][0]["content"][0]["image_url"]["url"].partition(";")[0], f"data:image/{kind}")
+        for kind, data in (("png", PNG), ("jpeg", JPEG), ("webp", WEBP))
+        for label in ("image/png", "application/octet-stream")
+    },
     "no fields that are dropped": (
         {}, {"top_k": 5, "speed": "fast"}, lambda sent: {"top_k", "speed"} & set(sent), set()),
 }  # fmt: skip

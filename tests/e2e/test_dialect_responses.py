@@ -208,7 +208,7 @@ async def test_a_response_without_an_id_gets_one_of_its_own(
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("path", "api"), PAIRS)
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "text/plain", "application/octet-stream", "text/event-stream"]
+    "content_type", ["application/json", "text/plain", "text/html; charset=utf-8", "text/event-stream"]
 )
 @pytest.mark.parametrize("front", [b"", b": hello\n\n", b"\xef\xbb\xbf", b"\n\n"])
 async def test_a_stream_is_one_whatever_its_content_type(

@@ -219,10 +219,6 @@ class ProviderAttempt:
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Raises `UpstreamMalformed` for a response that is a web page or empty, or cannot be translated."""
-        if head.status < _FAILED and head.content_type[:9].lower() == b"text/html":
-            raise UpstreamMalformed(
-                f"{self.upstream.origin} sent a web page instead of a model's response; check what is at this address"
-            )
         if head.status == _OK and head.length == 0:
             raise UpstreamMalformed(f"{self.upstream.origin} sent an empty response")
         if head.status == UNAUTHORIZED:

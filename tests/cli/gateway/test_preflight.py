@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,15 @@ def test_an_address_that_is_not_of_this_machine_is_refused(tmp_path: Path) -> No
         and found.status == ExitCode.FAILED
         and "cannot listen on 192.0.2.1" in found.problems[0]
     )
+
+
+def test_what_looking_creates_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Under any umask: `gateway install` looks before anything else has made the state folder."""
+    log_file = tmp_path / "state" / "logs" / "gateway.log"
+    before = os.umask(0)
+    try:
+        assert refusal(tmp_path, with_token(port=0), log_file=str(log_file)) is None
+    finally:
+        os.umask(before)
+    modes = {one.name: one.stat().st_mode & 0o777 for one in (log_file, *log_file.parents[:2])}
+    assert modes == {"gateway.log": 0o600, "logs": 0o700, "state": 0o700}

@@ -1,6 +1,7 @@
 """Checks whether a gateway could start now, for one that is to be restarted: config, credentials, log file, port.
 
-The checks are those that `gateway run` makes, in its order and with its exit statuses. Changes nothing.
+The checks are those that `gateway run` makes, in its order and with its exit statuses. Changes nothing, but for an
+empty log file.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.listener import listen_problem
 from clawgate.cli.paths import Paths
+from clawgate.policy.redaction import Redactor
 from clawgate.processes.instance.run_records import RestartRefusal
 from clawgate.settings.problems import SettingsInvalid
 
@@ -45,12 +47,13 @@ def start_refusal(
 
 
 def _log_problem(path: Path) -> str | None:
+    from clawgate.processes.instance.log_file import file_handler
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
-            return None
+        file_handler(path, Redactor()).close()
     except OSError as error:
         return f"the log file {path} cannot be written: {error.strerror}"
+    return None
 
 
 def _port_refusal(host: str, port: int, sockets: Sequence[socket]) -> RestartRefusal | None:

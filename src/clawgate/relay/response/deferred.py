@@ -142,6 +142,7 @@ class ByBytesWriter(DeferredWriter):
     """Recognises an event stream by its bytes, whatever its content type says.
 
     Blank space in front keeps a client waiting in both forms: it is passed on at once unless a stream was requested.
+    ``otherwise`` is raised for a body that is none, where its content type is no model's.
     """
 
     def __init__(
@@ -152,23 +153,25 @@ class ByBytesWriter(DeferredWriter):
         events: Callable[[], ResponseWriter],
         other: ResponseWriter,
         streams: bool,
+        otherwise: GatewayError | None,
     ) -> None:
         super().__init__(head, secrets, other.extra_headers)
         self._events = events
         self._other = other
         self._streams = streams
+        self._otherwise = otherwise
 
     def _choose(self, body: bytes, *, ended: bool) -> ResponseWriter | None:
         begin = self._held.lstrip(_BLANK)[:_LONGEST_BEGIN]
         found = begins_events(bytes(begin))
         if found:
             return self._events()
-        waits = self._streams or bool(begin)
-        return (
-            None
-            if found is None and waits and not ended and len(self._held) < MAX_ERROR_BYTES
-            else self._other
-        )
+        waits = self._streams or bool(begin) or self._otherwise is not None
+        if found is None and waits and not ended and len(self._held) < MAX_ERROR_BYTES:
+            return None
+        if self._otherwise is not None:
+            raise self._otherwise
+        return self._other
 
 
 class FirstEventWriter(DeferredWriter):

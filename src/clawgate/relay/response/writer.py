@@ -74,7 +74,10 @@ class ProviderTraits:
 def make_provider_writer(
     head: ResponseHead, options: ResponseOptions, traits: ProviderTraits
 ) -> ResponseWriter:
-    """Return the writer of a provider's response. Raises `UpstreamMalformed` for one that cannot be translated."""
+    """Return the writer of a provider's response.
+
+    Raises `UpstreamMalformed` for a web page and for a response that cannot be translated.
+    """
     origin, translation, map_error = traits.origin, traits.translation, traits.map_error
     if map_error is not None and head.status >= FAILED and not head.encoded:
         make = map_response(head, options, map_error, _unmapped_error(head, options, translation, origin))
@@ -83,11 +86,17 @@ def make_provider_writer(
         return make_relay_writer(head, options, origin=origin)
     if translation is not None and head.encoded:
         raise UpstreamMalformed(f"{origin} compressed its response, which cannot be translated")
-    if head.status >= FAILED or options.bodiless or head.encoded:
-        return _body_writer(head, options, traits)
-    if is_event_stream(head):
+    may_stream = head.status < FAILED and not (options.bodiless or head.encoded)
+    if may_stream and is_event_stream(head):
         return _stream_writer(head, options, traits)
-    if not (traits.streams or traits.assembles):
+    web_page = None
+    if head.status < FAILED and head.content_type[:9].lower() == b"text/html":
+        web_page = UpstreamMalformed(
+            f"{origin} sent a web page instead of a model's response; check what is at this address"
+        )
+    if not (may_stream and (traits.streams or traits.assembles)):
+        if web_page is not None:
+            raise web_page
         return _body_writer(head, options, traits)
     return ByBytesWriter(
         head,
@@ -95,6 +104,7 @@ def make_provider_writer(
         events=lambda: _stream_writer(as_event_stream(head), options, traits),
         other=_body_writer(head, options, traits),
         streams=traits.streams,
+        otherwise=web_page,
     )
 
 

@@ -21,6 +21,7 @@ from clawgate.wire.translate.anthropic_to_openai import opaque_state, system_mes
 from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 from clawgate.wire.translate.exchange import reject
+from clawgate.wire.translate.media_type import sniffed_type
 
 Part = dict[str, object]
 Message = dict[str, object]
@@ -291,7 +292,7 @@ def _image(source: messages.Base64Source | messages.UrlSource | messages.FileSou
 def _url(source: messages.Base64Source | messages.UrlSource) -> str:
     if isinstance(source, messages.UrlSource):
         return source.url
-    return data_url.build(source.media_type, source.data)
+    return data_url.build(sniffed_type(source.data) or source.media_type, source.data)
 
 
 def _titled(block: messages.Document, text: str) -> str:
