@@ -54,7 +54,7 @@ def test_no_command_ends_with_a_traceback(closing: str, lines: list[str], tmp_pa
     found = outcomes(tmp_path, closing, lines)
     assert len(found) == len(lines)
     for line, (status, text) in found.items():
-        assert status in (0, 1, 2), (line, status)
+        assert status in (0, 1, 2, 78), (line, status)  # 78: there is nothing that could start
         assert "Traceback" not in text and "Exception" not in text, (line, text)
 
 
