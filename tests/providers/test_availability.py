@@ -113,10 +113,11 @@ def test_a_request_for_the_default_has_its_fallbacks_and_one_by_name_has_none() 
     assert isinstance(known.request_error("c/m"), ModelNotFound)
 
 
-def test_without_a_default_one_provider_is_enough_and_an_unused_built_in_is_no_fault() -> None:
+def test_without_a_default_one_provider_is_enough_and_a_built_in_the_last_reason() -> None:
     assert availability({"a": DOWN, "b": None}).serving_error() is None
     assert availability({"a": DOWN, "b": DENIED}).serving_error() is DOWN
-    assert availability({"a": DOWN}, built_in=("a",)).serving_error() is None
+    assert availability({"a": DOWN, "b": DENIED}, built_in=("a",)).serving_error() is DENIED
+    assert availability({"a": DOWN}, built_in=("a",)).serving_error() is DOWN
     assert availability({"a": DOWN, "b": None}, built_in=("b",)).serving_error() is None
 
 

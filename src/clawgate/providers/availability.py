@@ -63,13 +63,13 @@ class Availability:
     def serving_error(self) -> GatewayError | None:
         """Return why the gateway serves nothing: the default model's error or, without one, that of all providers.
 
-        A built-in provider that nothing configures is no reason.
+        A built-in provider is the reason only where there is no other.
         """
         if self.catalog.primary is not None:
             return self.request_error()
-        errors = {one.id: self.error_of(one) for one in self.catalog.providers.values()}
-        wanted = (error for name, error in errors.items() if not self.catalog.providers[name].built_in)
-        return next(wanted, None) if all(errors.values()) else None
+        providers = sorted(self.catalog.providers.values(), key=lambda one: one.built_in)
+        errors = [self.error_of(one) for one in providers]
+        return errors[0] if errors and all(errors) else None
 
     def failing(self) -> dict[str, GatewayError]:
         """Return the error of each provider that requests are not sent to, without built-in ones that are not used."""
