@@ -83,12 +83,37 @@ def test_routes(
         with pytest.raises(MethodNotAllowed) as caught:
             table.check(method, path)
         assert caught.value.allow == verdict, why
+        assert caught.value.message.endswith(f"; use {' or '.join(verdict)}")
 
 
 def test_a_long_or_odd_path_does_not_come_back_whole() -> None:
-    with pytest.raises(UnknownRoute) as caught:
-        SERVER.check(b"GET", b"/" + b"\xff" * 10_000)
-    assert len(caught.value.message) < 500
+    for table in (SERVER, BRIDGE):
+        with pytest.raises(UnknownRoute) as caught:
+            table.check(b"GET", b"/" + b"\xff" * 10_000)
+        assert len(caught.value.message) < 600
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "meant"),
+    [
+        (GATEWAY, b"/chat/completions", "/v1/chat/completions"),
+        (GATEWAY, b"/v1/v1/messages", "/v1/messages"),
+        (SERVER, b"/models/gpt-4o", "/v1/models/gpt-4o"),
+        (BRIDGE, b"/chat/completions", "/v1/chat/completions"),
+    ],
+)
+def test_a_base_url_with_or_without_v1_is_named(table: RouteTable, path: bytes, meant: str) -> None:
+    with pytest.raises(
+        UnknownRoute, match=rf"'; did you mean {meant} \(see /v1 in the base URL\)\? routes: "
+    ):
+        table.check(b"POST", path)
+
+
+def test_no_route_is_named_where_none_is_near() -> None:
+    for path in (b"/", b"/v1", b"/v1/", b"/x"):
+        with pytest.raises(UnknownRoute) as caught:
+            GATEWAY.check(b"POST", path)
+        assert "did you mean" not in caught.value.message
 
 
 def test_an_exact_route_wins_over_the_one_below() -> None:

@@ -23,10 +23,10 @@ ANONYMOUS_ERRORS_PER_MINUTE = 30
 """Lines for failed requests without a valid token: strangers must not be able to push all else out of the log."""
 
 
-def set_up_logging(redactor: Redactor, *, verbose: bool) -> None:
+def set_up_logging(redactor: Redactor, *, verbose: bool, role: str = "gateway") -> None:
     """Install one handler, on standard error, whose lines pass ``redactor``."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(TextFormatter(redactor))
+    handler.setFormatter(TextFormatter(redactor, role))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     logging.captureWarnings(True)

@@ -24,19 +24,17 @@ class RouteTable:
 
     def check(self, method: bytes, path: bytes) -> None:
         """Raises `UnknownRoute` or `MethodNotAllowed`."""
-        allowed = self.exact.get(path)
+        allowed = self._methods(path)
         if allowed is None:
-            allowed = next(
-                (methods for start, methods in self.prefixes.items() if path.startswith(start)), None
-            )
-            if allowed is None or path in self.prefixes:
-                raise UnknownRoute(
-                    f"unknown route '{path[:200].decode('ascii', 'replace')}'; {self._known()}"
-                )
+            # OpenAI's SDKs append "/chat/completions" to their base URL, Anthropic's "/v1/messages".
+            near = next(filter(self._methods, (b"/v1" + path, path.removeprefix(b"/v1"))), None)
+            hint = f"did you mean {_text(near)} (see /v1 in the base URL)? " if near else ""
+            raise UnknownRoute(f"unknown route '{_text(path)}'; {hint}{self._known()}")
         if method not in allowed:
+            allow = tuple(name.decode("ascii") for name in allowed)
             raise MethodNotAllowed(
-                f"method {method.decode('ascii')} is not allowed on this route",
-                allow=tuple(name.decode("ascii") for name in allowed),
+                f"method {method.decode('ascii')} is not allowed on this route; use {' or '.join(allow)}",
+                allow=allow,
             )
 
     def query_upstream(self, path: bytes, query: bytes) -> bytes:
@@ -52,9 +50,18 @@ class RouteTable:
         kept = [pair for pair in query[1:].split(b"&") if _parameter(pair) in names and b";" not in pair]
         return b"?" + b"&".join(kept) if kept else b""
 
+    def _methods(self, path: bytes) -> tuple[bytes, ...] | None:
+        if path in self.exact or path in self.prefixes:
+            return self.exact.get(path)
+        return next((methods for start, methods in self.prefixes.items() if path.startswith(start)), None)
+
     def _known(self) -> str:
         paths = [*self.exact, *(start + b"..." for start in self.prefixes)]
         return "routes: " + (", ".join(path.decode("ascii") for path in paths) or "none")
+
+
+def _text(path: bytes) -> str:
+    return path[:200].decode("ascii", "replace")
 
 
 def _parameter(pair: bytes) -> bytes:

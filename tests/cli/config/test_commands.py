@@ -150,6 +150,7 @@ def test_numbers_that_openclaw_rejects_are_reported(file: Path) -> None:
 def test_wrong_usage_ends_with_the_usage(file: Path, arguments: list[str]) -> None:
     found = run("set", *arguments)
     assert found.exit_code == 2 and "Usage: " in found.stderr and file.read_text() == TEXT
+    assert ("two arguments" in found.stderr) == (arguments == ["a"])
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def test_from_start_to_end(tmp_path: Path, role: str) -> None:
     assert found.returncode == ExitCode.OK, found.stderr
     assert f"clawgate {role} listening on http://127.0.0.1:" in found.stderr
     assert "--proxy-token: other users can read it in the process list" in found.stderr
+    assert f" info {role} stopped\n" in found.stderr and " gateway " not in found.stderr
     assert "canary" not in found.stdout + found.stderr and list(tmp_path.iterdir()) == []
 
 

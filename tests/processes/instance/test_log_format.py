@@ -92,7 +92,7 @@ def test_a_record_without_a_traceback_has_none() -> None:
 
 @pytest.mark.parametrize(
     ("name", "subsystem"),
-    [("clawgate", "gateway"), ("root", "gateway"), ("clawgate.workers", "workers"), ("uvicorn", "uvicorn")],
+    [("clawgate", "bridge"), ("root", "bridge"), ("clawgate.workers", "workers"), ("uvicorn", "uvicorn")],
 )
 def test_the_subsystem_of_a_logger(name: str, subsystem: str) -> None:
-    assert subsystem_of(name) == subsystem
+    assert subsystem_of(name, "bridge") == subsystem

@@ -92,7 +92,8 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
     The rest of the file stays as it is, comments included; the previous version is kept beside it.
     """
     if stdin == (value is not None):
-        raise click.UsageError("give either VALUE or --stdin")
+        hint = "" if stdin else "; PATH and VALUE are two arguments: gateway.port 18789"
+        raise click.UsageError(f"give either VALUE or --stdin{hint}")
     new: object
     if stdin:
         new = parse_value(read_stdin(), kind or "string")

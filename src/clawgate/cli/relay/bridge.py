@@ -46,4 +46,4 @@ def run_bridge(**flags: Any) -> None:
             lines.append("  warning: token and prompts travel to the remote unencrypted; use https if it can")
         return lines
 
-    run(build, settings, banner, verbose=settings.verbose)
+    run(build, settings, banner, role_name="bridge", verbose=settings.verbose)

@@ -53,6 +53,7 @@ def run(
     settings: RelaySettings,
     banner: Callable[[Any, str], list[str]],
     *,
+    role_name: str,
     verbose: bool,
 ) -> NoReturn:
     """Build a role, open its port, print the lines of ``banner(role, url)`` and serve until stopped."""
@@ -64,7 +65,7 @@ def run(
     raise_fd_limit()
     os.umask(0o077)  # every file that this process writes is for its owner alone
     redactor = Redactor(settings.secrets())
-    set_up_logging(redactor, verbose=verbose)
+    set_up_logging(redactor, verbose=verbose, role=role_name)
     try:
         role = build(redactor)
     except SettingsInvalid as error:

@@ -64,4 +64,4 @@ def run_server(**flags: Any) -> None:
         )
         return lines
 
-    run(build, settings, banner, verbose=False)
+    run(build, settings, banner, role_name="server", verbose=False)

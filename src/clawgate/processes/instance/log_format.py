@@ -20,24 +20,25 @@ _MARGIN = 4_096
 """Of characters before the end of a cut text that are not shown: a secret that crosses the cut is not recognized."""
 
 
-def subsystem_of(logger_name: str) -> str:
-    """Return ``workers`` for ``clawgate.workers``, ``gateway`` for ``clawgate``; other names stay."""
+def subsystem_of(logger_name: str, role: str) -> str:
+    """Return ``workers`` for ``clawgate.workers``, ``role`` for ``clawgate``; other names stay."""
     if logger_name in ("clawgate", "root"):
-        return "gateway"
+        return role
     return logger_name.removeprefix("clawgate.")
 
 
 class _SafeFormatter(logging.Formatter):
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, role: str = "gateway") -> None:
         super().__init__()
         self._redactor = redactor
+        self._role = role
 
     def head(self, record: logging.LogRecord) -> dict[str, str]:
         """Return time, level and subsystem, with which every line begins."""
         return {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "subsystem": escape_controls(subsystem_of(record.name)),
+            "subsystem": escape_controls(subsystem_of(record.name, self._role)),
         }
 
     def message(self, record: logging.LogRecord) -> str:
