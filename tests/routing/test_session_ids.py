@@ -24,9 +24,11 @@ HELLO, ANSWER, MORE, LAST = (
 )
 
 
-def name(known: SessionTracker, *turns: Any, provider: str = "a", **more: Any) -> str:
+def name(
+    known: SessionTracker, *turns: Any, provider: str = "a", caller: str = "me", **more: Any
+) -> str:
     body = json.dumps({"messages": turns, **more}).encode()
-    return known.session_id(provider, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
+    return known.session_id(provider, caller, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
 
 
 def test_a_continued_conversation_keeps_its_session_id() -> None:
@@ -39,7 +41,7 @@ def test_a_continued_conversation_keeps_its_session_id() -> None:
 
 
 def test_two_that_begin_alike_are_never_taken_for_one() -> None:
-    """Whatever either of them says next: each name is gone on with once."""
+    """Whatever either of them says next: whose words these are is not known, so no name is gone on with."""
     known = SessionTracker()
     ours, theirs = name(known, HELLO), name(known, HELLO)
     assert ours != theirs
@@ -48,7 +50,22 @@ def test_two_that_begin_alike_are_never_taken_for_one() -> None:
         name(known, HELLO, ANSWER, LAST),
         name(known, HELLO, ANSWER, MORE),
     ]
-    assert len(set(said)) == 3
+    assert len({ours, theirs, *said}) == 5
+
+
+def test_what_was_gone_on_with_is_not_taken_for_a_later_one_that_begins_alike() -> None:
+    known = SessionTracker()
+    first = name(known, HELLO)
+    assert name(known, HELLO, ANSWER, MORE) == first
+    later = name(known, HELLO)
+    assert name(known, HELLO, ANSWER, LAST) not in (first, later)
+
+
+def test_another_callers_conversation_that_begins_alike_changes_nothing() -> None:
+    known = SessionTracker()
+    ours, theirs = name(known, HELLO), name(known, HELLO, caller="you")
+    assert name(known, HELLO, ANSWER, MORE) == ours
+    assert name(known, HELLO, ANSWER, MORE, caller="you") == theirs
 
 
 @pytest.mark.parametrize(
@@ -58,6 +75,7 @@ def test_two_that_begin_alike_are_never_taken_for_one() -> None:
         ((HELLO, ANSWER, MORE), {"user": "somebody"}),
         ((HELLO, ANSWER, MORE), {"metadata": {"user_id": "somebody"}}),
         ((HELLO, ANSWER, MORE), {"provider": "b"}),
+        ((HELLO, ANSWER, MORE), {"caller": "you"}),
         ((LAST, ANSWER, MORE), {}),
         ((HELLO, MORE), {}),
         ((HELLO,), {}),
@@ -74,7 +92,7 @@ def test_a_request_that_does_not_continue_it_gets_another_session_id(
 @pytest.mark.parametrize("body", [{}, {"messages": []}, {"messages": "no list"}, {"messages": None}])
 def test_a_request_without_messages_has_no_session_id(body: dict[str, Any]) -> None:
     raw = msgspec.json.decode(json.dumps(body), type=dict[str, msgspec.Raw])
-    assert SessionTracker().session_id("a", raw) == ""
+    assert SessionTracker().session_id("a", "me", raw) == ""
 
 
 def test_turns_that_cannot_be_read_begin_a_conversation() -> None:
@@ -95,7 +113,7 @@ def test_a_role_that_is_no_text_begins_a_conversation(role: bytes) -> None:
     """And fails nobody's request: what is wrong with it is the upstream's to say."""
     known = SessionTracker()
     messages = b'[{"role":"user","content":"hi"},{"role":"%b","content":"x"}]' % role
-    ids = {known.session_id("a", {"messages": msgspec.Raw(messages)}) for _ in range(2)}
+    ids = {known.session_id("a", "me", {"messages": msgspec.Raw(messages)}) for _ in range(2)}
     assert len(ids) == 2 and "" not in ids
 
 
@@ -104,7 +122,7 @@ def test_a_list_of_many_small_turns_takes_no_more_than_its_size(turn: bytes) -> 
     """Each element could be an object of ours."""
     messages = b"[%b0]" % (turn * 200_000)
     tracemalloc.start()
-    assert SessionTracker().session_id("a", {"messages": msgspec.Raw(messages)}) != ""
+    assert SessionTracker().session_id("a", "me", {"messages": msgspec.Raw(messages)}) != ""
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3 * len(messages)

@@ -120,7 +120,7 @@ def read_for_hook(
             )
         session_id = _sessions.of_caller(provider, caller, own)
     else:
-        session_id = _sessions.session_id(provider, members)
+        session_id = _sessions.session_id(provider, caller, members)
     shown = UpstreamRequest(
         model=model, fields=fields, session_id=session_id, dialect=dialect, client_headers=headers
     )

@@ -1,9 +1,10 @@
 """Assigns a session id to each conversation, for upstreams that keep sessions.
 
 A session id is random and means nothing. A request gets the id of the conversation that it continues, once: every turn
-of that conversation must be in the request as it was. Every other request starts a conversation. So two that begin with
-the same words never share a session: a proxy that resumes by the first words alone, or by an id that is made of them,
-may continue one with the words of the other (read in the source of @rynfar/meridian, "modified continuation").
+of that conversation must be in the request as it was, from the same caller, and no other conversation may have the same
+turns. Every other request starts a conversation. So two that begin with the same words never share a session: a proxy
+that resumes by the first words alone, or by an id that is made of them, may continue one with the words of the other
+(read in the source of @rynfar/meridian, "modified continuation").
 Must not keep words, only keyed hashes of them. May be used from several threads.
 """
 
@@ -42,7 +43,7 @@ class SessionTracker:
         self._ids: OrderedDict[bytes, str] = OrderedDict()
         self._lock = threading.Lock()
 
-    def session_id(self, provider: str, members: Mapping[str, msgspec.Raw]) -> str:
+    def session_id(self, provider: str, caller: str, members: Mapping[str, msgspec.Raw]) -> str:
         """Return the session id of a request whose body has these ``members``; empty where there are no messages."""
         messages = bytes(members.get("messages", b""))
         if not messages.startswith(b"[") or _is_empty(messages):
@@ -51,17 +52,21 @@ class SessionTracker:
         if turns is None:
             return secrets.token_hex(16)  # a conversation that nothing can continue
         hashed = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in (provider.encode(), *(bytes(members.get(name, b"")) for name in _CONTEXT_FIELDS)):
+        context = (bytes(members.get(name, b"")) for name in _CONTEXT_FIELDS)
+        for part in (provider.encode(), caller.encode(), *context):
             _add(hashed, part)
         continued = b""
         for index, turn in enumerate(turns.raw):
             if index and index == turns.last_response:
                 continued = hashed.digest()
             _add(hashed, bytes(turn))
+        begun = hashed.digest()
         with self._lock:
             found = self._ids.pop(continued, "") or secrets.token_hex(16)
-            self._ids[hashed.digest()] = found
-            if len(self._ids) > self._max_sessions:
+            if continued:
+                self._ids[continued] = ""  # whoever continues the same words next, continues another conversation
+            self._ids[begun] = "" if self._ids.pop(begun, None) is not None else found
+            while len(self._ids) > self._max_sessions:
                 self._ids.popitem(last=False)
         return found
 
