@@ -221,6 +221,32 @@ async def test_a_requested_restart_restarts_this_plugin_and_no_other(tmp_path: P
     await asyncio.wait({task})
 
 
+async def test_a_requested_restart_that_waits_for_running_requests_happens_once(tmp_path: Path) -> None:
+    """However often the request, which is there until the restart is done, is seen meanwhile."""
+    a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+    host, _ = host_in(tmp_path, status_seconds=0.001)
+    asked = 0
+
+    def running_requests(provider: str) -> int:
+        nonlocal asked
+        asked += provider == "a"
+        return int(provider == "a" and asked < 5)
+
+    host.running_requests = running_requests
+    host.load(config(tmp_path, a={}, b={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    folder = tmp_path / "clawgate" / "plugin-state" / "a"
+    request_restart(folder, "i")
+    await until(lambda: not restart_requested(folder, "i"), "the restart")
+    assert asked == 5
+    host.reload(config(tmp_path, a={}, b={"word": "next"}))  # what it does after that
+    await until(lambda: said(b)[-1] == "start next" and host.unavailable("a") is None, "the next config")
+    assert said(a) == ["start one", "stop", "start one"]
+    task.cancel()
+    await asyncio.wait({task})
+
+
 async def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -230,7 +230,7 @@ class PluginHost:
                 self._failures[name] = f"its plugin '{name}' cannot run: {error}"
                 logger.error("[plugins] %s: %s", name, error)  # noqa: TRY400  # for the operator to fix
         self._log_diagnostics(enabled, configs)
-        restarts, self._restarts = self._restarts, set()
+        restarts = set(self._restarts)
         leaving = [
             name
             for name, running in self._running.items()
@@ -240,6 +240,7 @@ class PluginHost:
         await asyncio.gather(*(self._drain_and_stop(name) for name in leaving))
         missing = [name for name in configs if name not in self._running]
         await asyncio.gather(*(self._start(enabled[name], configs[name]) for name in missing))
+        self._restarts -= restarts  # only now: until a service runs again, its request is still there
 
     def _follows(self, running: _RunningPlugin, config: BaseModel | None) -> bool:
         """Return whether the plugin has ``config``, without a restart of its services."""
