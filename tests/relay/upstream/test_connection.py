@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -178,6 +180,23 @@ async def test_an_upstream_that_repeats_our_credential_is_masked(status: int, si
             assert response.body == body.replace(secret.encode(), b"*" * len(secret))
             assert response.header("x-request-id") == "req-" + "*" * len(secret)
             assert secret.encode() not in client.received
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spelling", [bytes, bytes.lower, base64.b64encode])
+async def test_a_header_of_a_successful_response_repeats_our_credential_in_no_spelling(
+    spelling: Callable[[bytes], bytes], kind: Kind
+) -> None:
+    said = spelling(credential_of(kind).encode())
+    fields = [("X-Request-Id", f"req-{said.decode()}")]
+    async with (
+        FakeUpstream(faults.json_response({"ok": 1}, fields=fields)) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        for _ in range(3):  # from the second on the short way
+            assert (await stand.ask(client)).json() == {"ok": 1}
+        assert said[:20] not in client.received
 
 
 @pytest.mark.parametrize("kind", KINDS)

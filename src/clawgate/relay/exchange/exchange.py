@@ -18,6 +18,7 @@ from clawgate.relay.observe.record import CLIENT_LEFT, RequestRecord
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.error_response import status_of
 from clawgate.relay.response.head import Framing, encode_head
+from clawgate.relay.response.redact import masked_fully
 from clawgate.relay.response.sender import ResponseSender
 from clawgate.relay.upstream.connection import COPY_BYTES
 
@@ -56,9 +57,10 @@ class Exchange(RequestSide):
             attempt.passthrough and body.startswith(b"{")
         ):  # it may be an event stream
             return False
-        for secret in upstream.secrets:
-            if secret in head or (attempt is not None and secret in body):
-                return False
+        if masked_fully(head, upstream.secrets) is not head:
+            return False
+        if attempt is not None and any(secret in body for secret in upstream.secrets):
+            return False
         self._connection = None
         now = self._context.now()
         self._first_byte_seconds = now - self._started_at
