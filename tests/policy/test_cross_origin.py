@@ -194,7 +194,8 @@ def test_a_listed_host_is_compared_as_it_is_sent(text: str, name: bytes | None) 
         ("http://a:80", b"http://a"), ("https://a:80", b"https://a:80"), ("app://obsidian.md", b"app://obsidian.md"),
         ("chrome-extension://abc", b"chrome-extension://abc"), ("http://[::1]:3000", b"http://[::1]:3000"),
         ("*", None), ("https://*.example.com", None), ("gw.example.com", None), ("https://a/b", None), ("null", None),
-        ("https://u@a", None), ("https://", None),
+        ("https://u@a", None), ("https://", None), ("https://a:b:c", None), ("https://[::1", None),
+        ("https://a]:1", None), ("https://a:", None), ("https://m\u00fcnchen.de", None), ("https://a\0b", None),
     ],
 )  # fmt: skip
 def test_a_listed_origin_is_compared_as_browsers_send_it(text: str, origin: bytes | None) -> None:

@@ -24,9 +24,7 @@ HELLO, ANSWER, MORE, LAST = (
 )
 
 
-def name(
-    known: SessionTracker, *turns: Any, provider: str = "a", caller: str = "me", **more: Any
-) -> str:
+def name(known: SessionTracker, *turns: Any, provider: str = "a", caller: str = "me", **more: Any) -> str:
     body = json.dumps({"messages": turns, **more}).encode()
     return known.session_id(provider, caller, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
 

@@ -22,7 +22,7 @@ _DELIMITER = re.compile(rb"[/?#@\\\s]")
 """Ends the host of a URL (RFC 3986 3.2): what composes one with such a Host finds another path than was requested."""
 _OWN_SITE = frozenset({b"none", b"same-origin"})
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#@\s*]+)")
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://((?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?)")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
