@@ -64,9 +64,7 @@ class SessionTracker:
         with self._lock:
             found = self._ids.pop(continued, "") or secrets.token_hex(16)
             if continued:
-                self._ids[continued] = (
-                    ""  # whoever continues the same words next, continues another conversation
-                )
+                self._ids[continued] = ""  # what continues the same words next is another conversation
             self._ids[begun] = "" if self._ids.pop(begun, None) is not None else found
             while len(self._ids) > self._max_sessions:
                 self._ids.popitem(last=False)
