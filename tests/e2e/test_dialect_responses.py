@@ -309,6 +309,8 @@ def failing(api: str, how: str, front: bytes) -> Script:
             return ReadBody(), Send(faults.response(event, content_type="application/json"))
         case "open":
             return ReadBody(), Send(start + chunk(event)), Wait(30.0)
+        case "no content":
+            return ReadBody(), Send(b"HTTP/1.1 204 No Content\r\n\r\n")
         case _:
             return faults.json_response(ERRORS[api])
 
@@ -319,6 +321,7 @@ def cases() -> Iterator[tuple[str, bytes]]:
         for front in FRONTS:
             yield how, front
     yield "as a body", b""
+    yield "no content", b""
 
 
 @pytest.mark.parametrize("other", [OPENAI, ANTHROPIC])

@@ -41,6 +41,7 @@ OFFLOAD_BYTES = 512 * 1024
 COPY_BYTES = 16_384
 """Below this, joining buffers costs less than sending several."""
 _OK = 200
+_NO_CONTENT = 204
 _FAILED = 400
 _NOT_THERE = (404, 405, 501)
 """Statuses of a server that does not know a path."""
@@ -219,7 +220,8 @@ class ProviderAttempt:
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Raises `UpstreamMalformed` for a response that is a web page or empty, or cannot be translated."""
-        if head.status == _OK and head.length == 0:
+        made_by_model = self._head.path in (_CHAT, _MESSAGES)
+        if head.length == 0 and (head.status == _OK or (head.status == _NO_CONTENT and made_by_model)):
             raise UpstreamMalformed(f"{self.upstream.origin} sent an empty response")
         if head.status == UNAUTHORIZED:
             self._provider.rejection = (
@@ -245,7 +247,7 @@ class ProviderAttempt:
             map_error=self._map_error,
             chat_upstream=self._speaks_chat,
             streams=self._streams,
-            assembles=self._head.path in (_CHAT, _MESSAGES),
+            assembles=made_by_model,
             has_fallback=self._has_fallback,
             served=self._served,
         )

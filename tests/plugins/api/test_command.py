@@ -94,9 +94,16 @@ def test_the_document_has_the_details(tmp_path: Path) -> None:
     assert json.loads("\n".join(host.printed)) == {"ok": False, "server": "up", "nextStep": "fix it"}
 
 
-def test_an_invalid_config_is_its_problems_and_what_to_do(tmp_path: Path) -> None:
-    host = FakeHost(state_dir=tmp_path, config=PluginConfig(), problems=("port: must be a number",))
-    assert asyncio.run(COMMAND.run(host, ["status", "--json"])) == 1
+@pytest.mark.parametrize("verb", ["status", "restart"])
+def test_an_invalid_config_is_its_problems_and_what_to_do(verb: str, tmp_path: Path) -> None:
+    host = FakeHost(
+        state_dir=tmp_path,
+        config=PluginConfig(),
+        problems=("port: must be a number",),
+        gateway_url="http://g",
+    )
+    assert asyncio.run(COMMAND.run(host, [verb, "--json"])) == 1
+    assert host.service_restarts == 0
     document = json.loads("\n".join(host.printed))
     assert document == {"ok": False, "problems": ["port: must be a number"], "nextStep": "edit the file"}
     assert host.printed_errors == ["port: must be a number", "next step: edit the file"]

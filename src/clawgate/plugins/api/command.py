@@ -126,15 +126,15 @@ class StatusCommand(Generic[ConfigT]):
             return 0
         as_json = "--json" in words
         verbs = [word for word in words if word != "--json"] or ["status"]
-        if verbs == ["restart"]:
-            return await self._restart(context, as_json=as_json)
         if verbs == ["logs"]:
             return _print_lines(context, as_json=as_json)
-        if verbs != ["status"]:
+        if verbs not in (["status"], ["restart"]):
             context.err(usage)
             return 2
         if not isinstance(context.config, self.config_class):
             return self._print_problems(context, as_json=as_json)
+        if verbs == ["restart"]:
+            return await self._restart(context, as_json=as_json)
         report = await self.report(context, context.config)
         error = context.request_error
         report = replace(report, ok=report.ok and error is None)
