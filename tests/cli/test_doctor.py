@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pyjson5
 import pytest
+from click.testing import CliRunner
 
+from clawgate.app.doctor import fixes
 from clawgate.app.doctor.checks import Fix, FixableDiagnostic
 from clawgate.cli import doctor
+from clawgate.settings.diagnostic import Severity
 from tests.cli.gateway_home import TOKEN, Home
 
 
@@ -99,3 +102,19 @@ def test_a_confirmation_shows_a_path_unchanged(monkeypatch: pytest.MonkeyPatch) 
     fix = Fix("remove", "/Home/Me/Left")
     assert not doctor._confirmed(FixableDiagnostic((), "left behind", repair=fix), fix)
     assert questions == ["  Remove /Home/Me/Left?"]
+
+
+def test_a_fix_that_fails_is_status_1_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what it was to fix is a warning."""
+    repair = Fix("close_to_others", "/etc/x", 0o600)
+    warning = FixableDiagnostic(("x",), "is open", fix="close it", severity=Severity.WARNING, repair=repair)
+
+    def fails(fix: Fix, environment: object) -> list[str]:
+        raise fixes.CannotFix("Operation not permitted")
+
+    monkeypatch.setattr(doctor, "_examine", lambda config: ([warning], ""))
+    monkeypatch.setattr(fixes, "apply_fix", fails)
+    done = CliRunner().invoke(doctor.doctor, ["--fix", "--yes", "--json"])
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["ok"], found["failed"]) == (1, False, [str(repair)])
+    assert "Operation not permitted" in done.stderr

@@ -30,25 +30,28 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
     """Check config, credentials, ports, file modes, leftover files and this machine.
 
-    The exit status is 1 if there are errors. Nothing is changed without --fix, and no request is sent except to the
-    gateway of this machine.
+    The exit status is 1 if there are errors, or a fix failed. Nothing is changed without --fix, and no request is sent
+    except to the gateway of this machine.
     """
     diagnostics, based_on = _examine(config)
     done: list[str] = []
+    failed: list[str] = []
     if fix:
-        done = _fix(diagnostics, config, yes=yes, quiet=as_json)
+        done, failed = _fix(diagnostics, config, yes=yes, quiet=as_json)
         if done:
             diagnostics, based_on = _examine(config)
     errors = sum(name == "error" for name in map(_severity, diagnostics))
     if as_json:
         findings = list(map(_to_json, diagnostics))
-        output = {"ok": not errors, "findings": findings, "done": done, "basedOn": based_on}
+        output = {
+            "ok": not (errors or failed), "findings": findings, "done": done, "failed": failed, "basedOn": based_on,
+        }  # fmt: skip
         click.echo(json.dumps(output, indent=2))
     else:
         _print_diagnostics(diagnostics, errors)
         if based_on:
             click.echo(f"Based on {based_on}.")
-    if errors:
+    if errors or failed:
         sys.exit(ExitCode.FAILED)
 
 
@@ -63,11 +66,14 @@ def _examine(config: str | None) -> tuple[list[Diagnostic], str]:
     return run_checks(facts), facts.based_on
 
 
-def _fix(diagnostics: list[Diagnostic], config: str | None, *, yes: bool, quiet: bool) -> list[str]:
-    """Apply the fixes that the user confirms; return what was done, one phrase each."""
+def _fix(
+    diagnostics: list[Diagnostic], config: str | None, *, yes: bool, quiet: bool
+) -> tuple[list[str], list[str]]:
+    """Apply the fixes that the user confirms; return what was done and what failed, one phrase each."""
     from clawgate.app.doctor.fixes import CannotFix, apply_fix
 
     done: list[str] = []
+    failed: list[str] = []
     changes_config = False
     for diagnostic in diagnostics:
         repair = _repair(diagnostic)
@@ -77,6 +83,7 @@ def _fix(diagnostics: list[Diagnostic], config: str | None, *, yes: bool, quiet:
             lines = apply_fix(repair, dict(os.environ))
         except CannotFix as error:
             print_error(f"could not {repair}: {error}")
+            failed.append(str(repair))
             continue
         done.append(str(repair))
         changes_config |= repair.kind in ("make_token", "set_mode")
@@ -87,7 +94,7 @@ def _fix(diagnostics: list[Diagnostic], config: str | None, *, yes: bool, quiet:
         effect = _effect(find_paths(config))
         if not quiet:
             print_effect(effect)
-    return done
+    return done, failed
 
 
 def _effect(paths: Paths) -> Effect:

@@ -22,7 +22,7 @@ from clawgate.settings.openclaw.own_settings import own_settings
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.resolve import Resolved, resolve
 from clawgate.settings.schema.openclaw import GatewayAuth, GatewayBlock, RateLimit
-from clawgate.settings.secrets import token_problem
+from clawgate.settings.secrets import QUOTED, token_problem
 
 _HOSTS = {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  # what "lan" means
 _PORT: KeyPath = ("gateway", "port")
@@ -260,7 +260,7 @@ def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -
     setting = _setting(file, flags, path)
     value = setting.value.get_secret_value() if isinstance(setting.value, SecretStr) else str(setting.value)
     if (reason := token_problem(value)) is not None:
-        fix = "make one with: clawgate server new-token"
+        fix = "remove the quotes" if reason == QUOTED else "make one with: clawgate server new-token"
         problems.append(Diagnostic(path, reason, fix=fix, location=setting.origin))
         return {}
     return {kind: value}
