@@ -129,16 +129,18 @@ def test_a_compressed_response_of_a_gateway_is_decompressed_and_masked(wbits: in
 
 
 @pytest.mark.parametrize(
-    "packed",
+    ("packed", "coding"),
     [
-        b"brotli", b"", gzip.compress(b"x")[:-3], gzip.compress(b"x") + gzip.compress(SECRET),
-        gzip.compress(bytes(LIMIT + 1)),
+        (b"brotli", b"gzip"), (b"", b"gzip"), (gzip.compress(b"x")[:-3], b"gzip"),
+        (gzip.compress(b"x") + gzip.compress(SECRET), b"gzip"), (gzip.compress(bytes(LIMIT + 1)), b"gzip"),
+        (gzip.compress(gzip.compress(SECRET)), b"gzip, gzip"),
     ],
-    ids=["unknown", "empty", "cut", "two in one", "a bomb"],
+    ids=["unknown", "empty", "cut", "two in one", "a bomb", "twice"],
 )  # fmt: skip
-def test_what_cannot_be_decompressed_does_not_pass(packed: bytes) -> None:
+def test_what_cannot_be_decompressed_does_not_pass(packed: bytes, coding: bytes) -> None:
     options = response_options(attribution_headers=b"x-clawgate-provider: a\r\n")
-    writer = make_relay_writer(response_head(encoded=True), options, origin=ORIGIN)
+    head = response_head(encoded=True, headers=[(b"content-encoding", coding)])
+    writer = make_relay_writer(head, options, origin=ORIGIN)
     writer.feed(packed)
     with pytest.raises(UpstreamMalformed, match="compressed"):
         writer.flush(ended=True)

@@ -35,6 +35,8 @@ from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.exchange import Translation
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_READABLE = (b"gzip", b"x-gzip", b"deflate")
+"""What is compressed twice is not: it would pass still compressed."""
 
 
 def make_relay_writer(head: ResponseHead, options: ResponseOptions, *, origin: str) -> ResponseWriter:
@@ -200,13 +202,15 @@ def _decompressed(
 ) -> Callable[[bytes], MadeResponse]:
     """A response that came compressed although none was requested so: without that, so that it can be masked."""
 
+    coding = b",".join(value for name, value in head.headers if name == b"content-encoding")
+
     def make(body: bytes) -> MadeResponse:
         inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
         try:
             plain = inflate.decompress(body, LIMIT)
         except zlib.error:
             plain = b""
-        if not inflate.eof or inflate.unused_data:
+        if coding.lower() not in _READABLE or not inflate.eof or inflate.unused_data:
             raise UpstreamMalformed(
                 f"{origin} compressed its response, which was not requested and cannot be read"
             )
