@@ -27,6 +27,7 @@ from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
+from clawgate.wire.http.url import Origin
 from tests.cli.gateway_home import TOKEN
 
 URL = "http://127.0.0.1:18789"
@@ -70,19 +71,24 @@ def test_the_address_is_one_that_a_client_connects_to(url: str, reachable: str) 
 
 
 @pytest.mark.parametrize(
-    ("problem", "why", "command"),
+    ("given", "why", "command"),
     [
-        ("no key", "No provider is ready, so every request fails.", "clawgate models auth login"),
-        (None, "No model is known yet: the config lists none for a, ", "clawgate models status --probe"),
+        (
+            {"problem": "no key"},
+            "No provider is ready, so every request fails.",
+            "clawgate models auth login",
+        ),
+        ({"host": "127.0.0.1"}, "No provider is ready, so every request fails.", "clawgate doctor"),
+        ({}, "No model is known yet: the config lists none for a, ", "clawgate models status --probe"),
     ],
 )
 def test_without_a_model_the_next_command_is_printed(
-    problem: str | None, why: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    given: dict[str, str], why: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "program", lambda **_: "clawgate")
     monkeypatch.setenv("HOME", str(tmp_path))
     paths = Paths(tmp_path / ".openclaw" / "openclaw.json", False, tmp_path / ".openclaw")
-    advice = advice_without_model(catalog(provider("a", problem=problem)), paths)
+    advice = advice_without_model(catalog(provider("a", **given)), paths)
     found = first_request(URL, None, "$(x)", advice)
     assert found.to_json() is None and found.lines()[0].startswith(why)
     assert found.lines()[-1] == f"Next: {command}"
@@ -154,9 +160,10 @@ def test_another_shell_uses_the_same_files(
     assert shlex.split(" ".join(found)) == [one.replace("HOME", str(tmp_path)) for one in flags]
 
 
-def provider(name: str, *models: str, problem: str | None = None) -> Provider:
+def provider(name: str, *models: str, problem: str | None = None, host: str | None = None) -> Provider:
     listed = tuple(Model(one, one) for one in models)
-    return Provider(id=name, api="openai-completions", origin=None, models=listed, problem=problem)
+    origin = Origin("http", host, 8) if host else None
+    return Provider(id=name, api="openai-completions", origin=origin, models=listed, problem=problem)
 
 
 def catalog(*providers: Provider, primary: str | None = None) -> Catalog:
@@ -177,6 +184,8 @@ async def listed(one: Provider) -> Sequence[str]:
     [
         (catalog(provider("a", "m"), provider("b", "n"), primary="b/n"), "b/n"),
         (catalog(provider("a", "m", problem="no key"), provider("b", "n"), primary="a/m"), "b/n"),
+        (catalog(provider("a", "m", host="127.0.0.1"), provider("b", "n"), primary="a/m"), "b/n"),
+        (catalog(provider("a", host="127.0.0.1")), None),
         (catalog(provider("a", "text-embedding-3", "m")), "a/m"),
         (catalog(provider("a"), provider("c", "m")), "c/m"),
         (catalog(provider("b"), provider("a")), "a/gpt-4o-mini"),

@@ -101,10 +101,13 @@ def next_command(words: str, paths: Paths) -> str:
 
 def advice_without_model(catalog: Catalog, paths: Paths) -> tuple[str, str]:
     """Return why there is no model to request, and the next command."""
-    ready = [one.id for one in catalog.providers.values() if one.problem is None]
+    from clawgate.providers.availability import provider_error
+
+    ready = [one.id for one in catalog.providers.values() if provider_error(one) is None]
     if not ready:
-        text = "No provider is ready, so every request fails."
-        return text, f"Next: {next_command('models auth login', paths)}"
+        is_blocked = any(one.problem is None for one in catalog.providers.values())  # at a private address
+        command = "doctor" if is_blocked else "models auth login"
+        return "No provider is ready, so every request fails.", f"Next: {next_command(command, paths)}"
     text = f"No model is known yet: the config lists none for {' and '.join(ready)}, and no list could be fetched."
     return text, f"Next: {next_command('models status --probe', paths)}"
 
@@ -124,13 +127,14 @@ def location_flags(paths: Paths, env_file: str | None = None) -> list[str]:
 
 async def choose_model(catalog: Catalog, models_of: ModelsOf) -> str | None:
     """Return a model that can be requested: a configured one, else one that a provider lists; None if there is none."""
+    from clawgate.providers.availability import Availability, provider_error
+
     for ref in known_refs(catalog):
-        provider = catalog.providers.get(ref.provider)
-        if provider is None or provider.model_problem(ref.model) is not None:
+        if Availability(catalog, provider_error).model_error(ref) is not None:
             continue
         if ref == catalog.primary or not _NOT_FOR_CHAT.search(ref.model):
             return str(ref)
-    ready = [provider for provider in catalog.providers.values() if provider.problem is None]
+    ready = [provider for provider in catalog.providers.values() if provider_error(provider) is None]
     lists = await asyncio.gather(*(models_of(provider) for provider in ready))
     for provider, ids in zip(ready, lists, strict=True):
         if (model := chat_model(ids)) is not None:

@@ -117,7 +117,7 @@ class StatusCommand(Generic[ConfigT]):
     async def run(self, context: CommandContext, arguments: Sequence[str]) -> int:
         usage = (
             f"Usage: clawgate {self.name} status|restart|logs [--json]\n\n{self.usage}\n\n"
-            "restart: restart only this in the running gateway, behind its running requests.\n"
+            "restart: restart it alone in the running gateway, after its running requests.\n"
             "logs: print the last lines that it wrote; older ones are in: clawgate logs"
         )
         words = list(arguments)
