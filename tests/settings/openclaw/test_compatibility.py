@@ -12,6 +12,15 @@ PATH = ("gateway", "prot")
 
 
 @pytest.mark.parametrize(
+    ("tls", "warned"), [({"enabled": True}, True), ({"enabled": False}, False), (5, False)]
+)
+def test_tls_that_is_not_served_is_reported(tls: object, warned: bool) -> None:
+    """The token would cross the network in the clear, without a word."""
+    found = [str(one) for one in incompatibilities({"gateway": {"tls": tls}}) if "plain HTTP" in str(one)]
+    assert bool(found) is warned and all(one.startswith("gateway.tls: ") for one in found)
+
+
+@pytest.mark.parametrize(
     ("key", "says"),
     [
         (UnknownKey(PATH), "is not a key"),

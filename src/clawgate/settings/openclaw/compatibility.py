@@ -1,4 +1,5 @@
-"""Warns about what OpenClaw itself rejects in the config file, because both programs read it.
+"""Warns about what the two programs that read the config file do not both accept: OpenClaw rejects a key, or clawgate
+serves without the TLS that another one requests.
 
 Pure: takes the parsed document, reads no file.
 """
@@ -31,10 +32,16 @@ def unknown_key(key: UnknownKey) -> Diagnostic:
 
 
 def incompatibilities(document: object) -> Iterator[Diagnostic]:
-    """Yield what is missing or wrong in providers and models, and every number or boolean that OpenClaw rejects."""
+    """Yield what is missing or wrong in providers and models, every value that OpenClaw rejects, and TLS."""
     for wrong in wrong_values(document):
         yield _warning(wrong.path, f"{wrong.message}; {_REJECTS}", "enter such a value")
-    models = document.get("models") if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return
+    gateway, models = document.get("gateway"), document.get("models")
+    tls = gateway.get("tls") if isinstance(gateway, dict) else None
+    if isinstance(tls, dict) and tls.get("enabled") is True:
+        message = "is not read: this gateway serves plain HTTP, on which anybody between can read its token"
+        yield _warning(("gateway", "tls"), message, "put a reverse proxy with TLS in front of it")
     providers = models.get("providers") if isinstance(models, dict) else None
     for provider, block in providers.items() if isinstance(providers, dict) else ():
         if not isinstance(block, dict):
