@@ -54,15 +54,18 @@ def test_what_is_neither_verb_nor_option_is_a_usage_error(arguments: list[str]) 
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("words", "meant"),
     [
         ("login", "'models auth login'"),
+        ("models login", "'models auth login'"),
+        ("models add", "'models aliases add' or 'models fallbacks add'"),
+        ("models lst", "'list'"),
         ("start", "'gateway start'"),
         ("run", "'bridge run' or 'gateway run' or 'server run'"),
     ],
 )
-def test_a_command_without_its_group_is_completed(name: str, meant: str) -> None:
-    found = CliRunner().invoke(clawgate, [name])
+def test_a_command_without_its_group_is_completed(words: str, meant: str) -> None:
+    found = CliRunner().invoke(clawgate, words.split())
     assert found.exit_code == 2 and found.stderr.rstrip().endswith(f"Did you mean {meant}?")
 
 

@@ -25,6 +25,14 @@ class DefaultVerbGroup(click.Group):
             args = [self._default, *args]
         return super().parse_args(ctx, args)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        is_option = args[0].startswith("-")
+        if not (is_option or ctx.resilient_parsing) and self.get_command(ctx, args[0]) is None:
+            fail_unknown_command(args[0], self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
+
 
 def _groups_with(name: str, command: click.Command, context: click.Context, path: str = "") -> Iterator[str]:
     """Yield the groups within ``command`` that have a command of this name."""
@@ -41,7 +49,9 @@ def fail_unknown_command(name: str, known: Iterable[str], context: click.Context
     from clawgate.policy.typos import typo_of
 
     near = typo_of(name, known)
-    places = [near] if near else [f"{group} {name}" for group in _groups_with(name, context.command, context)]
+    here = context.command_path.removeprefix(context.find_root().command_path).strip()
+    groups = _groups_with(name, context.command, context, f"{here} " if here else "")
+    places = [near] if near else [f"{group} {name}" for group in groups]
     suggestion = f" Did you mean {' or '.join(map(repr, places))}?" if places else ""
     shown = name if name.isprintable() else ascii(name)[1:-1]
     raise click.UsageError(f"No such command '{shown}'.{suggestion}", context)
