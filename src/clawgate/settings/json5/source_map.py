@@ -25,6 +25,7 @@ MAX_VALUES = 50_000
 """Values in one text: bounds the time that a hostile one takes to about a second."""
 
 _HEX = r"[0-9a-fA-F]"
+_COMMA = "; a comma may be missing before it"
 _BLANK = re.compile(
     r"(?:[\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]++"
     r"|//[^\n\r\u2028\u2029]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)*+"
@@ -142,13 +143,13 @@ class _Reader:
     def error(self, message: str, at: int) -> InvalidJson5:
         return InvalidJson5(message, *self.position(at))
 
-    def unexpected(self, at: int) -> InvalidJson5:
+    def unexpected(self, at: int, hint: str = "") -> InvalidJson5:
         character = self.text[at : at + 1]
         if not character:
             return self.error("the text ends too early", at)
         if self.text.startswith("/*", at):
             return self.error("a comment is not closed", at)
-        return self.error(f"unexpected {character!r}", at)
+        return self.error(f"unexpected {character!r}{hint}", at)
 
     def blank(self, at: int) -> int:
         match = _BLANK.match(self.text, at)
@@ -204,7 +205,7 @@ class _Reader:
             names.setdefault(name, at)
             at = self.value(own, at, key_end, self.blank(colon + 1), depth)
             if self.spans[own].comma is None and not self.text.startswith("}", at):
-                raise self.unexpected(at)
+                raise self.unexpected(at, _COMMA)
         return at + 1
 
     def elements(self, path: KeyPath, at: int, depth: int) -> int:
@@ -214,7 +215,7 @@ class _Reader:
             own = (*path, count)
             at = self.value(own, at, at, at, depth)
             if self.spans[own].comma is None and not self.text.startswith("]", at):
-                raise self.unexpected(at)
+                raise self.unexpected(at, _COMMA)
             count += 1
         return at + 1
 
