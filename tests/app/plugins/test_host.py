@@ -221,6 +221,26 @@ async def test_a_requested_restart_restarts_this_plugin_and_no_other(tmp_path: P
     await asyncio.wait({task})
 
 
+async def test_what_changes_while_requests_end_is_what_starts(tmp_path: Path) -> None:
+    a = installed(tmp_path, "a")
+    host, _ = host_in(tmp_path)
+
+    def running_requests(provider: str) -> int:
+        host.running_requests = lambda provider: 0
+        host.reload(config(tmp_path, a={"word": "three"}))
+        return 1
+
+    host.load(config(tmp_path, a={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    host.running_requests = running_requests
+    host.reload(config(tmp_path, a={"word": "two"}))
+    await until(lambda: said(a)[-1] == "start three" and host.unavailable("a") is None, host.statuses)
+    assert said(a) == ["start one", "stop", "start three"]
+    task.cancel()
+    await asyncio.wait({task})
+
+
 async def test_a_requested_restart_that_waits_for_running_requests_happens_once(tmp_path: Path) -> None:
     """However often the request, which is there until the restart is done, is seen meanwhile."""
     a, b = installed(tmp_path, "a"), installed(tmp_path, "b")

@@ -238,6 +238,8 @@ class PluginHost:
         ]
         # Concurrently: one that is slow must not delay the others.
         await asyncio.gather(*(self._drain_and_stop(name) for name in leaving))
+        if self._changed.is_set():  # meanwhile: nothing starts with a config that counts no longer
+            return
         missing = [name for name in configs if name not in self._running]
         await asyncio.gather(*(self._start(enabled[name], configs[name]) for name in missing))
         self._restarts -= restarts  # only now: until a service runs again, its request is still there
