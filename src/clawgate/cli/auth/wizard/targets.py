@@ -59,7 +59,10 @@ class ProviderTargets:
     def candidates(self) -> list[Candidate]:
         """Return what can be set up, in the order of display."""
         configured = self._config.models.providers
-        candidates = {name: Candidate(name, f"{name}'s own API", name in configured) for name in BUILT_IN}
+        candidates = {
+            name: Candidate(name, f"{one.base_url}, with an API key", name in configured)
+            for name, one in BUILT_IN.items()
+        }
         for name, plugin in self._of_plugins.items():
             label = plugin.manifest.description if plugin.manifest else f"plugin {plugin.id}"
             candidates[name] = Candidate(name, label, name in configured)
