@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.plugins.context import HostEnvironment
+from clawgate.app.plugins.context import HostEnvironment, PluginContext
 from clawgate.app.plugins.host import PluginHost
 from clawgate.app.plugins.restart_request import request_restart, restart_requested
 from clawgate.app.plugins.status_file import read_statuses
@@ -219,6 +219,29 @@ async def test_a_requested_restart_restarts_this_plugin_and_no_other(tmp_path: P
     assert (said(a), said(b)) == (["start one", "stop", "start one"], ["start one"])
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_the_end_of_the_gateway_leaves_nothing_of_a_plugin_that_was_being_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = installed(tmp_path, "a")
+    never = tmp_path / "never"
+    never.write_text("")
+    closed: list[str] = []
+
+    async def close(context: PluginContext) -> None:
+        closed.append(context.config.model_dump()["word"])
+
+    monkeypatch.setattr(PluginContext, "close", close)
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={"other": str(never)}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    host.reload(config(tmp_path, a={"word": "two"}))
+    await until(lambda: said(a) == ["start one", "stop"], lambda: said(a))
+    task.cancel()
+    await asyncio.wait({task})
+    assert closed == ["one"] and not host.statuses()
 
 
 async def test_what_changes_while_requests_end_is_what_starts(tmp_path: Path) -> None:

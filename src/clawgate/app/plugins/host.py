@@ -314,12 +314,13 @@ class PluginHost:
         clear_restart(context.state_dir)
 
     async def _stop(self, name: str) -> None:
-        running = self._running.pop(name)
-        self._written.pop(name, None)
-        remove_statuses(running.context.state_dir)
+        running = self._running[name]
         for service in reversed(running.services):
             await service.stop()
         await running.context.close()
+        del self._running[name]  # only now: where the gateway's end cuts this short, it stops what is left
+        self._written.pop(name, None)
+        remove_statuses(running.context.state_dir)
 
 
 def _unavailable(provider: str, why: Unavailable) -> ProviderUnavailable:
