@@ -192,3 +192,15 @@ def test_the_client_gets_the_name_of_its_session_where_the_upstream_was_sent_one
     made = transform_read(with_session, "a", other)
     assert other.shown.session_id.encode() in made.response_lines
     assert transform_read(changed(), "a", own).response_lines == b""
+
+
+def test_a_count_of_tokens_takes_no_session_from_its_conversation() -> None:
+    """A client that counts before each turn goes on in the session that it had."""
+    turns = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "yo"},
+        {"role": "user", "content": "?"},
+    ]
+    first = read_for_hook("counted", request(messages=turns[:1])).shown.session_id
+    assert read_for_hook("counted", request(messages=turns), is_turn=False).shown.session_id == ""
+    assert read_for_hook("counted", request(messages=turns)).shown.session_id == first != ""

@@ -92,10 +92,12 @@ def read_for_hook(
     client_body: bytes | None = None,
     caller: str = "",
     headers: Mapping[str, str] | None = None,
+    is_turn: bool = True,
 ) -> HookRequest:
     """Split a body into what a hook is shown and the conversation. May run in a thread.
 
-    ``client_body`` is the client's own, where ``body`` is a translation of it.
+    ``client_body`` is the client's own, where ``body`` is a translation of it. ``is_turn`` is False for a request that
+    the conversation does not continue with, such as a count of its tokens: it gets no session.
 
     Raises `InvalidRequest` for a body that cannot be read, or with over a megabyte outside of the conversation.
     """
@@ -120,7 +122,7 @@ def read_for_hook(
             )
         session_id = _sessions.of_caller(provider, caller, own)
     else:
-        session_id = _sessions.session_id(provider, caller, members)
+        session_id = _sessions.session_id(provider, caller, members) if is_turn else ""
     shown = UpstreamRequest(
         model=model, fields=fields, session_id=session_id, dialect=dialect, client_headers=headers
     )

@@ -92,3 +92,39 @@ def test_half_an_emoji_is_no_reason_to_reject() -> None:
 def test_what_is_no_object_is_rejected() -> None:
     with pytest.raises(InvalidRequest, match="cannot be read"):
         SameDialect(Compat(supports_store=False), is_anthropic=True).change(CHAT, b"[")
+
+
+SIGNED = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+OURS = {"type": "thinking", "thinking": "hm", "signature": "__clawgate_eJw"}
+UNSIGNED = {"type": "thinking", "thinking": "hm", "signature": ""}
+CALL = {"type": "tool_use", "id": "x__clawgate_eJw", "name": "a", "input": {}}
+
+
+@pytest.mark.parametrize("path", [MESSAGES, COUNT_TOKENS])
+@pytest.mark.parametrize("colon", [b": ", b":"], ids=["wide", "tight"])
+@pytest.mark.parametrize(
+    ("provider", "left"),
+    [(THERE, [SIGNED, CALL]), (ELSEWHERE, [SIGNED, UNSIGNED, CALL])],
+    ids=["Anthropic", "another"],
+)
+def test_thinking_that_another_provider_left_is_left_out(
+    path: bytes, colon: bytes, provider: SameDialect, left: list[Any]
+) -> None:
+    """Anthropic rejects a conversation with a signature that is not its own; a turn of nothing else goes with it."""
+    turns = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [SIGNED, OURS, UNSIGNED, CALL]},
+        {"role": "assistant", "content": [OURS]},
+        {"role": "user", "content": [{"type": "text", "text": "go on"}]},
+    ]
+    sent = body(messages=turns).replace(b": ", colon)
+    assert provider.changes(path, sent)
+    found, ignored = provider.change(path, sent)
+    assert json.loads(found)["messages"] == [turns[0], {"role": "assistant", "content": left}, turns[3]]
+    assert ignored == ()
+
+
+@pytest.mark.parametrize("content", ['"signature":"" and __clawgate_', [SIGNED, CALL]], ids=["text", "ids"])
+def test_what_only_looks_like_such_thinking_stays_as_it_came(content: Any) -> None:
+    sent = body(messages=[{"role": "assistant", "content": content}])
+    assert THERE.change(MESSAGES, sent) == (sent, ())

@@ -2,7 +2,8 @@
 
 Bytes are not touched unless a compat key of the model says so, or unless a Messages request goes to another service
 than Anthropic's: that one does not get the billing line of Claude Code, and is not given a request that relies on a
-conversation kept by Anthropic, since it would respond as if there had been none.
+conversation kept by Anthropic, since it would respond as if there had been none. Thinking that another provider of the
+conversation left, without a signature or with one of ours, is left out: Anthropic rejects the whole request for it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from clawgate.errors import InvalidRequest, ThreadUnsupported
 from clawgate.wire.json import strict
+from clawgate.wire.translate.anthropic_to_openai.opaque_state import MARK
 from clawgate.wire.translate.anthropic_to_openai.system_messages import without_billing
 from clawgate.wire.translate.chat_compat import adapt_chat_request
 from clawgate.wire.translate.compat import Compat
@@ -36,6 +38,8 @@ _any_object = msgspec.json.Decoder(dict[str, Any])
 _BILLING = b"x-anthropic-billing-header"
 _THREAD = b'"thread"'
 _ESCAPE = b"\\u00"
+_OURS = MARK.encode()
+_UNSIGNED = (b'"signature":""', b'"signature": ""')
 
 
 class SameDialect:
@@ -53,9 +57,11 @@ class SameDialect:
             return False
         if self._compat.is_set:
             return True
-        if self.is_anthropic or not path.startswith(MESSAGES):
+        if not path.startswith(MESSAGES):
             return False
-        return _THREAD in body or _BILLING in body or _ESCAPE in body
+        if _has_foreign_thinking(body, unsigned=self.is_anthropic):
+            return True
+        return not self.is_anthropic and (_THREAD in body or _BILLING in body or _ESCAPE in body)
 
     def change(self, path: bytes, body: bytes) -> tuple[bytes, tuple[str, ...]]:
         """Return the body for the provider, and the names of fields that were left out. May run in a thread.
@@ -64,6 +70,8 @@ class SameDialect:
         """
         if path.startswith(MESSAGES) and not self.is_anthropic:
             body = _for_another_vendor(body)
+        if path.startswith(MESSAGES) and _has_foreign_thinking(body, unsigned=self.is_anthropic):
+            body = _without_foreign_thinking(body, unsigned=self.is_anthropic)
         if not self._compat.is_set:
             return body, ()
         fields = _decode(body, _any_object)
@@ -95,6 +103,34 @@ def _for_another_vendor(body: bytes) -> bytes:
     else:
         del fields["system"]
     return strict.encode_request(fields)
+
+
+def _has_foreign_thinking(body: bytes, *, unsigned: bool) -> bool:
+    return _OURS in body or (unsigned and any(spelling in body for spelling in _UNSIGNED))
+
+
+def _without_foreign_thinking(body: bytes, *, unsigned: bool) -> bytes:
+    """Return the request without the thinking blocks that have a signature of ours, or none if ``unsigned``."""
+
+    def is_foreign(block: object) -> bool:
+        if not isinstance(block, dict) or block.get("type") != "thinking":
+            return False
+        signature = block.get("signature")
+        return MARK in signature if isinstance(signature, str) and signature else unsigned
+
+    fields = _decode(body, _any_object)
+    turns = fields.get("messages")
+    kept_turns: list[object] = []
+    for turn in turns if isinstance(turns, list) else ():
+        content = turn.get("content") if isinstance(turn, dict) else None
+        kept = [block for block in content if not is_foreign(block)] if isinstance(content, list) else content
+        if kept == content:
+            kept_turns.append(turn)
+        elif kept:
+            kept_turns.append({**turn, "content": kept})
+    if kept_turns == turns or not kept_turns:
+        return body
+    return strict.encode_request(fields | {"messages": kept_turns})
 
 
 def _without_billing(system: object) -> object:
