@@ -138,3 +138,14 @@ def test_descendants_are_found_through_their_parents() -> None:
     assert subreaper.descendants(5, processes) == {6, 7}
     assert subreaper.descendants(8, processes) == set()
     assert os.getpid() in subreaper.descendants(os.getppid(), subreaper.process_table())
+
+
+def test_what_an_adopted_process_started_is_killed_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only once it has died: until then its children are not ours, and nobody looks again."""
+    here, session = os.getpid(), os.getsid(0)
+    killed: list[int] = []
+    table = {2: (here, 2, 2), 3: (2, 3, 3), 4: (3, 4, 4), 5: (here, 5, session), 6: (here, 6, 6)}
+    monkeypatch.setattr(subreaper, "process_table", lambda: table)
+    monkeypatch.setattr(subreaper, "_signal", lambda pid, sig: killed.append(pid))
+    assert subreaper.kill_leftovers(9, "no-such-marker", {6}) == {2, 3, 4}
+    assert sorted(killed) == [2, 3, 4]

@@ -29,6 +29,7 @@ _LAST_READS = 16
 """What a pipe can hold; a process that inherited the pipe may write to it forever."""
 _POLL_SECONDS = 0.005
 _POLLS_BEFORE_KILL = 400
+_POLLS_OF_KILLED = 12_000  # a minute: what was killed dies when the machine has time for it
 _NEUTRAL_FOLDER = "/"
 """Where a child runs if its spec names no folder: the gateway's working directory is not the child's."""
 _subreapers: set[int] = set()
@@ -171,14 +172,17 @@ class Child:
         self._emit(Exited(self._exit, name))
 
     def _kill_leftovers(self, pid: int) -> None:
-        self._reap(subreaper.kill_leftovers(pid, self._marker, _subreapers), _POLLS_BEFORE_KILL)
+        self._reap(subreaper.kill_leftovers(pid, self._marker, _subreapers), _POLLS_OF_KILLED)
 
-    def _reap(self, adopted: set[int], polls: int) -> None:
-        """Wait for killed processes that became our children, so that none stays as a zombie."""
+    def _reap(self, killed: set[int], polls: int) -> None:
+        """Wait for killed processes that are our children, or become that, so that none stays as a zombie."""
         left = set()
-        for pid in adopted:
-            with contextlib.suppress(ChildProcessError):
-                left |= {pid} if os.waitpid(pid, os.WNOHANG)[0] == 0 else set()
+        for pid in killed:
+            try:
+                is_left = os.waitpid(pid, os.WNOHANG)[0] == 0
+            except ChildProcessError:  # its parent, which was killed as well, may not have died yet
+                is_left = subreaper.exists(pid)
+            left |= {pid} if is_left else set()
         if left and polls:
             self._loop.call_later(_POLL_SECONDS, self._reap, left, polls - 1)
 

@@ -86,8 +86,9 @@ def adopt_orphans() -> bool:
 def kill_leftovers(subreaper: int, marker: str, others: Collection[int]) -> set[int]:
     """Kill what a killed ``subreaper`` left, and return what has to be waited for.
 
-    That is its session, its descendants, processes that carry the marker, and those that this process adopted: its
-    children that lead, or are in, another session and are none of ``others``, the subreapers that live.
+    That is its session, its descendants, processes that carry the marker, and those that this process adopted, with
+    their descendants: its children that lead, or are in, another session and are none of ``others``, the subreapers
+    that live. What an adopted process started becomes ours only once that has died.
     """
     here, session = os.getpid(), os.getsid(0)
     killed: set[int] = set()
@@ -96,6 +97,7 @@ def kill_leftovers(subreaper: int, marker: str, others: Collection[int]) -> set[
         table = process_table()
         orphans = {pid for pid, row in table.items() if row[0] == here and row[2] != session}
         adopted |= orphans.difference(others, (subreaper,))
+        adopted |= set().union(*(descendants(pid, table) for pid in adopted))
         left = {pid for pid, row in table.items() if row[2] == subreaper or _carries(pid, marker)}
         left |= descendants(subreaper, table) | adopted
         left -= killed
@@ -104,6 +106,11 @@ def kill_leftovers(subreaper: int, marker: str, others: Collection[int]) -> set[
         killed |= left  # processes that they started meanwhile are found in the next round
         for pid in left:
             _signal(pid, signal.SIGKILL)
+
+
+def exists(pid: int) -> bool:
+    """Whether there is such a process, zombies included."""
+    return os.path.exists(f"/proc/{pid}")  # noqa: PTH110  # pathlib would double the start-up time
 
 
 def _carries(pid: int, marker: str) -> bool:
