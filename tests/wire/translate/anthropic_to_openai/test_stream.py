@@ -119,12 +119,18 @@ def test_the_sdk_adds_a_stream_up_to_what_was_said(
 # One thing at a time
 
 
-def test_the_first_call_streams_while_the_second_waits() -> None:
+def test_a_long_call_streams_while_the_second_waits() -> None:
     stream = new()
-    stream.feed(sse(call(0, id="a", name="f"), call(1, id="b", name="f")))
-    assert b'"partial_json":"{"' in stream.feed(sse(call(0, "{")))
+    stream.feed(sse(call(0, '{"a":"', id="a", name="f"), call(1, id="b", name="f")))
+    assert b'"partial_json":"{' in stream.feed(sse(call(0, "x" * messages_stream.CALL_WAITS_BYTES)))
     assert stream.feed(sse(call(1, "{}"))) == b""
-    assert b'"partial_json":"}"' in stream.feed(sse(call(0, "}")))
+    assert b'"partial_json":"\\"}"' in stream.feed(sse(call(0, '"}')))
+
+
+def test_a_text_ends_where_a_call_begins_that_waits() -> None:
+    stream = new()
+    said = stream.feed(sse(chunk(content="hi"), call(0, id="a", name="f")))
+    assert events(said)[-1]["type"] == "content_block_stop"
 
 
 @pytest.mark.parametrize(
@@ -330,6 +336,15 @@ def test_a_complete_message_in_one_event_is_sent() -> None:
     whole = {"index": None, "message": {"content": "hi", "refusal": {}}, "finish_reason": "stop"}
     assert added_up(read({"id": 5, "choices": [whole]})).content[0].text == "hi"
     assert added_up(read(chunk(content="hi"), {"choices": [whole]})).content[0].text == "hi"
+
+
+def test_a_complete_message_behind_its_pieces_is_not_sent_again() -> None:
+    whole = {
+        "choices": [
+            {"message": call(0, "{}", id="a", name="f")["choices"][0]["delta"], "finish_reason": "stop"}
+        ]
+    }
+    assert len(added_up(read(call(0, "{}", id="a", name="f"), whole)).content) == 1
 
 
 @pytest.mark.parametrize("warm", [b"data:\n\n", b"data\n\n", b"data:  \ndata:\n\n"])

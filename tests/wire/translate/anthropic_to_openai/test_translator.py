@@ -11,6 +11,7 @@ import pytest
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.sse.reader import Event
+from clawgate.wire.translate.anthropic_to_openai.stream import CALL_WAITS_BYTES
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
 from clawgate.wire.translate.compat import Compat
 from tests.wire.translate.anthropic_to_openai.test_stream import added_up
@@ -250,12 +251,19 @@ def test_a_signature_that_is_too_long_for_an_id_returns_with_the_thinking() -> N
     ]
 
 
-def test_a_signature_that_comes_late_in_a_stream_returns_all_the_same() -> None:
-    pieces = [
-        {"tool_calls": [{"index": 0, **a_call(1)}]},
+LATE: dict[str, list[dict[str, Any]]] = {
+    "in a piece of its own": [{"tool_calls": [{"index": 0, "extra_content": SIGNED}]}],
+    "with the arguments": [{"tool_calls": [{"index": 0, "function": {"arguments": " "}, "extra_content": SIGNED}]}],
+    "behind text and another call": [
+        {"content": "a"},
+        {"tool_calls": [{"index": 1, **a_call(2)}]},
         {"tool_calls": [{"index": 0, "extra_content": SIGNED}]},
-        {"reasoning_details": DETAILS},
-    ]
+    ],
+}  # fmt: skip
+
+
+def late_turn(pieces: list[dict[str, Any]], *, kept: tuple[str, ...]) -> Any:
+    """Return the turn that the upstream gets behind a stream of these deltas."""
     chunks = [{"id": "c", "choices": [{"index": 0, "delta": piece}]} for piece in pieces]
     end = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
     out: list[bytes] = []
@@ -263,11 +271,30 @@ def test_a_signature_that_comes_late_in_a_stream_returns_all_the_same() -> None:
     for chunk in (*chunks, end):
         first.feed(Event(b"", b"", json.dumps(chunk).encode()), out)
     first.end(out)
-    content = [block.to_dict() for block in added_up(b"".join(out)).content]
+    content = [block.to_dict() for block in added_up(b"".join(out)).content if block.type in kept]
     fields = {"max_tokens": 9, "messages": [USER, {"role": "assistant", "content": content}]}
-    sent = json.loads(exchange(provider="p").translate_request(json.dumps(fields).encode()))
-    turn = sent["messages"][1]
-    assert turn["tool_calls"] == [a_call(1, extra_content=SIGNED)] and turn["reasoning_details"] == DETAILS
+    return json.loads(exchange(provider="p").translate_request(json.dumps(fields).encode()))["messages"][1]
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_a_signature_that_comes_behind_a_call_returns_with_the_call_alone(late: str) -> None:
+    turn = late_turn(
+        [{"tool_calls": [{"index": 0, **a_call(1)}]}, *LATE[late], {"reasoning_details": DETAILS}],
+        kept=("tool_use",),
+    )
+    assert turn["tool_calls"][0]["extra_content"] == SIGNED and turn["reasoning_details"] == DETAILS
+
+
+def test_a_signature_that_comes_behind_a_long_call_returns_with_the_thinking() -> None:
+    long = json.dumps({"a": "x" * CALL_WAITS_BYTES})
+    call = a_call(1) | {"function": {"name": "f", "arguments": long}}
+    pieces = [
+        {"tool_calls": [{"index": 0, **call}]},
+        {"tool_calls": [{"index": 0, "extra_content": SIGNED}]},
+        {"reasoning_details": DETAILS},
+    ]
+    turn = late_turn(pieces, kept=("tool_use", "thinking"))
+    assert turn["tool_calls"][0]["extra_content"] == SIGNED and turn["reasoning_details"] == DETAILS
 
 
 def test_what_one_provider_signed_is_not_sent_to_another() -> None:

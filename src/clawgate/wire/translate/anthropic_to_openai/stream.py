@@ -1,8 +1,10 @@
 """Translates a stream of chat completion chunks into the events of a Messages stream.
 
-OpenAI may mix the pieces of parallel tool calls, Anthropic's blocks follow one another: the first call streams through,
-what belongs to later blocks is held until the upstream has finished. `message_delta` and `message_stop` are sent only
-at `[DONE]`, or at the end of a stream that gave a finish reason: a cut stream never looks finished.
+OpenAI may mix the pieces of parallel tool calls, Anthropic's blocks follow one another: what belongs to blocks behind
+the first call is held until the upstream has finished. A short call is held itself: its id carries what the upstream
+signed (`opaque_state`), which may come behind the arguments; a long one streams through. `message_delta` and
+`message_stop` are sent only at `[DONE]`, or at the end of a stream that gave a finish reason: a cut stream never looks
+finished.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from clawgate.wire.translate.exchange import TranslatedStream
 
 KEEP_ALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+CALL_WAITS_BYTES = 16_384
+"""What is held at most for a first call that may still be signed: some 240 tokens, if each comes in a chunk."""
 MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 _json = msgspec.json.Encoder().encode
@@ -131,7 +135,7 @@ class MessagesStream(TranslatedStream):
                 lenient.merge_counts(self._usage, choice.usage)
             if choice.delta is not None:
                 self._add(choice.delta, out)
-            elif choice.message is not None and not self._blocks:  # a complete message in one event
+            elif choice.message is not None and not (self._blocks or self._holds):  # complete, in one event
                 self._add(choice.message, out)
             if choice.finish_reason:
                 self._finish = choice.finish_reason
@@ -190,24 +194,31 @@ class MessagesStream(TranslatedStream):
                 self._sign(entry.signature, out)
 
     @property
+    def _holds(self) -> bool:
+        """Whether a further block has to wait for a tool call."""
+        return self._open == "tool" or bool(self._held_blocks)
+
+    @property
     def _thinks(self) -> bool:
         """Whether the last block, open or held, is thinking that may grow."""
-        if self._open == "tool":
+        if self._holds:
             last = self._held_blocks[-1] if self._held_blocks else None
             return last is not None and last.kind == "thinking" and last.signature is None
         return self._open == "thinking"
 
     def _sign(self, signature: str, out: list[bytes]) -> None:
         """Add a signature. It ends its block: the next piece of thinking begins another one."""
-        if self._open == "thinking":
-            self._emit_signature(signature, out)
-            self._stop(out)
-        elif self._thinks:
+        if not self._thinks:
+            return
+        if self._holds:
             self._held_blocks[-1].signature = signature
             self._hold(signature)
+        else:
+            self._emit_signature(signature, out)
+            self._stop(out)
 
     def _redacted(self, data: str, out: list[bytes]) -> None:
-        if self._open == "tool":
+        if self._holds:
             self._held_blocks.append(_HeldBlock("redacted", pieces=[data]))
             self._hold(data)
             return
@@ -216,7 +227,7 @@ class MessagesStream(TranslatedStream):
         self._close(out)
 
     def _add_piece(self, kind: str, piece: str, out: list[bytes]) -> None:
-        if self._open == "tool":
+        if self._holds:
             last = self._held_blocks[-1] if self._held_blocks else None
             if last is None or last.kind != kind or last.signature is not None:
                 last = _HeldBlock(kind)
@@ -248,11 +259,13 @@ class MessagesStream(TranslatedStream):
             return
         call = self._held_calls.get(number)
         if call is None:
+            if not self._holds:
+                self._close(out)
             call = self._held_calls[number] = _HeldBlock("tool", number)
             self._held_blocks.append(call)
         call.pieces.append(arguments)
         self._hold(arguments)
-        streams = self._open != "tool" and not self._decode_entities
+        streams = self._open != "tool" and not self._decode_entities and self.held_bytes > CALL_WAITS_BYTES
         if streams and known.name and known.id is not None and self._held_blocks[0] is call:
             del self._held_blocks[0], self._held_calls[number]
             self._emit(call, out)
