@@ -15,6 +15,7 @@ from clawgate.errors import (
     PrivateNetworkBlocked,
     ProviderNotConfigured,
     ProviderUnavailable,
+    UpstreamTimedOut,
 )
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.availability import (
@@ -127,10 +128,13 @@ def test_what_fails_is_named_but_for_unused_built_ins() -> None:
 
 
 def test_a_report_is_read_as_it_was_written() -> None:
-    known = availability({"a": DOWN, "b": None, "c": DENIED})
+    late = UpstreamTimedOut("late", limit="connect", seconds=5)
+    known = availability({"a": DOWN, "b": None, "c": DENIED, "d": late})
     error_of = reported(json.loads(json.dumps(encode(known))))
     found = error_of(make("a"))
     assert isinstance(found, ProviderUnavailable) and (found.message, found.retry_after) == ("down", 7)
     assert error_of(make("b", problem="only in this shell")) is None
     assert type(error_of(make("c"))) is EgressDenied
+    timeout = error_of(make("d"))
+    assert isinstance(timeout, UpstreamTimedOut) and (timeout.message, timeout.limit) == ("late", "connect")
     assert isinstance(error_of(make("new")), ModelNotFound)

@@ -406,6 +406,8 @@ class FakeAttempt:
         """As it was before it was sent."""
         self.request: list[Any] = [b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n", b"{}"]
 
+    def on_success(self) -> None: ...
+
     def complete(self, body: bytes) -> None:
         self.offload = None
         self.request = [b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body), body]

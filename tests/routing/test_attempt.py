@@ -375,6 +375,7 @@ def test_a_rejection_that_a_plugin_finds_in_another_status_is_kept() -> None:
     made = writer(found, answer(500))
     made.feed(b"x")
     made.flush(ended=True)
-    assert found._provider.rejection == "it rejected the last request: run the login"
+    error = found._provider.failure
+    assert error and error.message == "the provider 'a': it rejected the last request: run the login"
     writer(found, answer(200))
-    assert found._provider.rejection is None
+    assert found._provider.failure is None

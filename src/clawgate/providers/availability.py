@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from clawgate.errors import (
     EgressDenied,
@@ -16,7 +17,9 @@ from clawgate.errors import (
     PrivateNetworkBlocked,
     ProviderNotConfigured,
     ProviderUnavailable,
+    UpstreamTimedOut,
     UpstreamUnauthorized,
+    UpstreamUnreachable,
 )
 from clawgate.policy.egress import Reason, denied
 from clawgate.policy.fallback import should_fall_back
@@ -32,7 +35,10 @@ _REPORTED = (
     PrivateNetworkBlocked,
     UpstreamUnauthorized,
 )
-_BY_CODE = {error.code: error for error in _REPORTED}
+_BY_CODE: dict[str, Callable[..., GatewayError]] = {error.code: error for error in _REPORTED}
+_BY_CODE[UpstreamTimedOut.code] = partial(
+    UpstreamTimedOut, limit="connect", seconds=0
+)  # no other limit is reported
 
 ErrorOf = Callable[[Provider], GatewayError | None]
 """The error of every request to a provider, None if requests are sent."""
@@ -107,6 +113,15 @@ def model_error(provider: Provider, model: str) -> GatewayError | None:
 
 def not_configured(provider: Provider, problem: str) -> ProviderNotConfigured:
     return ProviderNotConfigured(f"the provider '{provider.id}' is not configured: {problem}")
+
+
+def unreachable(provider: Provider, error: UpstreamUnreachable) -> ProviderUnavailable:
+    """Return the error that a request gets where no connection to ``provider`` can be opened."""
+    return ProviderUnavailable(
+        f"the provider '{provider.id}' is not available: {error.message} "
+        f"(its address: models.providers.{provider.id}.baseUrl)",
+        retry_after=error.retry_after,
+    )
 
 
 def chain_error(outcomes: Iterable[tuple[str, GatewayError | None]]) -> GatewayError | None:

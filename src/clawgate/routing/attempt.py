@@ -12,7 +12,7 @@ from functools import partial
 
 import msgspec
 
-from clawgate.errors import UpstreamMalformed
+from clawgate.errors import GatewayError, UpstreamMalformed
 from clawgate.plugins.api import MappedError
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
@@ -42,7 +42,6 @@ COPY_BYTES = 16_384
 """Below this, joining buffers costs less than sending several."""
 _OK = 200
 _NO_CONTENT = 204
-_FAILED = 400
 _NOT_THERE = (404, 405, 501)
 """Statuses of a server that does not know a path."""
 
@@ -72,6 +71,7 @@ class ProviderAttempt:
         "_hook_request",
         "_ignored",
         "_map_error",
+        "_number",
         "_provider",
         "_served",
         "_speaks_chat",
@@ -102,11 +102,12 @@ class ProviderAttempt:
         head = request.head
         api = provider.provider.api
         self._provider = provider
+        self._number = provider.begin()
         self._head = head
         self._client = head.dialect
         self._transform = hooks.request_transformer(provider.provider.id)
         map_error = hooks.error_mapper(provider.provider.id)
-        self._map_error = partial(_map_error, map_error, provider) if map_error is not None else None
+        self._map_error = map_error and partial(_map_error, map_error, provider, self._number)
         self.upstream = provider.upstream
         self.served_by = target.name
         self.attribution_headers = attribution_headers(target.ref, failed) if failed else target.attribution
@@ -137,7 +138,7 @@ class ProviderAttempt:
         self._streams = request.field.streams
         self._has_fallback = has_fallback
         is_plain = same_dialect and map_error is None and not (has_fallback or may_count)
-        self.passthrough = is_plain and provider.rejection is None
+        self.passthrough = is_plain and provider.failure is None
         changes = same_dialect and target.same_dialect.changes(head.path, request.body)
         if self._counts_here:
             self.offload = self._count
@@ -219,17 +220,20 @@ class ProviderAttempt:
     def _note_other(self, model: str) -> None:
         logger.info("%s was served by another model: %s", self.served_by, model)
 
+    def on_success(self) -> None:
+        """A response was forwarded as it came."""
+        self._provider.note(self._number, None)
+
+    def on_error(self, error: GatewayError) -> None:
+        """It failed without a response."""
+        self._provider.note_error(self._number, error)
+
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Raises `UpstreamMalformed` for a response that is a web page or empty, or cannot be translated."""
+        self._provider.note_response(self._number, head.status)
         made_by_model = self._head.path in (_CHAT, _MESSAGES)
         if head.length == 0 and (head.status == _OK or (head.status == _NO_CONTENT and made_by_model)):
             raise UpstreamMalformed(f"{self.upstream.origin} sent an empty response")
-        if head.status == UNAUTHORIZED:
-            self._provider.rejection = (
-                f"it rejected the last request (401); {self.upstream.credential_advice}"
-            )
-        elif head.status < _FAILED:
-            self._provider.rejection = None
         options = ResponseOptions(
             http10=http10,
             close=close,
@@ -256,10 +260,10 @@ class ProviderAttempt:
 
 
 def _map_error(
-    map_error: MapError, provider: ProviderUpstream, status: int, body: bytes
+    map_error: MapError, provider: ProviderUpstream, number: int, status: int, body: bytes
 ) -> MappedError | None:
     """Call a plugin's hook, and keep that it finds the credential rejected."""
     mapped = map_error(status, body)
     if mapped is not None and mapped.status == UNAUTHORIZED:
-        provider.rejection = f"it rejected the last request: {mapped.message}"
+        provider.note_rejection(number, f": {mapped.message}")
     return mapped

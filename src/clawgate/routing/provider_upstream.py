@@ -1,10 +1,12 @@
-"""A provider's connections, with the request heads that were encoded for it.
+"""A provider's connections, the request heads that were encoded for it, and why its last request failed.
 
 An encoded head depends on the provider and on what the client sent in its own head, so a repeated one is encoded once.
 """
 
 from __future__ import annotations
 
+from clawgate import errors
+from clawgate.providers.availability import unreachable
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import Dialect
@@ -15,6 +17,9 @@ _OUR_VERSION = _VERSION + b"2023-06-01\r\n"
 _LENGTH = b"content-length: "
 _MAX_HEADS = 256
 _LONGEST_HEAD = 4096
+_UNAUTHORIZED = 401
+_FAILED = 400
+_CONNECTED = (errors.UpstreamClosed, errors.UpstreamMalformed, errors.UpstreamRedirected)
 
 
 class ProviderUpstream:
@@ -23,13 +28,55 @@ class ProviderUpstream:
     def __init__(self, provider: Provider, upstream: Upstream) -> None:
         self.provider = provider
         self.upstream = upstream
-        self.rejection: str | None = None
-        """Why the credential of the last request was rejected; None after another response. No request waits for it."""
+        self.failure: errors.GatewayError | None = None
+        """The error of the last request, if its credential was rejected or no connection could be opened.
+
+        None after another response. It is a report, and no request waits for it.
+        """
+        self._begun = self._noted = 0
         self._operator_names = frozenset(name.lower().encode() for name, _ in provider.headers)
         self._adds_version = (
             provider.api == Dialect.MESSAGES and b"anthropic-version" not in self._operator_names
         )
         self._heads: dict[tuple[bytes, bytes, bytes], bytes] = {}
+
+    def begin(self) -> int:
+        """Return the number of a request that begins."""
+        self._begun += 1
+        return self._begun
+
+    def note_response(self, request: int, status: int) -> None:
+        if status == _UNAUTHORIZED:
+            self.note_rejection(request, f" (401); {self.upstream.credential_advice}")
+        elif status < _FAILED:
+            self.note(request, None)
+        else:
+            self._note_connected(request)
+
+    def note_rejection(self, request: int, detail: str) -> None:
+        message = f"the provider '{self.provider.id}': it rejected the last request{detail}"
+        self.note(request, errors.UpstreamUnauthorized(message, status=_UNAUTHORIZED))
+
+    def note_error(self, request: int, error: errors.GatewayError) -> None:
+        """``request`` failed without a response."""
+        if isinstance(error, errors.UpstreamUnreachable):
+            self.note(request, unreachable(self.provider, error))
+        elif isinstance(error, errors.EgressDenied) or (
+            isinstance(error, errors.UpstreamTimedOut) and error.limit == "connect"
+        ):
+            self.note(request, error.with_message(error.message))  # without its traceback
+        elif isinstance(error, _CONNECTED):
+            self._note_connected(request)
+
+    def _note_connected(self, request: int) -> None:
+        """The upstream can be reached; whether it takes the credential is as it was."""
+        if not isinstance(self.failure, errors.UpstreamUnauthorized | None):
+            self.note(request, None)
+
+    def note(self, request: int, failure: errors.GatewayError | None) -> None:
+        """Keep the result of ``request``, None for a success, unless that of a later one is known."""
+        if request >= self._noted:
+            self._noted, self.failure = request, failure
 
     def head(self, target: bytes, lines: bytes, via: bytes) -> bytes:
         """Return the head of a POST request up to where the digits of its length belong.

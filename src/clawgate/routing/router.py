@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 
 from clawgate import errors
 from clawgate.policy.fallback import should_fall_back
-from clawgate.providers.availability import not_configured, provider_error, with_earlier
+from clawgate.providers.availability import not_configured, provider_error, unreachable, with_earlier
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.admission.plan import AdmittedHead
@@ -91,12 +91,7 @@ class ModelRouter:
 
     def expected_error(self, provider: Provider) -> errors.GatewayError | None:
         """Return the same, or the error that the next request can be expected to get."""
-        if (error := self.provider_error(provider)) is not None:
-            return error
-        rejection = self.connect(provider).rejection
-        if rejection is None:
-            return None
-        return errors.UpstreamUnauthorized(f"the provider '{provider.id}': {rejection}", status=401)
+        return self.provider_error(provider) or self.connect(provider).failure
 
     def open(self, provider: Provider, problem: errors.GatewayError | None) -> ProviderUpstream:
         """Return the connections for a request; ``problem`` is its model's. Raises where nothing may be sent."""
@@ -133,7 +128,7 @@ class ModelRouter:
 class FallbackChain:
     """The attempts of one request: mostly one, with fallbacks several. Implements `RoutePlan`."""
 
-    __slots__ = ("_current", "_failed", "_next", "_request", "_router", "_targets", "model")
+    __slots__ = ("_attempt", "_current", "_failed", "_next", "_request", "_router", "_targets", "model")
 
     def __init__(self, router: ModelRouter, route: Route, request: ModelRequest) -> None:
         self._router = router
@@ -141,6 +136,7 @@ class FallbackChain:
         self._request = request
         self._next = 0
         self._current: RouteTarget | None = None
+        self._attempt: ProviderAttempt | None = None
         self._failed: list[str] = []
         self.model = request.field.name or route.targets[0].name
 
@@ -168,13 +164,15 @@ class FallbackChain:
                 router.hooks,
                 has_fallback=self._next < len(self._targets),
             )
-            self._current = target
+            self._current, self._attempt = target, attempt
             return attempt
 
     def next_attempt(
         self, *, status: int | None = None, error: errors.GatewayError | None = None
     ) -> ProviderAttempt | None:
         """Return the next attempt, if the operator configured one and this kind of failure allows it."""
+        if error is not None and self._attempt is not None:
+            self._attempt.on_error(error)
         if self._next == len(self._targets) or (reason := should_fall_back(status, error)) is None:
             return None
         self._note(self._targets[self._next - 1], error.message if error is not None else reason, reason)
@@ -195,12 +193,7 @@ class FallbackChain:
         target = self._current or self._targets[0]
         others = [failure for failure in self._failed if not failure.startswith(f"{target.name} ")]
         if isinstance(error, errors.UpstreamUnreachable):
-            provider = target.provider.id
-            error = errors.ProviderUnavailable(
-                f"the provider '{provider}' is not available: {error.message} "
-                f"(its address: models.providers.{provider}.baseUrl)",
-                retry_after=error.retry_after,
-            )
+            error = unreachable(target.provider, error)
         return with_earlier(error, others)
 
     def _note(self, target: RouteTarget, detail: str, reason: str) -> None:

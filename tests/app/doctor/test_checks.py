@@ -226,3 +226,17 @@ def test_a_plugins_setting_keeps_its_severity_and_gets_a_fix(diagnostic: Diagnos
 @pytest.mark.parametrize(("mode", "found"), [(0o755, False), (0o775, True), (0o757, True)])
 def test_a_parent_folder_may_be_read_and_not_changed(mode: int, found: bool) -> None:
     assert bool(findings(files=file(mode=mode, is_folder=True, is_private=False))) is found
+
+
+def test_a_server_that_is_down_is_no_reason_to_log_in_again() -> None:
+    """Neither where the other providers are built-in ones that nobody uses."""
+    unused = ProviderFact("openai", "no key", is_used=False)
+    for used, fix in (
+        (ProviderFact("owl", "connection refused", is_down=True), "connection refused"),
+        (
+            ProviderFact("owl", "set OWL_KEY"),
+            "clawgate models auth login, or set a key such as OPENAI_API_KEY",
+        ),
+    ):
+        found = findings(providers=(used, unused), serving_problem="connection refused")
+        assert fix in [one.fix for one in found if "no provider can serve" in one.text]

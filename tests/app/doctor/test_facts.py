@@ -13,9 +13,14 @@ from typing import Any
 import pytest
 
 from clawgate.app.doctor.checks import Facts
-from clawgate.app.doctor.facts import gather
+from clawgate.app.doctor.facts import gather, provider_facts
+from clawgate.errors import EgressDenied, GatewayError, ModelNotFound, UpstreamTimedOut, UpstreamUnauthorized
 from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.processes.instance.instance_lock import Instance
+from clawgate.providers.availability import Availability
+from clawgate.providers.catalog import Catalog
+from clawgate.providers.provider import Provider
+from clawgate.wire.http.url import Origin
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_plugin, imports_undone
 
@@ -176,3 +181,21 @@ def test_the_limit_of_open_files_is_the_one_that_the_gateway_can_reach(
     """It raises the soft limit itself."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, hard))
     assert gather({"HOME": str(tmp_path)}).open_files == open_files
+
+
+@pytest.mark.parametrize(
+    ("host", "error", "problem", "is_down"),
+    [
+        ("owl.test", EgressDenied("metadata"), "metadata", True),
+        ("owl.test", UpstreamTimedOut("late", limit="connect", seconds=5), "late", True),
+        ("owl.test", UpstreamUnauthorized("expired"), "expired", True),
+        ("owl.test", ModelNotFound("another config"), "another config", False),
+        ("10.0.0.1", EgressDenied("private"), None, True),
+    ],
+)
+def test_what_a_request_gets_is_a_problem_unless_a_note_of_the_config_names_it(
+    host: str, error: GatewayError, problem: str | None, is_down: bool
+) -> None:
+    owl = Provider(id="owl", api="openai-completions", origin=Origin("http", host, 80))
+    (found,) = provider_facts(Availability(Catalog({"owl": owl}, {}, None, ()), lambda _: error))
+    assert (found.problem, found.is_down) == (problem, is_down)

@@ -60,6 +60,8 @@ class Asks:
         if offload is None:
             self.complete(body)
 
+    def on_success(self) -> None: ...
+
     def complete(self, body: bytes) -> None:
         self.request = [b"%bcontent-length: %d\r\n\r\n" % (self._head, len(body)), body]
 

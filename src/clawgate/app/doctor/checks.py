@@ -231,7 +231,9 @@ def check_providers(facts: Facts) -> Iterator[Diagnostic]:
     if facts.config_problems:
         return
     if facts.providers and all(provider.problem is not None for provider in facts.providers):
-        fix = "clawgate models auth login, or set a key such as OPENAI_API_KEY"
+        is_down = any(provider.is_used and provider.is_down for provider in facts.providers)
+        login = "clawgate models auth login, or set a key such as OPENAI_API_KEY"
+        fix = facts.serving_problem if is_down and facts.serving_problem else login
         yield Diagnostic(("models", "providers"), "no provider can serve, so every request fails", fix=fix)
     elif facts.primary is not None and facts.serving_problem is not None:
         path = ("agents", "defaults", "model", "primary")

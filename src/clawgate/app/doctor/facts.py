@@ -20,7 +20,7 @@ from typing import Any
 
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
 from clawgate.app.gateway_token import start_problems
-from clawgate.errors import EgressDenied, ProviderUnavailable, UpstreamUnauthorized
+from clawgate.errors import EgressDenied, ModelNotFound, ProviderNotConfigured
 from clawgate.plugins.host.bundled import local_providers
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
@@ -28,7 +28,7 @@ from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.processes.instance.availability import check_instance, known_availability
 from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 from clawgate.processes.port_owner import port_owner
-from clawgate.providers.availability import Availability
+from clawgate.providers.availability import Availability, egress_error
 from clawgate.providers.catalog import build_catalog
 from clawgate.settings.fields import variables_of
 from clawgate.settings.openclaw import own_settings
@@ -113,14 +113,14 @@ def _from_config(file: ConfigFile, environment: Mapping[str, str], folder: Path)
             or gateway.auth.password
             or any(environment.get(name) for name in _AUTH_VARIABLES)
         ),
-        "providers": tuple(_providers(known.availability)),
+        "providers": tuple(provider_facts(known.availability)),
         "primary": str(catalog.primary) if catalog.primary else None,
         "catalog_notes": catalog.notes,
         "plugins": tuple(file.config.plugins.entries),
     }
 
 
-def _providers(availability: Availability) -> Iterator[ProviderFact]:
+def provider_facts(availability: Availability) -> Iterator[ProviderFact]:
     catalog = availability.catalog
     named = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
     for provider in catalog.providers.values():
@@ -133,14 +133,15 @@ def _providers(availability: Availability) -> Iterator[ProviderFact]:
             and provider.id not in local_providers()
         )
         error = availability.error_of(provider)
+        is_noted = isinstance(error, EgressDenied) and egress_error(provider) is not None
         yield ProviderFact(
             provider.id,
-            None if error is None or isinstance(error, EgressDenied) else error.message,
+            None if error is None or is_noted else error.message,
             provider.notes,
             used,
             allow_private_setting=provider.allow_private_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
-            is_down=isinstance(error, ProviderUnavailable | UpstreamUnauthorized),
+            is_down=not isinstance(error, ProviderNotConfigured | ModelNotFound | None),
         )
 
 

@@ -99,6 +99,9 @@ class UpstreamAttempt(Protocol):
     def complete(self, body: bytes) -> None:
         """Make the request of what ``offload`` returned. Raises `GatewayError`."""
 
+    def on_success(self) -> None:
+        """A ``passthrough`` attempt has a complete response, which needed no `writer`."""
+
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Return the writer that encodes this upstream's response for the client."""
 

@@ -66,6 +66,7 @@ class Exchange(RequestSide):
         self._first_byte_seconds = now - self._started_at
         upstream.pool.release(connection, now)
         if attempt is not None:
+            attempt.on_success()
             head = b"%b%b\r\n" % (head[:-2], attempt.attribution_headers)
         response = head + body
         self._bytes_sent = len(response)
