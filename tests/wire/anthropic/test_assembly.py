@@ -31,11 +31,11 @@ END: dict[str, Any] = {
 STOP: dict[str, Any] = {"type": "message_stop"}
 
 
-def opened(index: int, **block: Any) -> dict[str, Any]:
+def opened(index: object, **block: Any) -> dict[str, Any]:
     return {"type": "content_block_start", "index": index, "content_block": block}
 
 
-def added(index: int, **delta: Any) -> dict[str, Any]:
+def added(index: object, **delta: Any) -> dict[str, Any]:
     return {"type": "content_block_delta", "index": index, "delta": delta}
 
 
@@ -114,6 +114,21 @@ def test_a_call_keeps_arguments_that_came_at_once_and_those_that_are_no_object()
         END,
     )
     assert [block["input"] for block in made["content"]] == [{"a": 1}, {"_raw": '{"a": "cut'}]
+
+
+@pytest.mark.parametrize(
+    "indexes", [(0, 0), (None, None), ("0", "1"), (-1, -1), (0.0, 1.0), ("a", "b"), ({}, [])]
+)
+@pytest.mark.parametrize("is_in_delta", [True, False])
+def test_calls_are_not_merged_whatever_their_index_is(indexes: tuple[Any, Any], is_in_delta: bool) -> None:
+    events: list[object] = []
+    for number, index in enumerate(indexes):
+        events += [
+            opened(index, type="tool_use", id=str(number), name="f", input={}),
+            added(index if is_in_delta else None, type="input_json_delta", partial_json=f'{{"n":{number}}}'),
+        ]
+    made = assembled(START, *events, END)
+    assert [(block["id"], block["input"]) for block in made["content"]] == [("0", {"n": 0}), ("1", {"n": 1})]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,15 @@ def test_a_count_is_a_number_of_tokens_or_nothing(value: object, read: int | Non
     assert lenient.as_int(value) == read
 
 
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(0, 0), (7, 7), (-1, -1), (0.0, 0), ("00", 0), (" 1.0 ", 1), (1.5, "1.5"), ("a", "a"), ("1e999", "1e999"),
+     ("nan", "nan"), (1e300, int(1e300)), ("", None), (" ", None), (None, None), (True, None), ([0], None), ({}, None)],
+)  # fmt: skip
+def test_an_index_tells_entries_apart_however_it_is_written(value: object, read: object) -> None:
+    assert lenient.as_index(value) == read
+
+
 def test_a_member_is_to_be_had_of_objects_only() -> None:
     assert lenient.as_member({"a": 1}, "a") == 1
     assert lenient.as_member([], "a") is None and lenient.as_member({}, "a") is None

@@ -99,6 +99,37 @@ def test_calls_of_one_index_with_several_ids_stay_several() -> None:
     ]
 
 
+def function(index: object, name: str | None, arguments: object, **more: Any) -> dict[str, Any]:
+    return {"index": index, "function": {"name": name, "arguments": arguments}, **more}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [[function(0, "f", '{"a":1}')], [function(0, "g", '{"b":2}')]],
+        [[function(None, "f", '{"a":1}'), function(None, "g", '{"b":2}')]],
+        [[function(0, "f", ""), function(1, "g", "")],
+         [function("1", None, '{"b":2}'), function(0.0, None, '{"a":1}')]],
+        [[function(0, "f", '{"a":1}', id="x")], [function(0, "g", '{"b":2}', id="x")]],
+    ],
+    ids=["one index", "no index", "written in several ways", "one id"],
+)  # fmt: skip
+def test_calls_are_told_apart_as_in_a_translated_stream(deltas: list[list[dict[str, Any]]]) -> None:
+    calls = message_of(*({"tool_calls": delta} for delta in deltas))["tool_calls"]
+    assert [(one["function"]["name"], one["function"]["arguments"]) for one in calls] == [
+        ("f", '{"a":1}'),
+        ("g", '{"b":2}'),
+    ]
+    assert len({one["id"] for one in calls}) == 2 and not any("index" in one for one in calls)
+
+
+def test_a_signature_that_is_sent_again_is_not_doubled() -> None:
+    signed = {"extra_content": {"google": {"thought_signature": "SIG=="}}}
+    pieces = [function(0, "f", "{", **signed), function(0, None, "}", **signed)]
+    (call,) = message_of(*({"tool_calls": [piece]} for piece in pieces))["tool_calls"]
+    assert call["extra_content"] == signed["extra_content"]
+
+
 def test_a_call_without_an_id_gets_one() -> None:
     (call,) = message_of({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{}"}}]})[
         "tool_calls"

@@ -327,7 +327,7 @@ def paths(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
             yield from paths(inner, place)
 
 
-NOT_READ = {"chat_to_messages": {"reasoning_content"}, "messages_to_chat": {"top_k"}}
+NOT_READ = {"chat_to_messages": {"reasoning_content", "index"}, "messages_to_chat": {"top_k"}}
 """What a request carries for other readers."""
 
 

@@ -1,6 +1,7 @@
 """Assembles the events of a Messages stream into the complete message that they are pieces of.
 
-For a client that requested no stream, and whose upstream streamed all the same. Blocks are identified by their index;
+For a client that requested no stream, and whose upstream streamed all the same. Blocks are identified by their index,
+or follow one another where there is none;
 deltas of types that are not known are ignored, as Anthropic's versioning policy requires. Source of the events:
 Anthropic's documentation of streaming.
 """
@@ -42,7 +43,8 @@ class MessageAssembler:
 
     def __init__(self) -> None:
         self._message: Object | None = None
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: list[_Block] = []
+        self._by_index: dict[int | str | None, _Block] = {}  # the latest block of an index
         self._usage: dict[object, object] = {}
         self._halves = SurrogateJoiner()
         self.held_bytes = 0
@@ -77,7 +79,7 @@ class MessageAssembler:
         message = self._message
         if message is None or not message.get("stop_reason"):
             raise UpstreamClosed("the upstream's stream ended before a stop_reason")
-        message["content"] = [_finished(self._blocks[index]) for index in sorted(self._blocks)]
+        message["content"] = [_finished(block) for block in self._blocks]
         message["usage"] = self._usage
         return strict.encode_response(message)
 
@@ -90,11 +92,15 @@ class MessageAssembler:
         self._begun()
         if len(self._blocks) == MAX_BLOCKS:
             raise UpstreamMalformed(f"the upstream streamed over {MAX_BLOCKS} blocks")
-        self._blocks[_index(data)] = _Block(_member(data, "content_block"))
+        block = self._by_index[lenient.as_index(data.get("index"))] = _Block(_member(data, "content_block"))
+        self._blocks.append(block)
 
     def _add(self, data: Object) -> None:
         self._begun()
-        block = self._blocks.get(_index(data))
+        index = lenient.as_index(data.get("index"))
+        block = self._by_index.get(index)
+        if block is None and self._blocks and (index is None or None in self._by_index):
+            block = self._blocks[-1]
         delta = _member(data, "delta")
         kind = lenient.as_text(delta.get("type"))
         if block is None or (kind not in _TEXTS and kind != "citations_delta"):
@@ -119,10 +125,6 @@ def _finished(block: _Block) -> Object:
         else:
             content[name] = lenient.as_text(content.get(name)) + text
     return content
-
-
-def _index(data: Object) -> int:
-    return lenient.as_int(data.get("index")) or 0
 
 
 def _member(data: Object, name: str) -> Object:

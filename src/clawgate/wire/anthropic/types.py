@@ -241,7 +241,7 @@ class Event(Struct):
     """One event of an upstream's stream, of any type; ``message`` is the beginning of a response."""
 
     type: str
-    index: int | None = None
+    index: object = None
     message: object = None
     content_block: ContentBlock | None = None
     delta: Delta | None = None

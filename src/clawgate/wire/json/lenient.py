@@ -7,6 +7,7 @@ raises.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TypeVar
 
@@ -58,6 +59,17 @@ def as_int(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value <= _MAX_COUNT else None  # which neither infinity nor NaN is
+
+
+def as_index(value: object) -> int | str | None:
+    """Return what distinguishes an entry of a stream, None for what cannot; 0.0 and "0" are 0."""
+    if isinstance(value, str | float):
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        return int(number) if number.is_integer() else str(value).strip() or None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def merge_counts(known: dict[object, object], later: object, depth: int = 0) -> None:

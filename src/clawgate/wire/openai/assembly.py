@@ -1,12 +1,13 @@
 """Assembles the chunks of a chat completions stream into the complete response that they are pieces of.
 
 For a client that requested no stream, and whose upstream streamed all the same. Extensions are kept, by the rules of
-OpenAI's own SDK: text is joined, lists are joined by the `index` of their entries, and what identifies a thing is kept
-from its first piece.
+OpenAI's own SDK: text is joined, lists are joined by the `index` of their entries, and what identifies or signs a thing
+is kept from its first piece. Tool calls are distinguished as in a translated stream, see `stream_calls`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +15,9 @@ import msgspec
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.json.surrogates import SurrogateJoiner
+from clawgate.wire.openai.stream_calls import StreamedCall, StreamedCalls
 from clawgate.wire.openai.stream_end import is_last_event
+from clawgate.wire.openai.types import FunctionPiece, ToolCallPiece
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 
 MAX_INDEXED = 1000
@@ -22,7 +25,7 @@ MAX_INDEXED = 1000
 
 Object = dict[str, Any]
 
-_IDENTIFIES = frozenset({"id", "type", "role", "name", "format"})
+_IDENTIFIES = frozenset({"id", "type", "role", "name", "format", "signature", "thought_signature"})
 _OF_STREAMS = frozenset({"choices", "object", "obfuscation", "usage"})
 _object = msgspec.json.Decoder(Object)
 
@@ -37,6 +40,7 @@ class ChatAssembler:
     def __init__(self) -> None:
         self._response: Object = {}
         self._choices: dict[int, Object] = {}
+        self._calls: dict[int, StreamedCalls] = {}  # of each choice
         self._usage: dict[object, object] = {}
         self._halves = SurrogateJoiner()
         self.held_bytes = 0
@@ -71,7 +75,7 @@ class ChatAssembler:
         if self._usage:
             response["usage"] = self._usage
         for choice in choices:
-            _finish(choice["message"], self._response.get("id"))
+            _finish(choice["message"], self._response.get("id"), self._calls[choice["index"]].calls)
         try:
             return strict.encode_response(_joined(response))
         except RecursionError:
@@ -85,9 +89,13 @@ class ChatAssembler:
                 raise UpstreamMalformed(f"the upstream streamed over {MAX_INDEXED} choices")
             message = {"role": "assistant", "content": None}
             known = self._choices[index] = {"index": index, "message": message, "finish_reason": None}
+            self._calls[index] = StreamedCalls()
         delta = choice.get("delta") or choice.get("message")
         if isinstance(delta, dict):
+            pieces = delta.pop("tool_calls", None)
             _merge(known["message"], delta)
+            if isinstance(pieces, list) and pieces:
+                _add_calls(known["message"].setdefault("tool_calls", []), pieces, self._calls[index])
         for name, value in choice.items():
             if name in ("index", "delta", "message"):
                 continue
@@ -95,6 +103,27 @@ class ChatAssembler:
                 _merge(known, {name: value})
             elif value is not None or name not in known:
                 known[name] = value
+
+
+def _add_calls(known: list[Object], pieces: list[object], calls: StreamedCalls) -> None:
+    """Add the pieces of tool calls that came in one delta to the calls."""
+    in_delta: set[int] = set()
+    for piece in pieces:
+        if not isinstance(piece, dict):
+            continue
+        function = piece.get("function")
+        name, arguments = (lenient.as_member(function, member) for member in ("name", "arguments"))
+        text = "{}" if isinstance(arguments, dict) else lenient.as_text(arguments)
+        sent = ToolCallPiece(
+            piece.pop("index", None), piece.get("id"), FunctionPiece(lenient.as_word(name), text)
+        )
+        number = calls.number_of(sent, text, in_delta)
+        if number < len(known):
+            _merge(known[number], piece)
+        elif number == MAX_INDEXED:
+            raise UpstreamMalformed(f"the upstream streamed over {MAX_INDEXED} tool calls")
+        else:
+            known.append(piece)
 
 
 def _merge(known: Object, piece: Object) -> None:
@@ -120,11 +149,14 @@ def _merge(known: Object, piece: Object) -> None:
 def _entries(known: list[Any], pieces: list[Any]) -> list[Any]:
     """Add pieces to the entries of a list: to the one of the same index, unless it has another id; else as new ones."""
     for piece in pieces:
-        index = piece.get("index") if isinstance(piece, dict) else None
+        index = lenient.as_index(lenient.as_member(piece, "index"))
         if index is None:
             known.append(piece)
             continue
-        found = next((entry for entry in reversed(known) if lenient.as_member(entry, "index") == index), None)
+        found = next(
+            (one for one in reversed(known) if lenient.as_index(lenient.as_member(one, "index")) == index),
+            None,
+        )
         if found is not None and not _is_other(found, piece):
             _merge(found, piece)
         elif len(known) == MAX_INDEXED:
@@ -139,17 +171,15 @@ def _is_other(known: Object, piece: Object) -> bool:
     return bool(piece.get("id") and known.get("id") and piece["id"] != known["id"])
 
 
-def _finish(message: Object, response_id: object) -> None:
+def _finish(message: Object, response_id: object, calls: Sequence[StreamedCall]) -> None:
     """Take away what only the entries of a stream have, and add what calls need in a complete response."""
     for entries in message.values():
         for entry in entries if isinstance(entries, list) else ():
             if isinstance(entry, dict):
                 entry.pop("index", None)
-    calls = message.get("tool_calls")
-    for number, call in enumerate(calls if isinstance(calls, list) else ()):
-        if isinstance(call, dict):
-            call["id"] = lenient.call_id(call.get("id"), response_id, number)
-            call.setdefault("type", "function")
+    for number, (call, known) in enumerate(zip(message.get("tool_calls", ()), calls, strict=True)):
+        call["id"] = lenient.call_id(known.id, response_id, number)
+        call.setdefault("type", "function")
 
 
 def _joined(value: object) -> object:

@@ -56,13 +56,12 @@ UserPart = TextPart | ImagePart | FilePart | AudioPart
 
 
 class ThinkingEntry(Struct):
-    """An entry of `thinking_blocks`: a block of Anthropic's dialect, as it is; `index` in streams only."""
+    """An entry of `thinking_blocks`: a block of Anthropic's dialect, as it is."""
 
     type: str
     thinking: str | None = None
     signature: str | None = None
     data: str | None = None
-    index: int | None = None
 
 
 class Function(Struct):
@@ -198,7 +197,7 @@ class FunctionPiece(Struct):
 class ToolCallPiece(Struct):
     """The last group are opaque members that the upstream wants back with the call."""
 
-    index: int | None = None
+    index: object = None
     id: object = None
     function: FunctionPiece | None = None
 
@@ -240,7 +239,7 @@ class ChatCompletion(Struct):
 class ChunkChoice(Struct):
     """``message`` is what a response without a stream has in place of ``delta``; Moonshot has the usage here."""
 
-    index: int | None = 0
+    index: object = 0
     delta: ChoiceDelta | None = None
     message: ChoiceDelta | None = None
     finish_reason: str | None = None

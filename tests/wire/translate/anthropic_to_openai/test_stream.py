@@ -150,6 +150,16 @@ def test_calls_are_told_apart_however_the_server_numbers_them(sent: list[dict[st
     assert [(block.id, block.input) for block in message.content] == [("a", {}), ("b", {"x": 1})]
 
 
+@pytest.mark.parametrize("indexes", [("0", "1"), (0.0, 1.0), (-1, -2), (None, None), ([], {}), (True, False)])
+def test_whole_calls_are_told_apart_whatever_their_index_is(indexes: tuple[Any, Any]) -> None:
+    sent = [call(0, arguments, name=name) for name, arguments in (("f", "{}"), ("g", '{"x":1}'))]
+    for one, index in zip(sent, indexes, strict=True):
+        one["choices"][0]["delta"]["tool_calls"][0]["index"] = index
+        one["choices"][0]["index"] = "0"
+    message = added_up(read(*sent, chunk("tool_calls")))
+    assert [(block.name, block.input) for block in message.content] == [("f", {}), ("g", {"x": 1})]
+
+
 def test_a_call_without_an_id_gets_one() -> None:
     message = added_up(read(call(0, "{}", name="f"), chunk("stop")))
     assert message.content[0].id == "call_c_0" and message.stop_reason == "tool_use"

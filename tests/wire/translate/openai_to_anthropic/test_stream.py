@@ -23,16 +23,19 @@ START = {"type": "message_start", "message": BEGUN}
 STOP = {"type": "message_stop"}
 
 
-def opened(index: int | None, **block: Any) -> dict[str, Any]:
+def opened(index: object, **block: Any) -> dict[str, Any]:
     return {"type": "content_block_start", "index": index, "content_block": block}
 
 
-def added(index: int | None, **delta: Any) -> dict[str, Any]:
+def added(index: object, **delta: Any) -> dict[str, Any]:
     return {"type": "content_block_delta", "index": index, "delta": delta}
 
 
-def closed(index: int | None) -> dict[str, Any]:
+def closed(index: object) -> dict[str, Any]:
     return {"type": "content_block_stop", "index": index}
+
+
+TOOL = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
 
 
 def noted(reason: str | None = "end_turn", **delta: Any) -> dict[str, Any]:
@@ -230,6 +233,12 @@ def test_nothing_is_read_behind_the_end() -> None:
         [START, added(0, type="input_json_delta", partial_json="{}")],
         [added(0, type="text_delta", text="a")],
         [START, {"type": "content_block_delta", "index": "0"}],
+        [
+            START,
+            opened(0, **TOOL),
+            opened(1, **TOOL),
+            added(None, type="input_json_delta", partial_json="{}"),
+        ],
         [{"index": 0}],
         ["text"],
         ["[DONE]"],
@@ -260,13 +269,18 @@ def test_a_stream_without_its_message_stop_ends_with_its_stop_reason(last: bytes
     assert chunks[-1]["usage"]["completion_tokens"] == 3
 
 
-TOOL = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
 UNMARKED: list[list[object]] = [
     [added(0, type="text_delta", text="hi"), opened(1, **TOOL), added(1, type="input_json_delta", partial_json="{}")],
     [opened(0, type="text"), opened(1, **TOOL), added(0, type="text_delta", text="hi"), closed(1), closed(0)],
     [opened(0, type="text", text="hi"), closed(0), closed(0), opened(1, **TOOL), closed(1), closed(1)],
     [opened(0, type="text", text="hi"), opened(0, **TOOL), added(0, type="input_json_delta", partial_json="{}")],
     [added(None, type="text_delta", text="hi"), opened(None, **TOOL), closed(None)],
+    [opened("0", type="text"), added(0, type="text_delta", text="hi"), opened(1.0, **TOOL),
+     added("1", type="input_json_delta", partial_json="{}"), closed(-1), closed(1)],
+    [opened(0, type="text"), added(None, type="text_delta", text="hi"), closed(None), opened(1, **TOOL),
+     added(None, type="input_json_delta", partial_json="{}"), closed(None)],
+    [opened(None, **TOOL), added(0, type="text_delta", text="hi"),
+     added(1, type="input_json_delta", partial_json="{}")],
 ]  # fmt: skip
 
 
@@ -284,6 +298,30 @@ def test_blocks_whose_begin_or_end_was_left_out_say_what_they_say(sent: list[obj
     call = final.message.tool_calls[0]
     assert final.message.content == "hi" and final.finish_reason == "tool_calls"
     assert (call.id, call.function.name, call.function.arguments) == ("1", "f", "{}")
+
+
+def test_calls_are_not_merged_whatever_their_index_is() -> None:
+    def read_calls(*indexes: object) -> list[tuple[str, str]]:
+        sent: list[object] = []
+        for number, index in enumerate(indexes):
+            piece = added(index, type="input_json_delta", partial_json=f'{{"n":{number}}}')
+            sent += [opened(index, **TOOL | {"id": str(number)}), piece, closed(index)]
+        calls = (
+            added_up(check_chat(read(START, *sent, noted("tool_use"), STOP))).choices[0].message.tool_calls
+        )
+        return [(call.id, call.function.arguments) for call in calls or ()]
+
+    spellings: list[tuple[object, object]] = [
+        (0, 0),
+        (None, None),
+        ("0", "1"),
+        (-1, -1),
+        (0.0, 1.0),
+        ("a", "b"),
+        ({}, []),
+    ]
+    for indexes in spellings:
+        assert read_calls(*indexes) == [("0", '{"n":0}'), ("1", '{"n":1}')], indexes
 
 
 def test_what_a_newer_page_of_the_api_holds_costs_no_stream() -> None:

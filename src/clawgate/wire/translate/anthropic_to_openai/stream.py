@@ -14,12 +14,12 @@ import msgspec
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
+from clawgate.wire.openai.stream_calls import StreamedCalls
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.anthropic_to_openai import response
 from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
 from clawgate.wire.translate.anthropic_to_openai.opaque_members import OpaqueMembers
-from clawgate.wire.translate.anthropic_to_openai.stream_calls import StreamedCalls
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import TranslatedStream
@@ -129,7 +129,7 @@ class MessagesStream(TranslatedStream):
         if chunk.usage is not None:
             lenient.merge_counts(self._usage, chunk.usage)
         for choice in chunk.choices or ():
-            if choice.index:
+            if lenient.as_index(choice.index):
                 continue
             if choice.usage is not None:
                 lenient.merge_counts(self._usage, choice.usage)

@@ -36,6 +36,14 @@ KNOWN = frozenset(
 )
 """Events of other types are ignored, as Anthropic's versioning policy requires."""
 
+Index = int | str | None
+_ADDS_TO = {
+    "text_delta": "text",
+    "input_json_delta": "tool_use",
+    "thinking_delta": "thinking",
+    "signature_delta": "thinking",
+}
+"""By the type of a delta: the type of the block that it adds to."""
 MAX_OPEN_BLOCKS = 1000
 """Blocks that may be open at a time."""
 
@@ -80,7 +88,7 @@ class ChatStream(TranslatedStream):
         self._head = b""  # of every chunk, up to its choices
         self._id = made_id  # of the response, unless the upstream sends one
         self._started = False
-        self._blocks: dict[int | None, _OpenBlock] = {}  # the open ones, by the upstream's index
+        self._blocks: dict[Index, _OpenBlock] = {}  # the open ones, by the upstream's index
         self._calls = 0  # how many tool calls were sent
         self._entries = 0  # how many thinking blocks were sent
         self._details = 0  # how many calls carried thinking
@@ -131,7 +139,10 @@ class ChatStream(TranslatedStream):
         if kind == "content_block_start":
             return self._open(event)
         if kind == "content_block_stop":
-            return self._close(event)
+            index = lenient.as_index(event.index)
+            return self._close(
+                next(iter(self._blocks)) if index is None and len(self._blocks) == 1 else index
+            )
         if kind == "message_delta":
             return self._message_delta(event)
         return self._finish()
@@ -155,10 +166,11 @@ class ChatStream(TranslatedStream):
         block = event.content_block
         if block is None:
             raise UpstreamMalformed("the upstream's stream opens an empty block")
-        end = self._close(event)  # of a block with the same index, whose end was left out
-        return end + self._begin(event.index, block)
+        index = lenient.as_index(event.index)
+        end = self._close(index)  # of a block with the same index, whose end was left out
+        return end + self._begin(index, block)
 
-    def _begin(self, index: int | None, block: messages.ContentBlock) -> bytes:
+    def _begin(self, index: Index, block: messages.ContentBlock) -> bytes:
         if len(self._blocks) == MAX_OPEN_BLOCKS:
             raise UpstreamMalformed(
                 f"the upstream's stream opens more than {MAX_OPEN_BLOCKS} blocks at a time"
@@ -200,24 +212,32 @@ class ChatStream(TranslatedStream):
         if not self._started or delta is None:
             raise UpstreamMalformed("the upstream's stream adds nothing, or to nothing")
         kind = delta.type
-        opened = self._blocks.get(event.index)
+        index = lenient.as_index(event.index)
+        opened = self._blocks.get(index) or self._unnumbered(index, _ADDS_TO.get(kind))
         if opened is None:
             if kind == "input_json_delta":
                 raise UpstreamMalformed("the upstream's stream adds to a tool call that is not open")
             if kind not in ("text_delta", "thinking_delta"):
                 return b""
-            self._begin(event.index, messages.ContentBlock(kind.removesuffix("_delta")))
-            opened = self._blocks[event.index]
-        opens = opened.block.type
-        if kind == "text_delta" and opens == "text":
-            return self._text_chunk(delta.text)
-        if kind == "input_json_delta" and opens == "tool_use":
-            return self._arguments(opened, lenient.as_text(delta.partial_json))
-        if kind == "thinking_delta" and opens == "thinking":
-            return self._thinking_chunk(opened, delta.thinking)
-        if kind == "signature_delta" and opens == "thinking":
-            opened.block.signature = delta.signature
-        return b""
+            self._begin(index, messages.ContentBlock(_ADDS_TO[kind]))
+            opened = self._blocks[index]
+        if _ADDS_TO.get(kind) != opened.block.type:
+            return b""
+        match kind:
+            case "text_delta":
+                return self._text_chunk(delta.text)
+            case "input_json_delta":
+                return self._arguments(opened, lenient.as_text(delta.partial_json))
+            case "thinking_delta":
+                return self._thinking_chunk(opened, delta.thinking)
+            case _:
+                opened.block.signature = delta.signature
+                return b""
+
+    def _unnumbered(self, index: Index, kind: str | None) -> _OpenBlock | None:
+        """Return the block that a delta adds to if one of them has no index: the only open one of its kind."""
+        found = [(at, opened) for at, opened in self._blocks.items() if opened.block.type == kind]
+        return found[0][1] if len(found) == 1 and (index is None or found[0][0] is None) else None
 
     def _text_chunk(self, piece: object) -> bytes:
         return self._chunk(b'{"content":' + _json(piece) + b"}") if piece and isinstance(piece, str) else b""
@@ -239,8 +259,8 @@ class ChatStream(TranslatedStream):
             raise UpstreamMalformed(f"the upstream's thinking exceeds {MAX_EVENT_BYTES} characters")
         return self._chunk(b'{"reasoning_content":' + _json(piece) + b"}")
 
-    def _close(self, event: messages.Event) -> bytes:
-        opened = self._blocks.pop(event.index, None)
+    def _close(self, index: Index) -> bytes:
+        opened = self._blocks.pop(index, None)
         return b"" if opened is None else self._end_block(opened)
 
     def _end_block(self, opened: _OpenBlock) -> bytes:

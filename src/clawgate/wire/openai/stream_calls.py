@@ -1,4 +1,4 @@
-"""Decides which tool call of a stream each piece belongs to: no two calls may become one.
+"""Decides which tool call of a chat stream each piece belongs to: no two calls may become one.
 
 An id decides, then the index, then the name. OpenAI gives every call an index and its first piece an id; compatible
 servers leave out either or both, send empty ids, the same id for all, or the same index for all (Gemini's compatible
@@ -12,19 +12,21 @@ import re
 
 import msgspec
 
+from clawgate.wire.json import lenient
 from clawgate.wire.openai.types import ToolCallPiece
 
+Index = int | str | None
 _STRUCTURE = re.compile(r'[\\"{}\[\]]')
 
 
 class StreamedCall(msgspec.Struct):
     """One call, as far as it came. ``id`` is None until the server sent one that no other call has."""
 
-    index: int | None
+    index: Index
     id: str | None = None
     name: str | None = None
     extra: dict[str, object] = msgspec.field(default_factory=dict)
-    """Opaque members of the call, see `opaque_state`."""
+    """Opaque members of the call, which the upstream wants back."""
     is_whole: bool = False
     """Whether the arguments are a complete JSON object, or more."""
     _depth: int = 0
@@ -61,9 +63,9 @@ class StreamedCalls:
 
     def __init__(self) -> None:
         self.calls: list[StreamedCall] = []
-        self._by_index: dict[int | None, int] = {}  # the latest call of an index
+        self._by_index: dict[Index, int] = {}  # the latest call of an index
         self._by_id: dict[str, int] = {}  # the latest call of an id
-        self._by_place: dict[tuple[str, int | None], int] = {}  # the latest call of an id and index
+        self._by_place: dict[tuple[str, Index], int] = {}  # the latest call of an id and index
 
     def number_of(self, piece: ToolCallPiece, arguments: str, in_delta: set[int]) -> int:
         """Return the number of the call that ``piece`` with these ``arguments`` belongs to, which may begin with it.
@@ -72,25 +74,26 @@ class StreamedCalls:
         """
         name = piece.function.name if piece.function is not None else None
         sent_id = piece.id if isinstance(piece.id, str) and piece.id.strip() else None
-        number = self._continued(sent_id, piece.index, name)
-        if number is not None and name and self._begins(number, piece.index, name, arguments, in_delta):
+        index = lenient.as_index(piece.index)
+        number = self._continued(sent_id, index, name)
+        if number is not None and name and self._begins(number, index, name, arguments, in_delta):
             number = None
         if number is None:
             number = len(self.calls)
-            self.calls.append(StreamedCall(piece.index))
+            self.calls.append(StreamedCall(index))
         call = self.calls[number]
         call.name = call.name or name
         if sent_id is not None:
             if call.id is None and sent_id not in self._by_id:
                 call.id = sent_id
-            self._by_id[sent_id] = self._by_place[sent_id, piece.index] = number
-        self._by_index[piece.index] = number
+            self._by_id[sent_id] = self._by_place[sent_id, index] = number
+        self._by_index[index] = number
         if arguments:
             call.add_arguments(arguments)
         in_delta.add(number)
         return number
 
-    def _continued(self, sent_id: str | None, index: int | None, name: str | None) -> int | None:
+    def _continued(self, sent_id: str | None, index: Index, name: str | None) -> int | None:
         """Return the call that a piece continues by its id and index; None for one that begins a call."""
         if sent_id is not None and sent_id in self._by_id:
             return self._by_place.get((sent_id, index), self._by_id[sent_id])
@@ -99,7 +102,7 @@ class StreamedCalls:
             return number if number is not None and self.calls[number].id is None else None
         return len(self.calls) - 1 if number is None and self.calls and index is None else number
 
-    def _begins(self, number: int, index: int | None, name: str, arguments: str, in_delta: set[int]) -> bool:
+    def _begins(self, number: int, index: Index, name: str, arguments: str, in_delta: set[int]) -> bool:
         """Whether a piece with a name begins another call than the one that it seems to continue."""
         call = self.calls[number]
         if call.name is None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from clawgate.wire.openai.stream_calls import StreamedCall, StreamedCalls
 from clawgate.wire.openai.types import FunctionPiece, ToolCallPiece
-from clawgate.wire.translate.anthropic_to_openai.stream_calls import StreamedCall, StreamedCalls
 
-Piece = tuple[int | None, str | None, str | None, str]
+Piece = tuple[object, str | None, str | None, str]
 """Index, id, name and arguments."""
 
 
@@ -41,6 +41,25 @@ def test_complete_calls_without_ids_and_with_one_index_stay_apart(
     second: Piece = (index, sent_id, names[1], B)
     deltas = [[first, second]] if is_one_delta else [[first], [second]]
     assert joined(*deltas) == [(None, names[0], A), (None, names[1], B)]
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [((0, "0"), (1, "1")), ((0.0, 0), ("1", 1.0)), ((-1, -1), (-2, -2)), (("a", "a"), ("b", "b")),
+     ((0, 0), (None, None))],
+    ids=["text", "mixed", "negative", "words", "one without"],
+)  # fmt: skip
+@pytest.mark.parametrize("ids", [("x", "y"), (None, None)])
+def test_calls_whose_pieces_are_mixed_stay_apart_however_their_index_is_written(
+    spellings: tuple[tuple[object, object], ...], ids: tuple[str | None, str | None]
+) -> None:
+    (first, later), (other, other_later) = spellings
+    found = joined(
+        [(first, ids[0], "f", ""), (other, ids[1], "g", "")],
+        [(later, None, None, '{"a"'), (other_later, None, None, '{"b"')],
+        [(later, None, None, ":1}"), (other_later, None, None, ":2}")],
+    )
+    assert found == [(ids[0], "f", A), (ids[1], "g", B)]
 
 
 @pytest.mark.parametrize(
