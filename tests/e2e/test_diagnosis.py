@@ -74,6 +74,14 @@ CAUSES = {
     "a server that refuses connections": Cause(
         "mine", "provider_unavailable", "connection refused; is it running", is_asked_all_the_same=True
     ),
+    "a remote that refuses connections": Cause(
+        BRIDGE,
+        "upstream_unreachable",
+        "connection refused; is it running",
+        {"remoteUrl": "http://127.0.0.1:9", "proxyToken": "canary-token-1234"},
+        status=502,
+        is_asked_all_the_same=True,
+    ),
     "a port that is taken": Cause(
         CLAUDE, "provider_unavailable", "its port is taken by", _proxy("/no/such/program"), port_is_taken=True
     ),

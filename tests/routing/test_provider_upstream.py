@@ -21,7 +21,9 @@ from tests.peers.response import Response
 from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
+    CHAT,
     KEY,
+    MESSAGES,
     GatewayStand,
     config_of,
     provider,
@@ -245,6 +247,47 @@ async def test_each_provider_of_a_chain_keeps_its_own_failure(tmp_path: Path) ->
                 None,
             ]
             assert "'a'" in str(found["a"]) and "'b'" in str(found["b"]) and "also" not in str(found)
+
+
+@pytest.mark.parametrize("target", [CHAT, MESSAGES])
+@pytest.mark.parametrize(
+    ("status", "code", "message", "kept"),
+    [
+        (502, "upstream_unreachable", "service unavailable: http://far.test: connection refused", True),
+        (
+            504,
+            "upstream_timed_out",
+            "upstream timed out: no connection within 5 s (this gateway's limit 'connect')",
+            True,
+        ),
+        (
+            504,
+            "upstream_timed_out",
+            "upstream timed out: no response within 5 s (this gateway's limit 'first_byte')",
+            False,
+        ),
+        (502, "upstream_closed", "closed", False),
+        (502, "bad_gateway", "upstream_unreachable", False),
+        (500, "upstream_unreachable", "of another program", False),
+    ],
+)
+async def test_a_bridge_in_between_reports_that_its_own_upstream_is_out_of_reach(
+    status: int, code: str, message: str, kept: bool, target: str, tmp_path: Path
+) -> None:
+    """The client gets its error as it came; what it repeats of our credential is masked for the commands, too."""
+    body = {"error": {"message": f"{message} {KEY}", "type": "upstream_error", "code": code}}
+    async with (
+        FakeUpstream(faults.json_response(body, status), OK) as upstream,
+        serving_gateway(tmp_path, config_of({"oa": provider(upstream.url)}, primary="oa/m")) as stand,
+    ):
+        answer = await stand.ask(question("oa/m"), target=target)
+        found = answer.json()["error"]
+        assert (answer.status, found["code"]) == (status, code) and found["message"].startswith(message)
+        report = expected(stand)
+        assert report == ((status, code, found["message"]) if kept else None)
+        assert KEY not in str(report)
+        assert (await stand.ask(question("oa/m"), target=target)).status == 200
+        assert expected(stand) is None
 
 
 def noted(*notes: tuple[int, errors.GatewayError | int]) -> str | None:

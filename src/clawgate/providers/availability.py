@@ -34,6 +34,7 @@ _REPORTED = (
     EgressDenied,
     PrivateNetworkBlocked,
     UpstreamUnauthorized,
+    UpstreamUnreachable,
 )
 _BY_CODE: dict[str, Callable[..., GatewayError]] = {error.code: error for error in _REPORTED}
 _BY_CODE[UpstreamTimedOut.code] = partial(

@@ -44,6 +44,8 @@ _OK = 200
 _NO_CONTENT = 204
 _NOT_THERE = (404, 405, 501)
 """Statuses of a server that does not know a path."""
+_IN_BETWEEN = (502, 504)
+"""Statuses of a clawgate in between whose own upstream is out of reach."""
 
 
 class ModelRequest(msgspec.Struct, frozen=True, eq=False):
@@ -246,10 +248,13 @@ class ProviderAttempt:
         if self._counted is not None and head.status in _NOT_THERE:
             origin, estimated = str(self.upstream.origin), self._estimate(self._count())
             return BufferedWriter(head, options, lambda _: estimated, origin=origin, maps_status=True)
+        map_error = self._map_error
+        if map_error is None and head.status in _IN_BETWEEN:
+            map_error = partial(_map_error, None, self._provider, self._number)
         traits = ProviderTraits(
             origin=str(self.upstream.origin),
             translation=self._translation,
-            map_error=self._map_error,
+            map_error=map_error,
             chat_upstream=self._speaks_chat,
             streams=self._streams,
             assembles=made_by_model,
@@ -260,10 +265,12 @@ class ProviderAttempt:
 
 
 def _map_error(
-    map_error: MapError, provider: ProviderUpstream, number: int, status: int, body: bytes
+    map_error: MapError | None, provider: ProviderUpstream, number: int, status: int, body: bytes
 ) -> MappedError | None:
-    """Call a plugin's hook, and keep that it finds the credential rejected."""
-    mapped = map_error(status, body)
-    if mapped is not None and mapped.status == UNAUTHORIZED:
+    """Call a plugin's hook, and keep what the body shows: a rejected credential, an upstream out of reach."""
+    mapped = map_error(status, body) if map_error is not None else None
+    if mapped is None and status in _IN_BETWEEN:
+        provider.note_error_body(number, status, body)
+    elif mapped is not None and mapped.status == UNAUTHORIZED:
         provider.note_rejection(number, f": {mapped.message}")
     return mapped

@@ -8,8 +8,10 @@ from __future__ import annotations
 from clawgate import errors
 from clawgate.providers.availability import unreachable
 from clawgate.providers.provider import Provider
+from clawgate.relay.response.redact import masked_error
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.translate.errors import parse_error
 
 _VERSION = b"anthropic-version: "
 _OUR_VERSION = _VERSION + b"2023-06-01\r\n"
@@ -67,6 +69,18 @@ class ProviderUpstream:
             self.note(request, error.with_message(error.message))  # without its traceback
         elif isinstance(error, _CONNECTED):
             self._note_connected(request)
+
+    def note_error_body(self, request: int, status: int, body: bytes) -> None:
+        """Keep the error of a clawgate in between, such as our own bridge, whose upstream is out of reach."""
+        found = parse_error(body, status)
+        error: errors.GatewayError
+        if found.code == errors.UpstreamUnreachable.code:
+            error = errors.UpstreamUnreachable(found.message)
+        elif found.code == errors.UpstreamTimedOut.code and "limit 'connect'" in found.message:
+            error = errors.UpstreamTimedOut(found.message, limit="connect", seconds=0)
+        else:
+            return
+        self.note(request, masked_error(error, self.upstream.secrets))
 
     def _note_connected(self, request: int) -> None:
         """The upstream can be reached; whether it takes the credential is as it was."""
