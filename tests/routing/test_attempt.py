@@ -207,9 +207,11 @@ def test_tokens_are_counted_here_where_the_provider_has_no_such_path() -> None:
     ("status", "estimated"), [(404, True), (405, True), (501, True), (403, False), (200, False)]
 )
 def test_a_server_without_the_path_is_estimated_for(status: int, estimated: bool) -> None:
-    found = attempt(make_provider("a", ANTHROPIC), COUNT)
+    found = attempt(make_provider("a", ANTHROPIC), COUNT, hooks=Hooks(judge=lambda status, body: None))
     assert not found.passthrough and found.response is None and found.request
-    assert isinstance(writer(found, answer(status)), BufferedWriter) is estimated
+    assert writer(found, answer(status)).defers_status is (status == 403)
+    assert found.counts_instead(status) is estimated and not found.counts_instead(status)
+    assert (found.offload is not None) is estimated
 
 
 def test_nothing_is_estimated_for_anthropic_itself() -> None:

@@ -535,6 +535,15 @@ async def test_a_fallback_after_a_change_does_not_bring_the_old_credential_back(
             )
 
 
+def test_tokens_that_the_provider_cannot_count_are_estimated_in_a_thread_before_a_fallback_is_used() -> None:
+    router = make_router(make_provider("a", ANTHROPIC), make_provider("b"), primary="a/m", fallbacks=("b/m",))
+    plan = router.route(head_of(b"/v1/messages/count_tokens"), question(""))
+    first = plan.first_attempt()
+    assert plan.next_attempt(status=404) is first and first.offload is not None
+    first.complete(first.offload())
+    assert first.response is not None and b"x-clawgate-estimated" in first.response.lines
+
+
 def test_final_leaves_other_errors_as_they_are() -> None:
     """Where nothing else was tried there is nothing to add."""
     plan = make_router(make_provider("a")).route(HEAD, question("a/m"))

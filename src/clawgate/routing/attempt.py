@@ -16,11 +16,11 @@ from clawgate.errors import GatewayError, UpstreamMalformed
 from clawgate.plugins.api import MappedError
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
-from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.error_mapping import UNAUTHORIZED, MapError
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.served_model import ServedModelFilter
-from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
+from clawgate.relay.response.writer import ProviderTraits, make_provider_writer, make_relay_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.request_changes import translation_to
@@ -181,6 +181,17 @@ class ProviderAttempt:
         body, _ = self._target.same_dialect.change(COUNT_TOKENS, self._counted or b"")
         return b'{"input_tokens":%d}' % estimate_tokens(body)
 
+    def _lacks_count(self, status: int) -> bool:
+        """Whether an upstream that was to count responds so because it cannot."""
+        return self._counted is not None and not self._counts_here and status in _NOT_THERE
+
+    def counts_instead(self, status: int | None) -> bool:
+        """Whether this attempt, which ended with ``status``, becomes an estimate: it has an ``offload`` again."""
+        if status is None or not self._lacks_count(status):
+            return False
+        self._counts_here, self.offload = True, self._count
+        return True
+
     def _estimate(self, body: bytes) -> MadeResponse:
         return MadeResponse(_OK, self.attribution_headers + _JSON + _ESTIMATED, body)
 
@@ -245,9 +256,8 @@ class ProviderAttempt:
             credential_advice=self.upstream.credential_advice,
             dialect=self._client,
         )
-        if self._counted is not None and head.status in _NOT_THERE:
-            origin, estimated = str(self.upstream.origin), self._estimate(self._count())
-            return BufferedWriter(head, options, lambda _: estimated, origin=origin, maps_status=True)
+        if self._lacks_count(head.status):
+            return make_relay_writer(head, options, origin=str(self.upstream.origin))
         map_error = self._map_error
         if map_error is None and head.status in _IN_BETWEEN:
             map_error = partial(_map_error, None, self._provider, self._number)

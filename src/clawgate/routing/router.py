@@ -170,9 +170,15 @@ class FallbackChain:
     def next_attempt(
         self, *, status: int | None = None, error: errors.GatewayError | None = None
     ) -> ProviderAttempt | None:
-        """Return the next attempt, if the operator configured one and this kind of failure allows it."""
-        if error is not None and self._attempt is not None:
-            self._attempt.on_error(error)
+        """Return the next attempt, if the operator configured one and this kind of failure allows it.
+
+        Tokens that the provider cannot count are estimated by the same attempt.
+        """
+        attempt = self._attempt
+        if error is not None and attempt is not None:
+            attempt.on_error(error)
+        if attempt is not None and attempt.counts_instead(status):
+            return attempt
         if self._next == len(self._targets) or (reason := should_fall_back(status, error)) is None:
             return None
         self._note(self._targets[self._next - 1], error.message if error is not None else reason, reason)
