@@ -13,6 +13,7 @@ from clawgate.policy.cross_origin import LOOPBACK_NAMES
 from clawgate.processes.instance.run_records import ConfigReport, read_report
 from tests.peers import faults
 from tests.peers.upstream import FakeUpstream
+from tests.private_file import write_private
 from tests.routing.gateway_server import (
     CLIENT_TOKEN,
     KEY,
@@ -228,8 +229,7 @@ async def test_a_variable_that_is_gone_revokes_its_token(
 ) -> None:
     """In ``.env`` of the state folder and in the file of --env-file; also if that cannot be read any more."""
     variables = tmp_path / name
-    variables.touch(0o600)
-    variables.write_text(f"SOME_TOKEN={OTHER_TOKEN}\n")
+    write_private(variables, f"SOME_TOKEN={OTHER_TOKEN}\n")
     env_file = None if name == ".env" else str(variables)
     config = config_of({"x": provider(NOWHERE)}, gateway=auth(token="${SOME_TOKEN}"))
 
@@ -237,7 +237,7 @@ async def test_a_variable_that_is_gone_revokes_its_token(
         if content is None:
             variables.unlink()
         else:
-            variables.write_bytes(content)
+            write_private(variables, content)
 
     async def status(stand: GatewayStand) -> int:
         return (await stand.ask(None, token=OTHER_TOKEN, target="/v1/models")).status
@@ -251,6 +251,25 @@ async def test_a_variable_that_is_gone_revokes_its_token(
         change(f"SOME_TOKEN={OTHER_TOKEN}\n".encode())
         look(stand)
         assert await status(stand) == 200
+
+
+@pytest.mark.parametrize("name", [".env", "named.env"])
+async def test_variables_that_others_can_read_admit_no_caller_until_they_cannot(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a tokens file: its mode is a change, and is logged."""
+    variables = write_private(tmp_path / name, f"SOME_TOKEN={OTHER_TOKEN}\n")
+    config = config_of({"x": provider(NOWHERE)}, gateway=auth(token="${SOME_TOKEN}"))
+    env_file = None if name == ".env" else str(variables)
+    async with serving_gateway(tmp_path, config, env_file=env_file) as stand:
+        for mode, status in ((0o644, 503), (0o600, 200)):
+            variables.chmod(mode)
+            look(stand)
+            response = await stand.ask(None, token=OTHER_TOKEN, target="/v1/models")
+            assert response.status == status
+    assert (
+        f"{variables}: other users have access to it (mode 0644); run: chmod 600 {variables}" in caplog.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -373,7 +392,7 @@ async def test_a_variable_that_is_set_later_counts_without_a_restart(tmp_path: P
         config = config_of({"x": provider(upstream.url) | {"apiKey": "${LATER_KEY}"}})
         async with serving_gateway(tmp_path, config) as stand:
             assert (await stand.ask(question("x/m"))).status == 503
-            (tmp_path / ".env").write_text(f"LATER_KEY={KEY}\n")
+            write_private(tmp_path / ".env", f"LATER_KEY={KEY}\n")
             for _, chore in stand.role.periodic_tasks:
                 chore()
             assert (await stand.ask(question("x/m"))).status == 200

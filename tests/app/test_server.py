@@ -18,6 +18,7 @@ from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, PATIENCE, serving
 from tests.peers import faults
 from tests.peers.throwaway_ca import make_throwaway
 from tests.peers.upstream import FakeUpstream
+from tests.private_file import write_private
 from tests.settings.canary import KEY, TOKEN
 
 
@@ -254,13 +255,23 @@ async def test_the_server_serves_tls(tmp_path: Path) -> None:
         assert len(upstream.requests) == 2
 
 
+def test_a_key_that_others_can_read_is_rejected_at_start(tmp_path: Path) -> None:
+    make_throwaway(tmp_path)
+    file = tmp_path / "server.pem"
+    file.chmod(0o640)
+    with pytest.raises(SettingsInvalid) as caught:
+        server(tlsCertificate=str(file), tlsKey=str(file))
+    message = f"tlsKey ({file}): other users have access to it (mode 0640); run: chmod 600 {file}"
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize("which", ["missing", "empty", "no key", "another's key"])
 def test_an_unusable_certificate_is_rejected_at_start(which: str, tmp_path: Path) -> None:
     make_throwaway(tmp_path)
     certificate = tmp_path / "server.pem"
     end = b"-----END CERTIFICATE-----\n"
     chain, key = certificate.read_bytes().split(end)
-    (tmp_path / "chain.pem").write_bytes(chain + end)
+    write_private(tmp_path / "chain.pem", chain + end)
     (tmp_path / "empty.pem").write_bytes(b"")
     (tmp_path / "other").mkdir()
     make_throwaway(tmp_path / "other")

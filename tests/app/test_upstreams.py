@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.peers import faults
 from tests.peers.script import Close, Send
+from tests.peers.throwaway_ca import make_throwaway
 from tests.peers.upstream import FakeUpstream
 from tests.relay.upstream.test_tunnel import TinyProxy
 
@@ -221,3 +223,16 @@ def test_plain_http_has_no_tls_and_https_never_goes_without() -> None:
     assert upstream("http://h/v1").pool._endpoint.tls is None
     context = upstream("https://h/v1").pool._endpoint.tls
     assert context is not None and context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+
+
+@pytest.mark.parametrize("holder", ["key", "certificate"])
+def test_a_client_key_that_others_can_read_is_rejected(holder: str, tmp_path: Path) -> None:
+    """Also if it is in the file of the certificate."""
+    make_throwaway(tmp_path)
+    file = tmp_path / "server.pem"
+    files: dict[str, Any] = {"certificate": str(file), "key": str(file) if holder == "key" else None}
+    upstream("https://h/v1", **files)
+    file.chmod(0o644)
+    says = f"its request.tls: {file}: other users have access to it (mode 0644); run: chmod 600 {file}"
+    with pytest.raises(ValueError, match=re.escape(says)):
+        upstream("https://h/v1", **files)

@@ -16,6 +16,7 @@ from clawgate.app.doctor.checks import Fix, FixableDiagnostic
 from clawgate.cli import doctor
 from clawgate.settings.diagnostic import Severity
 from tests.cli.gateway_home import TOKEN, Home
+from tests.private_file import write_private
 
 
 @pytest.fixture
@@ -69,6 +70,16 @@ def test_fix_repairs_modes_and_removes_leftovers(home: Home) -> None:
     assert done.returncode == 0 and found["ok"] and len(found["done"]) == 4, done.stdout + done.stderr
     assert not left.exists() and stat.S_IMODE(config.stat().st_mode) == 0o600
     assert stat.S_IMODE(left.parent.stat().st_mode) == 0o700
+
+
+def test_variables_that_others_can_read_are_one_error_that_it_fixes(home: Home) -> None:
+    home.configure(auth={"token": "${SOME_TOKEN}"})
+    variables = write_private(home.state / ".env", f"SOME_TOKEN={TOKEN}\n", 0o644)
+    found = json.loads(home.run("doctor", "--json").stdout)["findings"]
+    (one,) = [finding for finding in found if finding["where"] == str(variables)]
+    assert (one["severity"], one["fix"], one["canFix"]) == ("error", f"chmod 600 {variables}", True)
+    assert home.run("doctor", "--fix", "--yes").returncode == 0
+    assert stat.S_IMODE(variables.stat().st_mode) == 0o600
 
 
 def test_no_secret_is_in_what_it_says(home: Home) -> None:

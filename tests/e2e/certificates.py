@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.private_file import write_private
+
 _PEM = serialization.Encoding.PEM
 
 
@@ -79,8 +81,7 @@ class Authority:
         )
         secret = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         file = self._folder / f"{names[0]}-{certificate.serial_number:x}.pem"
-        file.write_bytes(certificate.public_bytes(_PEM) + secret)
-        return Issued(file)
+        return Issued(write_private(file, certificate.public_bytes(_PEM) + secret))
 
 
 def server_side(issued: Issued, *, demands: Authority | None = None) -> ssl.SSLContext:

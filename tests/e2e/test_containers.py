@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.processes import environment, role_command, started
 from tests.e2e.stand import CLIENT_TOKEN
+from tests.private_file import write_private
 
 UNSHARE = shutil.which("unshare") or ""
 
@@ -84,15 +85,18 @@ def test_a_config_file_that_is_a_mount_is_kept_and_every_writer_says_what_to_mou
 
 
 @pytest.mark.parametrize(("mode", "read_only"), [(0o444, True), (0o440, True), (0o444, False), (0o464, True)])
-def test_a_tokens_file_that_is_a_mounted_secret_is_used_and_warned_about(
-    mode: int, read_only: bool, tmp_path: Path
+@pytest.mark.parametrize("name", ["tokens", "my.env", ".env"])
+def test_a_mounted_secret_is_used_and_warned_about(
+    name: str, mode: int, read_only: bool, tmp_path: Path
 ) -> None:
+    """A tokens file, the file of --env-file, and the one of the state folder."""
     secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    tokens = secrets / "tokens"
-    tokens.write_text(f"alice:{CLIENT_TOKEN}\n")
-    tokens.chmod(mode)
-    command, variables = role_command("server", "http://127.0.0.1:9", "--proxy-tokens-file", str(tokens))
+    secrets.mkdir(0o700)
+    content = f"alice:{CLIENT_TOKEN}\n" if name == "tokens" else f"OPENAI_PROXY_TOKEN={CLIENT_TOKEN}\n"
+    file = write_private(secrets / name, content, mode)
+    flag = {"tokens": "--proxy-tokens-file", "my.env": "--env-file"}.get(name)
+    command, variables = role_command("server", "http://127.0.0.1:9", *([flag, str(file)] if flag else ()))
+    variables |= {"OPENCLAW_STATE_DIR": str(secrets)}
     variables.pop("OPENAI_PROXY_TOKEN")
     mounts = f"mount --bind {secrets} {secrets}" + (
         f" && mount -o remount,ro,bind {secrets}" if read_only else ""
@@ -103,11 +107,11 @@ def test_a_tokens_file_that_is_a_mounted_secret_is_used_and_warned_about(
     ) as process:
         if not passes:
             assert process.wait() == 2
-            assert f"chmod 600 {tokens}" in process.err
+            assert f"chmod 600 {file}" in process.err
             return
         process.send()
         assert process.wait() == 0
-        warning = f"{tokens}: other users can read it (mode {mode:04o}); its mount is read-only"
+        warning = f"{file}: other users can read it (mode {mode:04o}); its mount is read-only"
         assert warning in process.err + process.out and CLIENT_TOKEN not in process.err + process.out
 
 

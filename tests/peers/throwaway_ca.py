@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.private_file import write_private
+
 
 @dataclass(frozen=True)
 class Throwaway:
@@ -77,7 +79,7 @@ def make_throwaway(folder: Path) -> Throwaway:
     )
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "server.pem").write_bytes(certificate.public_bytes(pem) + secret)
+    write_private(folder / "server.pem", certificate.public_bytes(pem) + secret)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(folder / "server.pem")
     client = ssl.create_default_context(cadata=ca.public_bytes(pem).decode())

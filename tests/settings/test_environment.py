@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from clawgate.settings.environment import (
     named_environment,
 )
 from clawgate.settings.problems import SettingsInvalid
+from tests.private_file import write_private
 from tests.settings.canary import CANARY
 
 SOURCES = Path(__file__).parents[2] / "src" / "clawgate"
@@ -31,15 +33,9 @@ def process(state: Path, **variables: str) -> dict[str, str]:
     return {"OPENCLAW_STATE_DIR": str(state), **variables}
 
 
-def write(path: Path, text: str, mode: int = 0o600) -> Path:
-    path.write_text(text)
-    path.chmod(mode)
-    return path
-
-
 def test_the_first_source_that_has_a_value_counts_and_is_named(state: Path, tmp_path: Path) -> None:
-    named = write(tmp_path / "my.env", "A=named\nB=named\n")
-    own = write(state / ".env", "A=state\nB=state\nC=state\n")
+    named = write_private(tmp_path / "my.env", "A=named\nB=named\n")
+    own = write_private(state / ".env", "A=state\nB=state\nC=state\n")
     config = {"env": {"vars": {"A": "file", "B": "file", "C": "file", "D": "file"}}}
     found, problems = full_environment(named_environment(process(state, A="process"), str(named)), config)
     assert problems == [] and [found[name] for name in "ABCD"] == ["process", "named", "state", "file"]
@@ -61,7 +57,7 @@ def test_the_working_folder_sets_no_variable(
 ) -> None:
     working = tmp_path / "checkout"
     working.mkdir()
-    write(working / ".env", f"{name}={CANARY}\n")
+    write_private(working / ".env", f"{name}={CANARY}\n")
     monkeypatch.chdir(working)
     found, problems = full_environment(named_environment(process(state), None), {})
     assert problems == [] and CANARY not in found.values() and found.files == ()
@@ -83,18 +79,18 @@ def test_a_file_of_the_working_folder_is_noted_unless_it_was_read(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ignored_env_file(tmp_path, Environment({})) is None
-    write(tmp_path / ".env", f"A={CANARY}\n")
+    write_private(tmp_path / ".env", f"A={CANARY}\n")
     note = ignored_env_file(tmp_path, Environment({}))
     assert note is not None and "--env-file .env" in str(note) and str(tmp_path / ".env") in str(note)
     assert CANARY not in str(note)
     monkeypatch.chdir(tmp_path)
     assert ignored_env_file(tmp_path, named_environment({}, ".env")) is None
-    write(state / ".env", "A=1\n")
+    write_private(state / ".env", "A=1\n")
     assert ignored_env_file(state, full_environment(process(state), {})[0]) is None
 
 
 def test_an_empty_variable_hides_no_other(state: Path) -> None:
-    write(state / ".env", "A=state\n")
+    write_private(state / ".env", "A=state\n")
     assert full_environment(process(state, A=""), {})[0]["A"] == "state"
 
 
@@ -113,30 +109,50 @@ def test_a_file_that_cannot_be_read_is_a_problem_with_its_name(
         if content is None:
             path.mkdir()
         else:
-            path.write_bytes(content)
+            write_private(path, content)
     (problem,) = full_environment(process(state), {})[1]
     assert problem.location == str(state / ".env") and "cannot be read" in problem.message
     with pytest.raises(SettingsInvalid, match=r"my\.env: it cannot be read"):
         named_environment({}, str(tmp_path / "my.env"))
 
 
-@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_a_state_file_that_others_can_change_is_not_used(state: Path, mode: int) -> None:
-    path = write(state / ".env", f"A={CANARY}\n", mode)
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o644, 0o666])
+def test_a_file_that_others_have_access_to_is_not_used(state: Path, tmp_path: Path, mode: int) -> None:
+    path = write_private(state / ".env", f"A={CANARY}\n", mode)
     found, (problem,) = full_environment(process(state), {})
     assert "A" not in found and found.files == ()
-    assert problem.location == str(path) and f"chmod 600 {path}" in problem.fix and CANARY not in str(problem)
+    named = write_private(tmp_path / "my.env", f"A={CANARY}\n", mode)
+    with pytest.raises(SettingsInvalid) as caught:
+        named_environment({}, str(named))
+    says = f"other users have access to it (mode {mode:04o}); run: chmod 600"
+    assert (str(problem), str(caught.value)) == (f"{path}: {says} {path}", f"{named}: {says} {named}")
 
 
-def test_a_state_file_that_others_can_only_read_is_used(state: Path) -> None:
-    """doctor reports it; README's first line makes one where umask is 022."""
-    write(state / ".env", "A=state\n", 0o644)
+@pytest.mark.parametrize("mode", [0o444, 0o440])
+def test_a_file_that_is_a_mounted_secret_is_used(
+    state: Path, tmp_path: Path, mode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_private(state / ".env", "A=state\n", mode)
+    named = write_private(tmp_path / "my.env", "B=named\n", mode)
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    found, problems = full_environment(named_environment(process(state), str(named)), {})
+    assert (found["A"], found["B"], problems) == ("state", "named", [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_mounted_state_file_of_another_user_is_used_where_the_group_is_ours(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a volume that Kubernetes mounts with fsGroup."""
+    os.chown(write_private(state / ".env", "A=state\n", 0o440), 4711, os.getegid())
+    assert "A" not in full_environment(process(state), {})[0]
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
     assert full_environment(process(state), {})[0]["A"] == "state"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
 def test_a_state_file_of_another_user_is_used_only_in_a_folder_of_that_user(state: Path) -> None:
-    path = write(state / ".env", "A=state\n")
+    path = write_private(state / ".env", "A=state\n")
     os.chown(path, 4711, -1)
     found, (problem,) = full_environment(process(state), {})
     assert "A" not in found and "uid 4711" in problem.message

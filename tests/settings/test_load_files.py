@@ -13,6 +13,7 @@ from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.loader import SettingsSources, load, read_sources
+from tests.private_file import write_private
 from tests.settings.canary import CANARY, TOKEN
 
 ENTRY = "proxy-bridge"
@@ -220,8 +221,8 @@ def test_a_reference_that_cannot_be_followed_is_a_problem(tmp_path: Path, value:
 
 
 def test_the_env_file_that_is_named_is_read(tmp_path: Path) -> None:
-    (tmp_path / "my.env").write_text(
-        "PROXY_BRIDGE_TOKEN='a ${HOME}'\nexport PROXY_BRIDGE_PORT=5 # c\nEMPTY\n"
+    write_private(
+        tmp_path / "my.env", "PROXY_BRIDGE_TOKEN='a ${HOME}'\nexport PROXY_BRIDGE_PORT=5 # c\nEMPTY\n"
     )
     found = read_sources(entry=ENTRY, config=None, env_file="my.env").environment
     assert (found["PROXY_BRIDGE_TOKEN"], found["PROXY_BRIDGE_PORT"]) == ("a ${HOME}", "5")
@@ -229,7 +230,7 @@ def test_the_env_file_that_is_named_is_read(tmp_path: Path) -> None:
 
 
 def test_references_in_the_block_are_looked_up_in_the_env_file_too(tmp_path: Path) -> None:
-    (tmp_path / "my.env").write_text(f"TEAM_TOKEN={TOKEN}\n")
+    write_private(tmp_path / "my.env", f"TEAM_TOKEN={TOKEN}\n")
     sources = read(
         tmp_path, wrapped('{remoteUrl: "http://h", proxyToken: "${TEAM_TOKEN}"}'), env_file="my.env"
     )
@@ -239,7 +240,7 @@ def test_references_in_the_block_are_looked_up_in_the_env_file_too(tmp_path: Pat
 def test_a_role_has_the_variables_that_the_gateway_has(tmp_path: Path) -> None:
     """What the file refers to means the same to `bridge run` and to the plugin of the gateway."""
     (tmp_path / ".openclaw").mkdir(0o700)
-    (tmp_path / ".openclaw" / ".env").write_text(f"TEAM_TOKEN={TOKEN}\n")
+    write_private(tmp_path / ".openclaw" / ".env", f"TEAM_TOKEN={TOKEN}\n")
     block = wrapped('{remoteUrl: "${SITE}", proxyToken: "${TEAM_TOKEN}"}')
     text = block.replace("{", '{env: {vars: {SITE: "http://h"}}, ', 1)
     found = load(BridgeSettings, {}, read(tmp_path, text))

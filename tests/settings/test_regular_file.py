@@ -6,12 +6,21 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from clawgate.settings.diagnostic import Severity
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.regular_file import MAX_BYTES, access_warnings, foreign_writer, read_regular
+from clawgate.settings.regular_file import (
+    MAX_BYTES,
+    access_warnings,
+    exposure,
+    foreign_writer,
+    is_mounted_secret,
+    read_regular,
+)
+from tests.private_file import write_private
 
 
 def refused(path: Path) -> str:
@@ -114,9 +123,50 @@ def test_a_name_that_is_too_long() -> None:
     assert "too long" in refused(Path("a" * 5000))
 
 
-def owned_by(path: Path, uid: int, mode: int) -> os.stat_result:
+def owned_by(path: Path, uid: int, mode: int, gid: int = 0) -> os.stat_result:
     status = path.stat()
-    return os.stat_result((status.st_mode & ~0o7777 | mode, 0, 0, 1, uid, 0, 0, 0, 0, 0))
+    return os.stat_result((status.st_mode & ~0o7777 | mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
+def test_a_file_for_its_owner_alone_is_not_exposed(tmp_path: Path, mode: int) -> None:
+    path = write_private(tmp_path / "tokens", "x", mode)
+    assert exposure(path, path.stat()) is None
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777])
+def test_a_file_that_others_may_touch_is_exposed(tmp_path: Path, mode: int) -> None:
+    path = write_private(tmp_path / "my tokens", "x", mode)
+    problem = f"{path}: other users have access to it (mode {mode:04o}); run: chmod 600 '{path}'"
+    assert str(exposure(path, path.stat())) == problem
+    assert f"chown {os.geteuid()} '{path}' && chmod 600" in str(exposure(path, owned_by(path, 4711, mode)))
+
+
+@pytest.mark.parametrize(
+    ("uid", "gid", "mode", "read_only", "passes"),
+    [
+        (0, 0, 0o444, True, True), (0, 4711, 0o440, True, True), (0, 4711, 0o644, True, True),
+        (os.geteuid(), 4711, 0o444, True, True), (4711, os.getegid(), 0o440, True, True),
+        (4711, 4711, 0o444, True, False), (4711, 4711, 0o440, True, False), (0, 0, 0o464, True, False),
+        (0, 0, 0o666, True, False), (4711, os.getegid(), 0o460, True, False),
+        (0, 0, 0o444, False, False), (0, os.getegid(), 0o440, False, False), (os.geteuid(), 0, 0o644, False, False),
+    ],
+)  # fmt: skip
+def test_others_may_read_a_mounted_secret_and_nothing_else(
+    tmp_path: Path,
+    uid: int,
+    gid: int,
+    mode: int,
+    read_only: bool,
+    passes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Docker and Kubernetes mount them, with and without fsGroup."""
+    flags = os.ST_RDONLY if read_only else 0
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=flags))
+    status = owned_by(tmp_path, uid, mode, gid)
+    assert is_mounted_secret(tmp_path, status) is passes
+    assert (exposure(tmp_path, status) is None) is passes
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o400, 0o755])

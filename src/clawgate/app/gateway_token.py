@@ -27,7 +27,7 @@ _BYTES = 32
 _OTHERS = 0o077
 _PRIVATE = 0o600
 _SET_ONE = (
-    "set OPENCLAW_GATEWAY_TOKEN, in the gateway's environment or in the .env file of the state folder; "
+    "set OPENCLAW_GATEWAY_TOKEN, in the gateway's environment or in the .env file of the state folder (mode 0600); "
     "to make one: clawgate server new-token"
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 from clawgate.app.factory import RelayDescription, build_relay_role, new_via_value
 from clawgate.app.log_setup import tee_observers, write_line
 from clawgate.app.role import RelayRole
-from clawgate.app.upstreams import why_unusable
+from clawgate.app.upstreams import check_key_file, why_unusable
 from clawgate.policy.authentication import LockoutRule, TokenStore
 from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
 from clawgate.policy.rate_limit import RateLimiter, RateRule
@@ -47,7 +47,7 @@ def build_server(
     source = TokenSource(settings)
     add_secrets(source.tokens.values())
     for warning in access_warnings(
-        secret_files=[Path(name) for name in [settings.proxy_tokens_file] if name]
+        secret_files=[Path(name) for name in (settings.proxy_tokens_file, settings.tls_key) if name]
     ):
         logger.warning("%s", warning)
     _check_certificate(settings)
@@ -95,10 +95,11 @@ def _description(settings: ServerSettings, source: TokenSource, observer: Observ
 
 
 def _check_certificate(settings: ServerSettings) -> None:
-    files = settings.tls_certificate, settings.tls_key
-    if files[0] is not None:
+    files = certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is not None and key is not None:
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files[0], files[1])
+            check_key_file(key, ("tlsKey",))
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
         except OSError as error:
             raise SettingsInvalid.at("tlsCertificate, tlsKey", why_unusable(error, *files)) from error
 

@@ -7,6 +7,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
 from clawgate.policy.local_hosts import WILDCARDS, is_loopback
@@ -17,7 +18,9 @@ from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.pool import PoolLimits
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.regular_file import exposure
 from clawgate.settings.roles.relay import RelaySettings
 from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
 
@@ -132,10 +135,20 @@ def why_unusable(error: OSError, *files: str | None) -> str:
     return f"cannot be used: {error}"
 
 
+def check_key_file(file: str, key: KeyPath = ()) -> None:
+    """Raises OSError, or `SettingsInvalid` for a TLS key that others have access to."""
+    path = Path(file)
+    if (problem := exposure(path, path.stat(), key)) is not None:
+        raise SettingsInvalid([problem])
+
+
 def _provider_tls(provider: Provider) -> ssl.SSLContext:
     """Raises ValueError with what is wrong with the files."""
     ca = provider.ca
     try:
+        holder = provider.key or provider.certificate  # which holds the key too, if there is no file of it
+        if holder is not None and _PEM not in holder:
+            check_key_file(holder)
         with _as_file(provider.certificate) as certificate, _as_file(provider.key) as key:
             context = tls_context(
                 ca_file=ca if ca is not None and _PEM not in ca else None,
@@ -146,6 +159,8 @@ def _provider_tls(provider: Provider) -> ssl.SSLContext:
     except OSError as error:
         files = [file for file in (ca, provider.certificate, provider.key) if file and _PEM not in file]
         raise ValueError(f"its request.tls: {why_unusable(error, *files)}") from error
+    except SettingsInvalid as error:
+        raise ValueError(f"its request.tls: {error}") from error
     if provider.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

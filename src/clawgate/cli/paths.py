@@ -93,7 +93,7 @@ config_option = click.option(
 env_file_option = click.option(
     "--env-file",
     metavar="FILE",
-    help="File with environment variables. A .env of this folder is read only if named here.",
+    help="File with environment variables (mode 0600). A .env of this folder is read only if named here.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _state_option = click.option(

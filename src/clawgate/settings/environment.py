@@ -7,6 +7,7 @@ author, who may be anyone, would set variables of the gateway and of the childre
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,13 @@ from pathlib import Path
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import INCLUDE, SettingsInvalid, include_problem
-from clawgate.settings.regular_file import closing_command, foreign_writer, read_regular
+from clawgate.settings.regular_file import (
+    closing_command,
+    exposure,
+    foreign_writer,
+    is_mounted_secret,
+    read_regular,
+)
 
 ENV_FILE = ".env"
 
@@ -62,13 +69,13 @@ class Environment(Mapping[str, str]):
 def named_environment(process: Mapping[str, str], env_file: str | None) -> Environment:
     """Return the variables of the process with those of the file that --env-file names.
 
-    Raises `SettingsInvalid` for a file that is missing or cannot be read.
+    Raises `SettingsInvalid` for a file that is missing, that cannot be read, or that others have access to.
     """
     environment = Environment(process)
     if env_file is None:
         return environment
     path = Path(env_file)
-    found = read_regular(path)
+    found = _read(path)
     if found is None:
         fix = "create it or leave the flag out"
         raise SettingsInvalid.at(f"--env-file {path}", "there is no such file", fix)
@@ -103,18 +110,26 @@ def ignored_env_file(folder: Path, environment: Environment) -> Diagnostic | Non
 
 
 def _state_variables(path: Path) -> dict[str, str] | None:
-    """The variables of the state folder's file; raises `SettingsInvalid` for one that another user can change.
+    """The variables of the state folder's file; raises `SettingsInvalid` for one of another user.
 
     Its owner may be the folder's, who could replace it anyhow.
     """
-    found = read_regular(path)
+    found = _read(path)
     if found is None:
         return None
     data, status = found
-    if reason := foreign_writer(status, trusted=(path.parent.stat().st_uid,)):
+    reason = foreign_writer(status, trusted=(path.parent.stat().st_uid,))
+    if reason is not None and not is_mounted_secret(path, status):
         fix = f"its variables reach every child that is started; run: {closing_command(path, status)}"
         raise SettingsInvalid.at(path, reason, fix)
     return _parsed(path, data)
+
+
+def _read(path: Path) -> tuple[bytes, os.stat_result] | None:
+    found = read_regular(path)
+    if found is not None and (problem := exposure(path, found[1])) is not None:
+        raise SettingsInvalid([problem])
+    return found
 
 
 def _parsed(path: Path, data: bytes) -> dict[str, str]:

@@ -1,17 +1,20 @@
-"""Reads a regular file of bounded size, and reports who besides its owner can read or change a file.
+"""Reads a regular file of bounded size, and decides who besides its owner may read or change a file.
 
-Must not wait: a pipe in the place of a file is refused, not read. Messages hold no content.
+Must not wait: a pipe in the place of a file is refused, not read. Messages hold no content. Each file that holds
+credentials (tokens, variables, TLS keys) is held against `exposure`; there is no second rule.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Collection
 from pathlib import Path
 
 from clawgate.settings.diagnostic import Diagnostic, Severity
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.problems import SettingsInvalid
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -22,6 +25,7 @@ ROOT = 0
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def read_regular(path: Path) -> tuple[bytes, os.stat_result] | None:
@@ -67,13 +71,26 @@ def foreign_writer(status: os.stat_result, trusted: Collection[int] = ()) -> str
     return None
 
 
+def exposure(path: Path, status: os.stat_result, key: KeyPath = ()) -> Diagnostic | None:
+    """Return why a file that holds credentials must not be used, None if only its owner has access to it.
+
+    ``key`` is the setting that names the file. A mounted secret passes, and `access_warnings` warns about it.
+    """
+    if not status.st_mode & _OTHERS or is_mounted_secret(path, status):
+        return None
+    message = f"other users have access to it (mode {stat.S_IMODE(status.st_mode):04o})"
+    return Diagnostic(key, message, fix=f"run: {closing_command(path, status)}", location=str(path))
+
+
 def is_mounted_secret(path: Path, status: os.stat_result) -> bool:
     """Whether others can at most read a file and its mode cannot be changed: a secret of Docker or Kubernetes.
 
-    Those have mode 0444 or 0440, with root as owner, on a file system that is mounted read-only.
+    Those have mode 0444 or 0440, with root as owner, on a file system that is mounted read-only; by
+    Kubernetes's ``fsGroup``, the group is the program's and the owner may be another.
     """
-    is_root_s = status.st_uid in (os.geteuid(), ROOT) and not status.st_mode & _OTHERS_MAY_WRITE
-    return is_root_s and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    is_for_us = status.st_uid in (os.geteuid(), ROOT) or status.st_gid in (os.getegid(), *os.getgroups())
+    may_be_read_only = is_for_us and not status.st_mode & _OTHERS_MAY_WRITE
+    return may_be_read_only and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def access_warnings(*paths: Path, secret_files: Collection[Path] = ()) -> list[Diagnostic]:
@@ -100,5 +117,6 @@ def access_warnings(*paths: Path, secret_files: Collection[Path] = ()) -> list[D
 
 def closing_command(path: Path, status: os.stat_result) -> str:
     """Return the command that leaves a file or folder to this process's user alone."""
-    own = f"chown {os.geteuid()} {path} && " if status.st_uid != os.geteuid() else ""
-    return f"{own}chmod {'700' if stat.S_ISDIR(status.st_mode) else '600'} {path}"
+    name = shlex.quote(str(path))
+    own = f"chown {os.geteuid()} {name} && " if status.st_uid != os.geteuid() else ""
+    return f"{own}chmod {'700' if stat.S_ISDIR(status.st_mode) else '600'} {name}"

@@ -87,6 +87,11 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         Severity.ERROR,
         "mode 0711",
     ),
+    "others may read a mounted secret": (
+        {"files": file(mode=0o444, is_ours=False, is_mounted=True)},
+        Severity.WARNING,
+        "other users can read it (mode 0444)",
+    ),
     "somebody else's file": ({"files": file(is_ours=False)}, Severity.ERROR, "belongs to another user"),
     "a file of the future": (
         {"files": file(modified=NOW + timedelta(hours=1))},

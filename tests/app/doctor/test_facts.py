@@ -23,6 +23,7 @@ from clawgate.providers.provider import Provider
 from clawgate.wire.http.url import Origin
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_plugin, imports_undone
+from tests.private_file import write_private
 
 LOCAL = {
     "gateway": {"mode": "local", "port": 0, "auth": {"token": "0123456789abcdef0123456789abcdef"}},
@@ -112,8 +113,7 @@ def test_modes_of_the_config_its_backups_its_variables_and_our_folder(tmp_path: 
     (state / "openclaw.json.bak").write_text("")
     (state / "openclaw.json.bak").chmod(0o644)
     (state / "unrelated").write_text("")
-    (state / ".env").write_text("TOKEN=1")
-    (state / ".env").chmod(0o640)
+    write_private(state / ".env", "TOKEN=1", 0o640)
     found = {
         Path(file.path).name: (file.mode, file.is_folder, file.is_ours) for file in facts(tmp_path, {}).files
     }

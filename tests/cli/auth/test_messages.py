@@ -60,7 +60,7 @@ def test_what_was_done_and_what_comes_next(known: LoadedConfig, capsys: pytest.C
         "Default model available: far/opus (current default unchanged; run clawgate models set far/opus to apply)\n"
         "Note: terms apply\n"
         "Note: the config refers to the variable FAR_KEY; the gateway needs it too, in its environment "
-        f"or in {known.path.parent / '.env'}\n"
+        f"or in {known.path.parent / '.env'} (mode 0600)\n"
         f"Next: {next_command('gateway start', known.paths)}\n"
     )
 

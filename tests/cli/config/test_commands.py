@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.command import command
 from tests.cli.config.config_file import SECRET, TEXT, run
+from tests.private_file import write_private
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_the_effective_value_is_explained(file: Path, monkeypatch: pytest.Monkey
 
 def test_the_env_file_counts_for_the_roles(file: Path, tmp_path: Path) -> None:
     """And it may be named."""
-    (tmp_path / "my.env").write_text(f"PROXY_BRIDGE_URL=https://example.org\nPROXY_BRIDGE_TOKEN={SECRET}\n")
+    write_private(tmp_path / "my.env", f"PROXY_BRIDGE_URL=https://example.org\nPROXY_BRIDGE_TOKEN={SECRET}\n")
     key = "plugins.entries.proxy-bridge.config"
     found = run("explain", f"{key}.remoteUrl", "--env-file", "my.env").stdout
     assert "https://example.org" in found and "PROXY_BRIDGE_URL in my.env" in found

@@ -15,6 +15,7 @@ import pytest
 from tests.cli.gateway_home import TOKEN, Home
 from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
+from tests.private_file import write_private
 
 OTHER = "canary-another-Wm4yRb8TqLz6Hd1s"
 
@@ -75,13 +76,29 @@ def test_variables_come_from_the_file_that_is_named(home: Home) -> None:
     """And those of the process win."""
     home.configure(auth={"mode": "token", "token": "${GATE_TOKEN}"})
     assert home.gateway("run").returncode == 2
-    variables = home.folder / "own.env"
-    variables.touch(0o600)
-    variables.write_text(f"GATE_TOKEN={TOKEN}\n")
+    variables = write_private(home.folder / "own.env", f"GATE_TOKEN={TOKEN}\n")
     process = serving(home, "--env-file", str(variables))
     assert home.ask("/v1/models")[0] == 200
     code, _, err = ended(process)
     assert code == 0 and f"environment file read path={variables}" in err
+
+
+@pytest.mark.parametrize("where", [".env", "own.env"])
+def test_variables_that_others_can_read_stop_it(home: Home, where: str) -> None:
+    """Whether they are needed or not, and the commands that write the config as well."""
+    home.configure()
+    path = write_private((home.state if where == ".env" else home.folder) / where, "A=b\n", 0o640)
+    named = ["--env-file", str(path)] if where == "own.env" else []
+    done = home.gateway("run", *named)
+    assert done.returncode == 2 and home.find_instance() is None
+    says = f"{path}: other users have access to it (mode 0640); run: chmod 600 {path}"
+    assert says in done.stderr
+    if not named:
+        assert says in home.run("config", "set", "gateway.port", "5").stderr
+        for command in (("gateway", "start"), ("models", "list"), ("config", "explain", "gateway.port")):
+            done = home.run(*command)
+            assert done.returncode == 2 and says in done.stderr, command
+        assert home.gateway("stop").returncode == 0
 
 
 def test_what_another_user_can_change_is_logged_at_start(home: Home) -> None:

@@ -14,6 +14,7 @@ from clawgate.cli.gateway.service_environment import carried_variables, check_se
 from clawgate.cli.paths import Paths, find_paths
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from tests.cli.catalogs import alone
+from tests.private_file import write_private
 
 OWL = {"baseUrl": "https://owl.test/v1", "apiKey": "${OWL_KEY}", "models": [{"id": "m", "name": "m"}]}
 
@@ -48,8 +49,7 @@ def test_a_variable_that_only_the_shell_has_is_named_and_where_it_belongs(paths:
 
 def test_what_the_state_folder_or_the_config_has_is_not_lacking(paths: Paths) -> None:
     shell = write(paths, owl=OWL)
-    (paths.state / ".env").write_text("OWL_KEY=canary-key\n")
-    (paths.state / ".env").chmod(0o600)
+    write_private(paths.state / ".env", "OWL_KEY=canary-key\n")
     assert check(paths, shell | {"OWL_KEY": "canary-key"}) == ""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.gateway_home import TOKEN, Home
+from tests.private_file import write_private
 
 OTHER = "canary-other-Wm4yRb8TqLz6Hd1s"
 VARIABLE = "OPENCLAW_GATEWAY_TOKEN"
@@ -49,14 +50,11 @@ def test_another_source_is_named_beside_it(
 
 def test_an_environment_file_counts(home: Home) -> None:
     home.configure(auth={})
-    (home.state / ".env").touch(0o600)
-    (home.state / ".env").write_text(f"{VARIABLE}={OTHER}\n")
+    write_private(home.state / ".env", f"{VARIABLE}={OTHER}\n")
     done = home.gateway("token")
     assert done.stdout == f"{OTHER}\n" and f"token from {VARIABLE} in {home.state / '.env'}" in done.stderr
     (home.state / ".env").unlink()
-    named = home.folder / "own.env"
-    named.touch(0o600)
-    named.write_text(f"{VARIABLE}={OTHER}\n")
+    named = write_private(home.folder / "own.env", f"{VARIABLE}={OTHER}\n")
     assert home.gateway("token", "--env-file", str(named)).stdout == f"{OTHER}\n"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import command
+from tests.private_file import write_private
 
 TOKEN = "canary-9Kx2-Qw7Zp"
 
@@ -73,13 +74,30 @@ def test_what_cannot_be_used_is_refused_before_anything_listens(
 def test_files_of_variables_are_reported_at_start(tmp_path: Path) -> None:
     """The one that is named is read; the one of the working folder is not."""
     (tmp_path / ".env").write_text("PROXY_BRIDGE_URL=http://attacker.test\n")
-    (tmp_path / "my.env").write_text("PROXY_BRIDGE_PORT=x\n")
-    (tmp_path / "my.env").chmod(0o622)
+    write_private(tmp_path / "my.env", "PROXY_BRIDGE_PORT=x\n")
     arguments = ["bridge", "run", "--proxy-token", TOKEN]
     unread = command(*arguments, folder=tmp_path)
     assert unread.returncode == 2 and "remoteUrl: is not set" in unread.stderr
     assert f"clawgate: {tmp_path / '.env'}: it is not read" in unread.stderr
     named = command(*arguments, "--env-file", "my.env", folder=tmp_path)
     assert "clawgate: environment file read: my.env\n" in named.stderr
-    assert "my.env: other users can change it (mode 0622)" in named.stderr
     assert "bridgePort (PROXY_BRIDGE_PORT in my.env): must be" in named.stderr
+
+
+@pytest.mark.parametrize("where", ["state/.env", "my.env"])
+def test_variables_that_others_can_read_stop_it(tmp_path: Path, where: str) -> None:
+    (tmp_path / "state").mkdir(0o700)
+    path = write_private(tmp_path / where, f"PROXY_BRIDGE_TOKEN={TOKEN}\n", 0o644)
+    arguments = ["--env-file", str(path)] if where == "my.env" else []
+    found = command(
+        "bridge",
+        "run",
+        "--remote-url",
+        "http://h",
+        *arguments,
+        folder=tmp_path,
+        environment={"OPENCLAW_STATE_DIR": "state"},
+    )
+    assert found.returncode == 2 and "listening" not in found.stderr and TOKEN not in found.stderr
+    says = f"{where}: other users have access to it (mode 0644); run: chmod 600 "
+    assert says in found.stderr

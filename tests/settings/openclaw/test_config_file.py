@@ -11,6 +11,7 @@ import pytest
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.problems import SettingsInvalid
+from tests.private_file import write_private
 from tests.settings.canary import CANARY, KEY, TOKEN
 from tests.settings.refused_files import REFUSED, owl
 
@@ -181,19 +182,19 @@ def test_a_reference_with_two_dollars_is_plain_text(world: dict[str, str]) -> No
 
 
 def test_the_process_wins_then_the_state_folder_then_the_file(world: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "state" / ".env").write_text("A=state\nB=state\n")
+    write_private(tmp_path / "state" / ".env", "A=state\nB=state\n")
     file = read(world, "{env: {vars: {A: 'file', B: 'file', C: 'file'}}}", A="process")
     assert [file.environment[name] for name in "ABC"] == ["process", "state", "file"]
 
 
 def test_the_state_folder_does_bring_credentials(world: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "state" / ".env").write_text(f"OWL_API_KEY={KEY}\n")
+    write_private(tmp_path / "state" / ".env", f"OWL_API_KEY={KEY}\n")
     key = read(world, owl("apiKey: '${OWL_API_KEY}'")).config.models.providers["owl"].api_key
     assert key is not None and key.get_secret_value() == KEY
 
 
 def test_an_empty_variable_hides_no_other(world: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "state" / ".env").write_text("A=state\n")
+    write_private(tmp_path / "state" / ".env", "A=state\n")
     assert read(world, "{}", A="").environment["A"] == "state"
 
 
@@ -205,7 +206,7 @@ def test_an_env_file_that_cannot_be_read_is_a_problem_with_its_name(
     if content is None:
         path.mkdir()
     else:
-        path.write_bytes(content)
+        write_private(path, content)
     with pytest.raises(SettingsInvalid) as caught:
         read(world, "{}")
     (problem,) = caught.value.problems

@@ -51,13 +51,13 @@ def test_a_file_of_names_and_tokens(file: Path) -> None:
     assert read_tokens_file(file) == {"alice": A, "bob": B, "c": f"d:{C}"}
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
+@pytest.mark.parametrize("mode", [0o600, 0o400])
 def test_a_file_for_its_owner_alone_is_read(file: Path, mode: int) -> None:
     write(file, f"a:{A}", mode)
     assert read_tokens_file(file) == {"a": A}
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777])
+@pytest.mark.parametrize("mode", [0o640, 0o601, 0o777])
 def test_a_file_that_others_may_touch_is_refused_with_the_remedy(file: Path, mode: int) -> None:
     write(file, f"a:{A}", mode)
     message = f"other users have access to it (mode {mode:04o}); run: chmod 600 {file}"
@@ -206,10 +206,11 @@ def test_a_token_in_quotes_is_refused_by_its_line(file: Path, line: str) -> None
 @pytest.mark.parametrize(
     ("mode", "read_only", "passes"),
     [
-        (0o444, True, True), (0o440, True, True), (0o444, False, False), (0o440, False, False),
-        (0o666, True, False), (0o660, True, False), (0o464, True, False),
+        (0o440, True, True),
+        (0o440, False, False),
+        (0o464, True, False),
     ],
-)  # fmt: skip
+)
 def test_others_may_read_a_mounted_secret_and_nothing_else(
     file: Path, mode: int, read_only: bool, passes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ class FixableDiagnostic(Diagnostic):
 class FileFact:
     """A file or folder of ours, or the config file. ``mode`` as chmod(1) takes it.
 
-    ``is_private``: others must not read it either, and not only not change it.
+    ``is_private``: others must not read it either, and not only not change it. ``is_mounted``: see `is_mounted_secret`.
     """
 
     path: str
@@ -73,6 +73,7 @@ class FileFact:
     is_ours: bool
     modified: datetime
     is_private: bool = True
+    is_mounted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,10 @@ def run_checks(facts: Facts) -> list[Diagnostic]:
 
 
 def check_config_file(facts: Facts) -> Iterator[Diagnostic]:
+    repaired = {found.location for found in check_modes(facts)}
     for diagnostic in (*facts.config_problems, *facts.config_warnings):
-        yield _with_fix(diagnostic, _EDIT)
+        if diagnostic.path or diagnostic.location not in repaired:
+            yield _with_fix(diagnostic, _EDIT)
     if not facts.config_exists and not facts.config_problems:
         fix = "clawgate config set creates it, and so does doctor --fix"
         message = "there is no config file; defaults are used"
@@ -190,17 +193,23 @@ def _no_token(facts: Facts) -> Diagnostic:
 
 def check_modes(facts: Facts) -> Iterator[Diagnostic]:
     for file in facts.files:
-        if not file.is_ours:
+        is_open = file.mode & (_OTHERS if file.is_private else _OTHERS_MAY_WRITE)
+        if file.is_mounted:
+            if is_open:
+                message = f"other users can read it (mode {file.mode:04o}); its mount is read-only"
+                fix = "mount it with mode 0400, and the gateway's user as owner"
+                yield Diagnostic((), message, Severity.WARNING, fix, location=file.path)
+        elif not file.is_ours:
             message = "it belongs to another user, who can change it"
             fix = "chown it to the user that runs the gateway"
             yield Diagnostic((), message, fix=fix, location=file.path)
-        elif file.mode & (_OTHERS if file.is_private else _OTHERS_MAY_WRITE):
+        elif is_open:
             action = "change" if file.mode & _OTHERS_MAY_WRITE else "read"
             mode = FOLDER_MODE if file.is_folder else FILE_MODE
             yield FixableDiagnostic(
                 (),
                 f"other users can {action} it or what is in it (mode {file.mode:04o})",
-                fix=f"chmod {mode:o} it",
+                fix=f"chmod {mode:o} {shlex.quote(file.path)}",
                 location=file.path,
                 repair=Fix("close_to_others", file.path, mode),
             )

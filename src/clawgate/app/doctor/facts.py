@@ -36,7 +36,7 @@ from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.regular_file import ROOT, foreign_writer
+from clawgate.settings.regular_file import ROOT, foreign_writer, is_mounted_secret
 from clawgate.settings.roles.server import ServerSettings
 from clawgate.settings.schema.openclaw import GatewayAuth
 
@@ -168,6 +168,7 @@ def _files(config: Path, state: Path) -> Iterator[FileFact]:
                 status.st_uid in (os.geteuid(), ROOT),
                 datetime.fromtimestamp(status.st_mtime, UTC),
                 is_private,
+                is_mounted=is_mounted_secret(path, status),
             )
 
 

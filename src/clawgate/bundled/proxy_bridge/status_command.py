@@ -34,7 +34,7 @@ def status_command() -> api.StatusCommand[api.BridgeSettings]:
         report=report,
         invalid_config_step=(
             f"clawgate models auth login --provider {ID}; "
-            "set the variables that the file refers to here, too, or in .env of the state folder"
+            "set the variables that the file refers to here, too, or in .env of the state folder (mode 0600)"
         ),
     )
 

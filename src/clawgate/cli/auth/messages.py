@@ -77,7 +77,7 @@ def print_result(loaded: LoadedConfig, config: str | None, result: SignInResult)
         gateway = "the running gateway" if effect.pid else "the gateway"
         click.echo(
             f"Note: the config refers to the variable {name}; {gateway} needs it too, in its environment "
-            f"or in {find_paths(config).state / '.env'}"
+            f"or in {find_paths(config).state / '.env'} (mode 0600)"
         )
     if effect.pid is None:
         click.echo(f"Next: {next_command('gateway start', loaded.paths)}")

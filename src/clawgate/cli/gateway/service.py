@@ -38,7 +38,7 @@ def install(config: str | None, as_json: bool, port: int | None, dry_run: bool, 
     """Install the gateway as a service of this user, enable it and start it.
 
     It checks first that the gateway could start there. The service gets PATH and the places of the files from this
-    shell; other variables that the config needs belong into .env of the state folder.
+    shell; other variables that the config needs belong into .env of the state folder (mode 0600).
     """
     from clawgate.settings.openclaw.gateway import GatewayFlags
 

@@ -65,6 +65,6 @@ def check_service(
     for name in dict.fromkeys((*unset, *file.unset.values())):
         where = "set in this shell only" if process.get(name) else "not set"
         notes.append(
-            f"  note: {name} is {where}; the service needs it in {paths.state / '.env'} or in the config"
+            f"  note: {name} is {where}; the service needs it in {paths.state / '.env'} (mode 0600) or in the config"
         )
     return notes

@@ -15,6 +15,7 @@ from clawgate.settings.json5.file import Json5File
 from clawgate.settings.json5.source_map import nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path, in_document
 from clawgate.settings.openclaw.key_catalog import KeyInfo, applied_live, known_key
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.redaction import redact
 from clawgate.settings.references import resolve_references
 from clawgate.settings.resolve import Resolved, resolve
@@ -78,9 +79,12 @@ class ExplainedValue:
 def explain(path: KeyPath, file: Json5File, environment: Mapping[str, str]) -> ExplainedValue | None:
     """Return the explanation of a key, None for one that is neither in the file nor known.
 
-    ``file`` may be an empty one; ``environment`` is that of the process, or a `named_environment`.
+    ``file`` may be an empty one; ``environment`` is that of the process, or a `named_environment`. Raises
+    `SettingsInvalid` where variables cannot be read.
     """
-    variables, _ = full_environment(environment, file.value)
+    variables, problems = full_environment(environment, file.value)
+    if of_files := [problem for problem in problems if problem.location]:
+        raise SettingsInvalid(of_files)
     key = in_document(path, file.value)
     known = known_key(key)
     try:

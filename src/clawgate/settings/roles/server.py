@@ -99,7 +99,7 @@ class ServerSettings(RelaySettings):
     )
     project: HeaderValue | None = setting("OpenAI-Project of every request.", variable="OPENAI_PROJECT_ID")
     tls_certificate: str | None = setting("PEM file of this listener's certificate chain: serve HTTPS.")
-    tls_key: str | None = setting("PEM file of its key.")
+    tls_key: str | None = setting("PEM file of its key (mode 0600).")
     metrics_port: Port | None = setting(
         "Port on 127.0.0.1 for Prometheus (/metrics), none by default; further workers take the next ones.",
         variable="OPENAI_PROXY_METRICS_PORT",

@@ -5,7 +5,6 @@ Invariant: while the file cannot be used there is no token at all, because it is
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from clawgate.policy.authentication import TokenStore
@@ -15,7 +14,7 @@ from clawgate.settings.file_watch import FileWatch
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.redaction import redact_name
-from clawgate.settings.regular_file import is_mounted_secret, read_regular
+from clawgate.settings.regular_file import exposure, read_regular
 from clawgate.settings.roles.server import TOKEN_NAME, TOKEN_NAME_RULE, ServerSettings
 from clawgate.settings.secrets import QUOTED, token_problem
 
@@ -37,11 +36,8 @@ def read_tokens_file(path: Path) -> dict[str, str]:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise _invalid("it cannot be read: it is not UTF-8 text", location=path) from error
-    problems = []
-    mode = status.st_mode
-    if mode & (stat.S_IRWXG | stat.S_IRWXO) and not is_mounted_secret(path, status):
-        message = f"other users have access to it (mode {stat.S_IMODE(mode):04o})"
-        problems.append(Diagnostic(_FILE, message, fix=f"run: chmod 600 {path}", location=str(path)))
+    problem = exposure(path, status, _FILE)
+    problems = [problem] if problem is not None else []
     tokens: dict[str, str] = {}
     for number, text in enumerate(lines, 1):
         line = text.strip()
