@@ -101,6 +101,10 @@ class ModelNotFound(InvalidRequest):
 class UnsupportedContentType(InvalidRequest): ...
 
 
+class IdempotencyMismatch(InvalidRequest):
+    """An Idempotency-Key was used with another request."""
+
+
 class UpgradeRefused(InvalidRequest):
     """The client requested a WebSocket on a route without one; plain HTTP works."""
 
@@ -111,6 +115,10 @@ class LoopDetected(InvalidRequest):
 
 class ClientLeft(GatewayError):
     """The client disconnected first. Logged, never sent."""
+
+
+class SessionConflict(GatewayError):
+    """Another run changed the session, or took the request over; nothing was stored, and a retry can succeed."""
 
 
 class PolicyDenied(GatewayError):
@@ -156,6 +164,10 @@ class AuthLocked(RateLimitExceeded):
 class ConcurrencyLimitExceeded(RateLimitExceeded): ...
 
 
+class SessionBusy(RateLimitExceeded):
+    """Other runs use the session, one at a time."""
+
+
 class GatewayUnavailable(GatewayError):
     """This process cannot take the request now; a retry, or another process, can."""
 
@@ -165,6 +177,10 @@ class Overloaded(GatewayUnavailable): ...
 
 class TokensUnreadable(GatewayUnavailable):
     """No token can be right: the file that has the tokens cannot be used. It is no fault of the caller."""
+
+
+class StoreUnavailable(GatewayUnavailable):
+    """The database with the state of agents cannot be used now."""
 
 
 class ProviderNotConfigured(GatewayUnavailable):

@@ -195,6 +195,7 @@ RETRIED = {
     errors.GatewayStopping: "service unavailable: ",
     errors.Overloaded: "overloaded: ",
     errors.TokensUnreadable: "service unavailable: ",
+    errors.StoreUnavailable: "service unavailable: ",
     errors.UpstreamMalformed: "upstream error: ",
     errors.UpstreamFailed: "upstream error: ",
 }

@@ -1,0 +1,65 @@
+"""Opens the database of a URL or path, and defines what a database does: transactions, off the event loop.
+
+Work is a function over a synchronous SQLAlchemy connection, the same for SQLite and PostgreSQL, and a transaction is
+one call: it is committed when the function returns, and rolled back when it raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from clawgate.errors import StoreUnavailable
+from clawgate.state.locks import SharedLocks
+from clawgate.state.sqlite import open_sqlite
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """Every method raises StoreUnavailable, within a bounded time, if the database cannot be used now."""
+
+    name: str
+    """For messages; without a password."""
+
+    locks: SharedLocks | None
+    """Where several gateways may use it."""
+
+    owner: int
+    """Stands for this process in rows that are in progress."""
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    async def write(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    async def close(self) -> None: ...
+
+
+async def open_database(url: str | Path, *, may_quarantine: bool = True) -> Database:
+    """Open what ``url`` names, a path, ``sqlite:///<path>`` or ``postgresql://…``, and migrate it if it is behind."""
+    path = sqlite_path(url)
+    if path is not None:
+        return await asyncio.to_thread(open_sqlite, path, may_quarantine=may_quarantine)
+    raise StoreUnavailable(
+        "state database: its URL is none that is known; use a path, or sqlite:///<path>, or "
+        "postgresql://<user>:<password>@<host>/<database>"
+    )
+
+
+def sqlite_path(url: str | Path) -> Path | None:
+    """Return the path of a SQLite database, None if ``url`` is another database's."""
+    if isinstance(url, Path):
+        return url
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Path(url).expanduser()
+    return Path(rest.removeprefix("/")).expanduser() if scheme == "sqlite" and len(rest) > 1 else None

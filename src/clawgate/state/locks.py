@@ -1,0 +1,85 @@
+"""Lets one run at a time use a session: a queue in this process, and, on a shared database, a lock among gateways.
+
+Law: a lock ends with the process that holds it. A run whose lock was lost is found out by `Store.commit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from clawgate.errors import SessionBusy
+
+MAX_WAITING = 8
+"""Runs that wait for one session; the next one is refused."""
+RETRY_AFTER_SECONDS = 5
+
+
+class SharedLocks(Protocol):
+    """Locks that every gateway at the same database sees."""
+
+    async def acquire(self, number: int) -> None: ...
+
+    async def release(self, number: int) -> None: ...
+
+
+class _Queue:
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
+class SessionLocks:
+    def __init__(self, shared: SharedLocks | None = None, *, max_waiting: int = MAX_WAITING) -> None:
+        self._shared = shared
+        self._max_waiting = max_waiting
+        self._queues: dict[tuple[str, str], _Queue] = {}
+
+    @contextlib.asynccontextmanager
+    async def hold(self, caller: str, session: str, wait_seconds: float) -> AsyncIterator[None]:
+        """Hold the session; runs that wait for it get it in the order in which they came.
+
+        Raises SessionBusy if too many wait, or after ``wait_seconds``.
+        """
+        queue = self._queues.setdefault((caller, session), _Queue())
+        if queue.users > self._max_waiting:
+            raise SessionBusy(
+                f"session {session!r}: {self._max_waiting} requests wait for it; send them one after another",
+                retry_after=RETRY_AFTER_SECONDS,
+            )
+        queue.users += 1
+        try:
+            async with contextlib.AsyncExitStack() as held:
+                try:
+                    async with asyncio.timeout(wait_seconds):
+                        await self._acquire(held, queue.lock, caller, session)
+                except TimeoutError:
+                    raise SessionBusy(
+                        f"session {session!r}: another run has held it for {wait_seconds:g} s; retry",
+                        retry_after=RETRY_AFTER_SECONDS,
+                    ) from None
+                yield
+        finally:
+            queue.users -= 1
+            if not queue.users:
+                del self._queues[caller, session]
+
+    async def _acquire(
+        self, held: contextlib.AsyncExitStack, lock: asyncio.Lock, caller: str, session: str
+    ) -> None:
+        await held.enter_async_context(lock)
+        if self._shared is not None:
+            number = lock_number(caller, session)
+            await self._shared.acquire(number)
+            held.push_async_callback(self._shared.release, number)
+
+
+def lock_number(*parts: str) -> int:
+    """Return the 63-bit number that stands for ``parts`` in every gateway."""
+    digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1

@@ -1,0 +1,74 @@
+"""Brings a database to the version of this program, or says why it cannot be used.
+
+Alembic is imported only to change something. All steps run in the transaction of the caller, so a process that is
+killed in one leaves the database as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from clawgate.errors import StoreUnavailable
+
+HEAD = "0001_expand"
+"""The last expansion that this program knows: what it needs."""
+
+_FOLDER = Path(__file__).with_name("migrations")
+_LOCK = 0x636C61776D696772
+"""Serialises migrations of gateways that start at once on one PostgreSQL: "clawmigr"."""
+
+
+def version_of(connection: Connection) -> str | None:
+    """Return the version of the database, None of an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def is_usable(version: str | None) -> bool:
+    """Whether this program can work with the database as it is.
+
+    Raises StoreUnavailable if a newer program changed it too far.
+    """
+    if version is None:
+        return False
+    number, _, kind = version.partition("_")
+    ahead = int(number) - int(HEAD[:4])
+    if ahead > 1 or (ahead == 1 and kind != "expand"):
+        raise StoreUnavailable(
+            f"state database: its schema is version {version}, and this program knows {HEAD}; "
+            "run the version of clawgate that wrote it, or a newer one"
+        )
+    return ahead >= 0
+
+
+def upgrade(connection: Connection, *, contract: bool = False) -> bool:
+    """Run what is missing, with ``contract`` also what stops older versions; return whether that was anything."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    version = version_of(connection)
+    if is_usable(version) and (not contract or version != HEAD):
+        return False
+    return _run_steps(connection, target="heads" if contract else HEAD)
+
+
+def _run_steps(connection: Connection, *, target: str) -> bool:
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext, RevisionStep
+    from alembic.script import ScriptDirectory
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    scripts = ScriptDirectory(str(_FOLDER), version_locations=[str(_FOLDER)])
+    found: list[RevisionStep] = []
+
+    def steps(present: str, _: MigrationContext) -> list[RevisionStep]:
+        found.extend(scripts._upgrade_revs(target, present))  # as alembic.command.upgrade does
+        return found
+
+    context = MigrationContext.configure(connection, opts={"fn": steps})
+    with Operations.context(context):
+        context.run_migrations()
+    return bool(found)

@@ -1,0 +1,145 @@
+"""Defines what is stored and what is read back: sessions, turns, runs, usage. Plain data, no SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+TurnStatus = Literal["complete", "interrupted"]
+ToolCallStatus = Literal["ok", "error", "client"]
+UsageKey = Literal["agent", "model", "provider", "caller", "day"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTurn:
+    message: dict[str, Any]
+    """A message as in OpenAI's chat API."""
+    status: TurnStatus = "complete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTurn:
+    seq: int
+    message: dict[str, Any]
+    status: TurnStatus
+    run: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSession:
+    caller: str
+    key: str
+    agent: str
+    created_at: float
+    updated_at: float
+    next_seq: int
+    """What the next run has to expect; 0 where there is no session yet. Deleted turns do not lower it."""
+    turns: tuple[StoredTurn, ...]
+    model: str | None
+    """Set by /model, in place of the agent's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSummary:
+    caller: str
+    key: str
+    agent: str
+    created_at: float
+    updated_at: float
+    turns: int
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallRecord:
+    id: str
+    name: str
+    arguments: str
+    """JSON text, as the model wrote it."""
+    result: str
+    status: ToolCallStatus
+    started_at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUsage:
+    provider: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    cost: Decimal | None = None
+    """In US dollars; None where the price is not known, which is not the same as free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyResult:
+    """The response that a repeated request gets."""
+
+    key: str
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """Everything that one run leaves; written in one transaction."""
+
+    run: str
+    caller: str
+    agent: str
+    session: str
+    keeps_session: bool
+    expected_seq: int
+    started_at: float
+    finished_at: float
+    turns: tuple[NewTurn, ...] = ()
+    tool_calls: tuple[ToolCallRecord, ...] = ()
+    usage: tuple[ModelUsage, ...] = ()
+    provider: str | None = None
+    model: str | None = None
+    status: int = 200
+    code: str | None = None
+    bytes_sent: int = 0
+    trace_id: str | None = None
+    idempotency: IdempotencyResult | None = None
+    session_model: str | None = None
+    """Becomes the session's model; an empty text removes it, None leaves it as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """Sums over the usage that has the same ``key``."""
+
+    key: str
+    runs: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost: Decimal
+    """Of what has a known price; in US dollars."""
+    unpriced_calls: int
+    """How many model calls have no known price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The request is new: run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The same request is being served, by run ``run``."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The same request was served."""
+
+    result: IdempotencyResult

@@ -1,0 +1,132 @@
+"""Keeps sessions, usage, requests and idempotency records: the one door to the state, for agents and commands.
+
+Law: what one run leaves is written in one transaction, and `commit` returns when it is on the disk. A session belongs
+to (caller, key): for any other caller it does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, select, text
+
+from clawgate.errors import InvalidRequest
+from clawgate.state import idempotency, sessions, usage
+from clawgate.state.database import Database, open_database
+from clawgate.state.locks import SessionLocks
+from clawgate.state.records import (
+    Begun,
+    Finished,
+    Running,
+    RunRecord,
+    SessionSummary,
+    StoredSession,
+    UsageKey,
+    UsageRow,
+)
+
+_ONE = select(text("1"))
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+"""PostgreSQL has no NUL in a text, and UTF-8 no lone surrogate."""
+
+
+class Store:
+    """Every method raises StoreUnavailable, within a bounded time, if the database cannot be used now."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+        self.locks = SessionLocks(database.locks)
+
+    @property
+    def name(self) -> str:
+        return self._database.name
+
+    async def session(self, caller: str, key: str) -> StoredSession | None:
+        _check_texts(caller, key)
+        return await self._database.read(sessions.load, caller, key)
+
+    async def commit(self, record: RunRecord) -> None:
+        """Write what a run leaves.
+
+        Raises SessionConflict, and writes nothing, if ``expected_seq`` is not the session's next one.
+        """
+        _check_texts(record.caller, record.session, record.idempotency.key if record.idempotency else "")
+        await self._database.write(_commit, record)
+
+    async def sessions(
+        self,
+        *,
+        caller: str | None = None,
+        agent: str | None = None,
+        limit: int = 100,
+        before: float | None = None,
+    ) -> Sequence[SessionSummary]:
+        """Return the sessions that were used last; ``before`` is the ``updated_at`` to go on from."""
+        return await self._database.read(
+            sessions.summaries, caller=caller, agent=agent, limit=limit, before=before
+        )
+
+    async def delete_session(self, caller: str, key: str) -> bool:
+        """Return whether there was one."""
+        _check_texts(caller, key)
+        return await self._database.write(sessions.remove, caller, key)
+
+    async def usage(
+        self, by: UsageKey, since: float | None = None, until: float | None = None
+    ) -> Sequence[UsageRow]:
+        return await self._database.read(usage.summed, by, since, until)
+
+    async def begin_idempotent(
+        self, caller: str, key: str, body_hash: str, run: str
+    ) -> Begun | Running | Finished:
+        """Raises IdempotencyMismatch if the key was used with another body."""
+        _check_texts(caller, key)
+        return await self._database.write(
+            idempotency.begin, caller, key, body_hash, run, owner=self._database.owner, now=self._clock()
+        )
+
+    async def abandon_idempotent(self, caller: str, key: str, run: str) -> None:
+        """Forget a request that produced nothing to repeat, so that the next one with its key is new."""
+        _check_texts(caller, key)
+        await self._database.write(idempotency.abandon, caller, key, run)
+
+    async def check(self) -> None:
+        await self._database.read(_ping)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+async def open_store(url: str | Path, *, clock: Callable[[], float], may_quarantine: bool = True) -> Store:
+    """Open the database of a path or URL, which is created or migrated if it has to be.
+
+    ``may_quarantine``: an unusable SQLite file is renamed and a new one begun, which a gateway does and a command not.
+    Raises StoreUnavailable if it cannot be used.
+    """
+    return Store(await open_database(url, may_quarantine=may_quarantine), clock=clock)
+
+
+def _commit(connection: Connection, record: RunRecord) -> None:
+    if record.keeps_session:
+        sessions.append(connection, record)
+    usage.add_request(connection, record)
+    if record.usage:
+        usage.add_usage(connection, record)
+    if record.tool_calls:
+        sessions.add_tool_calls(connection, record)
+    if record.idempotency is not None:
+        idempotency.finish(connection, record, record.idempotency)
+
+
+def _ping(connection: Connection) -> None:
+    connection.execute(_ONE)
+
+
+def _check_texts(*texts: str) -> None:
+    if any(map(_NOT_STORABLE.search, texts)):
+        raise InvalidRequest(
+            "session or idempotency key: it has a NUL or a lone surrogate; use whole characters"
+        )

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from clawgate.state.records import ToolCallRecord
+from clawgate.state.store import Store
+from clawgate.state.tables import requests, tool_calls
+from tests.state.runs import run
+from tests.state.test_usage import used
+
+CALL = ToolCallRecord(
+    id="call_1", name="n", arguments="{}", result="r", status="ok", started_at=1.0, seconds=0.1
+)
+
+
+async def test_a_run_leaves_all_or_nothing(store: Store) -> None:
+    """The run's own row is written after its turns: one that is there already takes the turns back."""
+    await store.commit(run("r1", session="other", tool_calls=(CALL,), usage=(used("1"),), bytes_sent=7))
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await store.commit(run("r1"))
+    assert await store.session("ann", "s") is None
+
+
+async def test_every_request_has_a_row_with_who_what_and_when(store: Store) -> None:
+    await store.commit(
+        run(provider="p", model="m", status=502, code="upstream_failed", bytes_sent=7, trace_id="t")
+    )
+    (row,) = await store._database.read(lambda connection: connection.execute(requests.select()).all())
+    assert row[:8] == ("run-1", "ann", "main", "s", "p", "m", 502, "upstream_failed")
+    assert row[8:] == (1_800_000_000.0, 1_800_000_001.5, 7, "t")
+
+
+async def test_a_tool_call_is_stored_with_its_run(store: Store) -> None:
+    await store.commit(run(tool_calls=(CALL, CALL)))
+    rows = await store._database.read(lambda connection: connection.execute(tool_calls.select()).all())
+    assert [(row.run, row.position, row.result) for row in rows] == [("run-1", 0, '"r"'), ("run-1", 1, '"r"')]
+
+
+async def test_the_check_passes_where_the_database_is(store: Store) -> None:
+    await store.check()
+    assert store.name
+
+
+@pytest.mark.parametrize("module", ["clawgate.cli.main", "clawgate.app.gateway", "clawgate.app.run"])
+def test_nothing_of_the_state_is_imported_before_it_is_used(module: str) -> None:
+    heavy = {"clawgate.state", "sqlalchemy", "alembic", "asyncpg", "genai_prices"}
+    code = f"import sys; import {module}; print(sorted({heavy} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout == "[]\n"
