@@ -177,15 +177,6 @@ async def test_without_a_token_web_pages_are_still_rejected(tmp_path: Path) -> N
             assert len(upstream.requests) == 1
 
 
-async def test_model_routes_can_be_off(tmp_path: Path) -> None:
-    off = {"http": {"endpoints": {"chatCompletions": {"enabled": False}}}, **auth()}
-    async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)}, gateway=off)) as stand:
-        for path in (CHAT, MESSAGES):
-            assert (await stand.ask(question("x/m"), target=path)).status == 404
-        stand.rewrite(config_of({"x": provider(NOWHERE)}))
-        assert (await stand.ask(question("x/m"))).status == 503
-
-
 def test_verbose_logs_every_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Otherwise those that failed; never a body, never a token."""
     caplog.set_level(logging.INFO, "clawgate")

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.stand import PATIENCE
 from tests.peers.client import RawClient
 from tests.peers.response import Response
-from tests.routing.gateway_server import CLIENT_TOKEN, config_of, provider, serving_gateway
+from tests.routing.gateway_server import CLIENT_TOKEN, config_of, own_config, provider, serving_gateway
 
 PACKAGE = Path(__file__).parents[2] / "src" / "clawgate"
 BANNED = {"url", "base_url", "url_for"}
@@ -81,7 +81,8 @@ async def _get(url: str, target: str, host: bytes, token: str | None) -> Respons
 )  # fmt: skip
 async def test_a_host_that_would_move_the_path_is_rejected(host: bytes, bind: str, tmp_path: Path) -> None:
     """On every listener, with a token or without; `GET /health` needs none, so nothing may look like it."""
-    async with serving_gateway(tmp_path, config_of(CONFIG, gateway={"bind": bind})) as stand:
+    config = own_config(config_of(CONFIG, gateway={"bind": bind}), directModels=True)
+    async with serving_gateway(tmp_path, config) as stand:
         for token in (None, CLIENT_TOKEN):
             for target in ("/v1/models", "/v1/models/oa/m", "/health", "/ready"):
                 response = await _get(stand.url, target, host, token)

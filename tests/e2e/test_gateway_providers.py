@@ -88,7 +88,7 @@ def test_a_fallback_is_asked_in_its_own_dialect_and_named(tmp_path: Path) -> Non
             assert raw.headers["x-clawgate-attempts"] == (
                 f"{CHAT}/error-503 status 503; {CHAT}/error-429 status 429; {CLAUDE}/claude-demo"
             )
-            words = client.chat.completions.create(model="openclaw", messages=ASK, stream=True)
+            words = client.chat.completions.create(model="Default", messages=ASK, stream=True)
             assert "".join(part.choices[0].delta.content or "" for part in words) == reply_text("hello")
         with stand.gateway.anthropic() as asker:
             answer = asker.messages.with_raw_response.create(model="default", messages=ASK, max_tokens=99)

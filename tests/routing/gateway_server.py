@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.app.gateway import GatewayRole, build_gateway
+from clawgate.app.gateway_switches import MakeAgents
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
@@ -143,6 +144,17 @@ def config_of(
     }
 
 
+def own_config(config: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """``config`` with settings that OpenClaw has no key for."""
+    return config | {"plugins": {"entries": {"clawgate": {"config": settings}}}}
+
+
+def agents_on(config: dict[str, Any], *, on: bool = True) -> dict[str, Any]:
+    """``config`` with agents switched on."""
+    switch = {"http": {"endpoints": {"chatCompletions": {"enabled": on}}}}
+    return config | {"gateway": config["gateway"] | switch}
+
+
 COMMAND_KEY = "test-key"
 """What commands present."""
 
@@ -156,6 +168,7 @@ async def serving_gateway(
     verbose: bool = False,
     environment: Mapping[str, str] | None = None,
     env_file: str | None = None,
+    make_agents: MakeAgents | None = None,
 ) -> AsyncIterator[GatewayStand]:
     """Serve ``config`` on a free port while the context lasts; ``folder`` gets its file."""
     path = write(folder / "openclaw.json", config)
@@ -171,6 +184,7 @@ async def serving_gateway(
         verbose=verbose,
         dialer=dialer,
         add_secrets=learned.extend,
+        make_agents=make_agents,
     )
     host = Server(role.connections, role.app, drain_seconds=0.0)
     host.config.load()

@@ -10,12 +10,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from clawgate.app.gateway_switches import GatewaySwitches
 from clawgate.app.plugins.host import PluginHost
 from clawgate.app.revocation import catalog_left, plugins_left, tokens_left, why_unusable
 from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy, listed_origin
-from clawgate.policy.path_routing import GATEWAY_ROUTES, RouteTable
+from clawgate.policy.path_routing import AGENTS_SWITCH, MODELS_SWITCH
 from clawgate.processes.instance.run_records import ConfigReport
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.relay.downstream.connections import ConnectionManager
@@ -57,6 +58,7 @@ class ConfigWatcher:
         env_file: str | None,
         router: ModelRouter,
         connections: ConnectionManager,
+        switches: GatewaySwitches,
         plugins: PluginHost,
         add_secrets: AddSecrets,
         report: Callable[[ConfigReport], None],
@@ -67,6 +69,7 @@ class ConfigWatcher:
         self._env_file = env_file
         self._router = router
         self._connections = connections
+        self._switches = switches
         self._plugins = plugins
         self._add_secrets = add_secrets
         self._report = report
@@ -178,7 +181,7 @@ class ConfigWatcher:
             )
         self._router.use(catalog)
         admission = self._connections.admission
-        admission.routes = routes_of(settings)
+        self._switches.apply(file, settings)
         networks = _usable(
             "gateway.trustedProxies", settings.trusted_proxies, lambda one: TrustedProxies.of([one])
         )
@@ -230,10 +233,6 @@ def _revoked(
     return ", ".join(parts) or "none"
 
 
-def routes_of(settings: GatewaySettings) -> RouteTable:
-    return GATEWAY_ROUTES if settings.serves_models else RouteTable(exact={}, prefixes={})
-
-
 def _lockout_of(limit: RateLimit | None) -> AuthLockout:
     limit = limit or RateLimit()
     return AuthLockout(LockoutRule(limit.max_attempts, limit.window_ms / 1000, limit.lockout_ms / 1000))
@@ -261,6 +260,12 @@ def _log_changes(
         parts.append("default model, fallbacks or aliases")
     if plugins:
         parts.append(f"plugins {', '.join(plugins)}")
+    for key, old_value, new_value in (
+        (AGENTS_SWITCH, before.serves_agents, after.serves_agents),
+        (MODELS_SWITCH, before.serves_models, after.serves_models),
+    ):
+        if old_value != new_value:
+            parts.append(f"{key} {'on' if new_value else 'off'}")
     if before.tokens != after.tokens:
         parts.append("gateway.auth")
     logger.info("[reload] config change applied: %s", "; ".join(parts) or "no key that clawgate uses")

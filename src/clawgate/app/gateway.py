@@ -8,21 +8,24 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from clawgate.app.config_watcher import AddSecrets, ConfigWatcher, routes_of
+from clawgate.app.config_watcher import AddSecrets, ConfigWatcher
 from clawgate.app.factory import connection_limit
+from clawgate.app.gateway_switches import GatewaySwitches, MakeAgents
 from clawgate.app.log_setup import RequestLog, has_failed
 from clawgate.app.model_discovery import ModelDiscovery
 from clawgate.app.plugins.context import HostEnvironment
 from clawgate.app.plugins.host import PluginHost
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
-from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, ControlApi
+from clawgate.control.api import CONTROL_PATHS, ControlApi
 from clawgate.policy.cross_origin import CrossOriginPolicy
+from clawgate.policy.path_routing import RouteTable
 from clawgate.processes.instance.run_records import write_report
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.upstream.dial import Dialer
+from clawgate.routing.gateway_router import GatewayRouter
 from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings
@@ -53,39 +56,34 @@ def build_gateway(
     verbose: bool = False,
     dialer: Dialer | None = None,
     add_secrets: AddSecrets = lambda secrets: None,
+    make_agents: MakeAgents | None = None,
 ) -> GatewayRole:
     """Build a gateway. Raises `SettingsInvalid`.
 
     ``environment`` is the process's own, ``env_file`` the file that --env-file names; ``key`` is the one that commands
-    present; ``state`` is OpenClaw's state folder, by default that of the config file.
+    present; ``state`` is OpenClaw's state folder, by default that of the config file. ``make_agents`` is called where
+    agents are on.
     """
     settings = gateway_settings(file, flags)
-    dialer = dialer or Dialer()
+    dialer, state = dialer or Dialer(), state or file.path.parent
     via = f"clawgate-{instance}".encode("ascii")
-    state = state or file.path.parent
-    plugins = PluginHost(
-        HostEnvironment(
-            state=state,
-            dialer=dialer,
-            instance=instance,
-            gateway_url=f"http://{settings.host}:{settings.port}",
-            add_secrets=add_secrets,
-        )
-    )
-    plugins.load(file)
+    url = f"http://{settings.host}:{settings.port}"
+    plugins = _plugins(file, state, dialer, instance, url, add_secrets)
     router = ModelRouter(
         lambda provider: provider_upstream(provider, dialer, via=via, listening=settings.listens_at),
         time.time,
         plugins,
     )
     plugins.running_requests = router.running_requests
-    connections = _connections(settings, router, via, verbose=verbose)
+    gateway_router = GatewayRouter(router)
+    connections = _connections(gateway_router, via, verbose=verbose)
+    switches = GatewaySwitches(gateway_router, connections.admission, make_agents)
     report = partial(write_report, state / "clawgate", instance)
-    watched = (file, flags, environment, env_file)
-    watcher = ConfigWatcher(*watched, router, connections, plugins, add_secrets, report)
+    parts = (router, connections, switches, plugins, add_secrets, report)
+    watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
-    control = ControlApi(router, instance, lambda: connections.draining, source=discovery, key=key)
+    control = ControlApi(gateway_router, instance, lambda: connections.draining, source=discovery, key=key)
     return GatewayRole(
         name="gateway",
         connections=connections,
@@ -103,6 +101,17 @@ def build_gateway(
     )
 
 
+def _plugins(
+    file: ConfigFile, state: Path, dialer: Dialer, instance: str, url: str, add_secrets: AddSecrets
+) -> PluginHost:
+    environment = HostEnvironment(
+        state=state, dialer=dialer, instance=instance, gateway_url=url, add_secrets=add_secrets
+    )
+    plugins = PluginHost(environment)
+    plugins.load(file)
+    return plugins
+
+
 def _discovery(router: ModelRouter, plugins: PluginHost) -> ModelDiscovery:
     return ModelDiscovery(
         connect=lambda provider: router.connect(provider).upstream,
@@ -111,25 +120,22 @@ def _discovery(router: ModelRouter, plugins: PluginHost) -> ModelDiscovery:
     )
 
 
-def _connections(
-    settings: GatewaySettings, router: ModelRouter, via: bytes, *, verbose: bool
-) -> ConnectionManager:
+def _connections(router: GatewayRouter, via: bytes, *, verbose: bool) -> ConnectionManager:
     """Return the listener's connections; `ConfigWatcher.apply` sets what the config decides of their admission."""
     admission = Admission(
         upstream=None,
         router=router,
-        routes=routes_of(settings),
+        routes=RouteTable(exact={}, prefixes={}),
         browser=CrossOriginPolicy(),
         body_limit=BODY_LIMIT,
         via_pseudonym=via,
         control_paths=CONTROL_PATHS,
-        own_paths=OWN_PATHS,
         accepts_api_key=True,
         requires_attribution=True,
     )
     return ConnectionManager(
         admission=admission,
-        upstreams=router.upstreams,
+        upstreams=router.models.upstreams,
         limits=ClientLimits(body_bytes=BODY_LIMIT, connections=connection_limit()),
         observer=RequestLog(time.monotonic) if verbose else RequestLog(time.monotonic, has_failed),
         observes_all=verbose,

@@ -22,13 +22,14 @@ from starlette.routing import Route
 from clawgate import __version__
 from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.policy.local_hosts import is_loopback
+from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
 from clawgate.processes.instance.health_client import KEY_HEADER
 from clawgate.providers.availability import Availability, encode, encode_error
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.response.error_response import status_of
+from clawgate.routing.gateway_router import GatewayRouter
 from clawgate.routing.plugin_hooks import LAST_LINES
-from clawgate.routing.router import ModelRouter
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.openai import errors as openai_errors
 
@@ -60,14 +61,15 @@ class ControlApi:
 
     def __init__(
         self,
-        router: ModelRouter,
+        router: GatewayRouter,
         instance: str,
         draining: Callable[[], bool],
         *,
         source: ModelSource,
         key: str = "",
     ) -> None:
-        self._router = router
+        self._router = router.models
+        self._gateway = router
         self._source = source
         self._instance = instance
         self._key = key
@@ -125,28 +127,46 @@ class ControlApi:
         return bool(self._key) and secrets.compare_digest(presented.encode(), self._key.encode())
 
     async def models(self, request: Request) -> JSONResponse:
-        catalog = self._router.catalog
-        models = list_models(catalog, await self._discovered(catalog.providers.values())).values()
+        models: Iterable[ListedModel] = ()
+        if self._gateway.serves_models:
+            catalog = self._router.catalog
+            models = list_models(catalog, await self._discovered(catalog.providers.values())).values()
         if not _is_anthropic(request):
-            return JSONResponse({"object": "list", "data": [_to_openai(model) for model in models]})
+            listed = [*agent_entries(self._gateway.agent_ids), *map(_to_openai, models)]
+            return _respond({"object": "list", "data": listed})
         data = [_to_anthropic(model) for model in models]
         ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-        return JSONResponse({"data": data, "has_more": False, "first_id": ends[0], "last_id": ends[1]})
+        return _respond({"data": data, "has_more": False, "first_id": ends[0], "last_id": ends[1]})
 
     async def model(self, request: Request) -> JSONResponse:
+        name = request.path_params["name"]
         try:
-            model = await self._find(request.path_params["name"])
+            if names_agent(name):
+                return _respond(self._find_agent(name))
+            model = await self._find(name)
         except GatewayError as error:
             return _error_response(error, anthropic=_is_anthropic(request))
-        return JSONResponse(_to_anthropic(model) if _is_anthropic(request) else _to_openai(model))
+        return _respond(_to_anthropic(model) if _is_anthropic(request) else _to_openai(model))
 
     async def _discovered(self, providers: Iterable[Provider]) -> dict[str, Sequence[str]]:
         providers = [provider for provider in providers if not provider.models]
         found = await asyncio.gather(*(self._source.models_of(provider) for provider in providers))
         return {provider.id: ids for provider, ids in zip(providers, found, strict=True)}
 
+    def _find_agent(self, name: str) -> dict[str, object]:
+        """Raises `ModelNotFound`."""
+        self._gateway.require_agents(name)
+        listed = agent_entries(self._gateway.agent_ids)
+        found = next((entry for entry in listed if entry["id"] == name.lower()), None)
+        if found is None:
+            raise ModelNotFound(
+                f"Model '{shown_name(name)}' not found. Agents: {', '.join(self._gateway.agent_ids)}"
+            )
+        return found
+
     async def _find(self, name: str) -> ListedModel:
         """Raises `ModelNotFound` for a model that neither the config nor its provider lists."""
+        self._gateway.require_models("Invalid model id.")
         catalog = self._router.catalog
         listed = list_models(catalog).get(name)
         if listed is not None:
@@ -195,6 +215,23 @@ def _is_anthropic(request: Request) -> bool:
     return "anthropic-version" in request.headers
 
 
+def _respond(body: dict[str, object]) -> JSONResponse:
+    return JSONResponse(body, headers=_NOT_STORED)
+
+
+def agent_entries(ids: Sequence[str]) -> list[dict[str, object]]:
+    """Return the agents as OpenClaw lists them (2026.9.6, recorded); none without ids."""
+    names = (
+        [DEFAULT_AGENT, f"{DEFAULT_AGENT}/default", *(f"{DEFAULT_AGENT}/{name}" for name in ids)]
+        if ids
+        else []
+    )
+    return [
+        {"id": name, "object": "model", "created": 0, "owned_by": DEFAULT_AGENT, "permission": []}
+        for name in dict.fromkeys(names)
+    ]
+
+
 def _to_openai(model: ListedModel) -> dict[str, object]:
     """OpenAI's API reference, "Models"; ``created`` is not known."""
     return {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider.id}
@@ -210,4 +247,4 @@ def _to_anthropic(model: ListedModel) -> dict[str, object]:
 def _error_response(error: GatewayError, *, anthropic: bool) -> JSONResponse:
     render = anthropic_errors.error_body if anthropic else openai_errors.error_body
     body = render(message=error.message, kind="invalid_request_error", code=error.code, param=error.param)
-    return JSONResponse(msgspec.json.decode(body), status_code=status_of(error))
+    return JSONResponse(msgspec.json.decode(body), status_code=status_of(error), headers=_NOT_STORED)

@@ -28,6 +28,32 @@ responses are requested uncompressed, so that an error can be put at the end of 
 TO_HOOKS = (b"x-claude-session-id", b"x-meridian-profile")
 """Headers of a client that the plugin of a provider may read, which decides what becomes of them."""
 
+OF_AGENTS_ALONE = frozenset(
+    {
+        b"x-openclaw-agent-id",
+        b"x-openclaw-message-channel",
+        b"x-openclaw-model",
+        b"x-openclaw-session-key",
+    }
+)
+"""Headers that have a meaning for an agent alone: a request for a model that has one is rejected."""
+
+DISCONNECT = b"x-clawgate-disconnect"
+"""What becomes of a run when its client disconnects: ``cancel``, as with a model, or ``detach``."""
+
+DIRECT_REJECTS = OF_AGENTS_ALONE | {DISCONNECT}
+"""What a request for a model must not have, but for a ``DISCONNECT`` that requests what happens anyway."""
+
+TRACE = b"traceparent"
+
+TO_AGENTS = DIRECT_REJECTS | {
+    TRACE,
+    b"idempotency-key",
+    b"last-event-id",
+    b"x-openwebui-chat-id",
+}
+"""Headers of a client that an agent's run reads. Of these `TO_UPSTREAM` alone reach an upstream."""
+
 TO_CLIENT = frozenset(
     {
         b"cache-control",

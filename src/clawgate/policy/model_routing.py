@@ -7,7 +7,7 @@ The first row that matches decides:
 
 | name | resolves to | fallbacks |
 | --- | --- | --- |
-| ``""``, ``default``, ``openclaw``, ``openclaw/default`` (in any case) | the configured default | the configured |
+| ``""``, ``default`` (in any case) | the configured default | the configured |
 | ``provider/model``, the provider known | exactly that; it may hold further slashes and need not be listed | none |
 | an alias (in any case) of the default model | its model | the configured |
 | any other alias; after full names, so that none can be redirected | its model | none |
@@ -24,11 +24,13 @@ from dataclasses import dataclass
 from clawgate.errors import ModelNotFound
 from clawgate.policy.typos import typo_of
 
-DEFAULT_NAMES = frozenset({"", "default", "openclaw", "openclaw/default", "openclaw:default"})
+DEFAULT_NAMES = frozenset({"", "default"})
 """Names of the configured default, in lower case."""
+DEFAULT_AGENT = "openclaw"
+"""The name of the default agent, in lower case."""
 
 _PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
-_AGENT_PREFIXES = ("openclaw/", "openclaw:", "agent:")
+_AGENT_PREFIXES = (f"{DEFAULT_AGENT}/", f"{DEFAULT_AGENT}:", "agent:")
 _LONGEST_SHOWN = 80
 _MOST_SHOWN = 8
 
@@ -36,6 +38,12 @@ _MOST_SHOWN = 8
 def is_provider_id(text: str) -> bool:
     """Whether ``text`` can be the id of a provider: a-z 0-9 . _ -, and a letter or digit first."""
     return _PROVIDER_ID.match(text) is not None
+
+
+def names_agent(model: str) -> bool:
+    """Whether ``model`` is the name of an agent, known or not. It is never the name of a model then."""
+    folded = model.lower()
+    return folded == DEFAULT_AGENT or folded.startswith(_AGENT_PREFIXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +95,11 @@ def resolve(
     elif (named := ModelRef.parse(name)) is not None and named.provider in providers:
         return ResolvedModel(named, (named,), "named in full")
     elif (aliased := _alias(name, aliases)) is not None:
-        ref, reason = aliased, f"alias '{_shown(name)}'"
+        ref, reason = aliased, f"alias '{shown_name(name)}'"
     else:
         raise ModelNotFound(_not_found(name, providers, aliases, listed or {}))
     if ref.provider not in providers:
-        raise ModelNotFound(f"{reason} is '{_shown(str(ref))}', and {_unknown(ref.provider, providers)}")
+        raise ModelNotFound(f"{reason} is '{shown_name(str(ref))}', and {_unknown(ref.provider, providers)}")
     if ref != primary:
         return ResolvedModel(ref, (ref,), reason)
     usable = (fallback for fallback in fallbacks if fallback.provider in providers)
@@ -113,9 +121,11 @@ def _not_found(
     aliases: Mapping[str, ModelRef],
     listed: Mapping[str, Collection[str]],
 ) -> str:
-    shown = _shown(name)
-    if name.lower().startswith(_AGENT_PREFIXES):
-        return f"'{shown}' names an agent, and agents are not served yet; use 'openclaw', or a provider/model"
+    shown = shown_name(name)
+    if names_agent(name):
+        return (
+            f"'{shown}' names an agent, not a model; use 'default' for the default model, or a provider/model"
+        )
     named = ModelRef.parse(name)
     if named is not None:
         return f"'{shown}': {_unknown(named.provider, providers, named.model)}"
@@ -132,8 +142,8 @@ def _not_found(
 
 def _unknown(provider: str, providers: Collection[str], model: str | None = None) -> str:
     near = typo_of(provider, providers)
-    hint = f"did you mean '{near}{f'/{_shown(model)}' if model else ''}'? " if near else ""
-    return f"there is no provider '{_shown(provider)}'; {hint}{_known(providers)}"
+    hint = f"did you mean '{near}{f'/{shown_name(model)}' if model else ''}'? " if near else ""
+    return f"there is no provider '{shown_name(provider)}'; {hint}{_known(providers)}"
 
 
 def _known(providers: Collection[str]) -> str:
@@ -145,7 +155,7 @@ def _some(names: Sequence[str], joint: str) -> str:
     return joint.join(names[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _shown(text: str) -> str:
+def shown_name(text: str) -> str:
     """A client's text within a message: short, and nothing that moves a terminal."""
     cut = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)

@@ -21,11 +21,15 @@ class RouteTable:
     exact: dict[bytes, tuple[bytes, ...]]
     prefixes: dict[bytes, tuple[bytes, ...]]
     query: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict)
+    off: Mapping[bytes, str] = field(default_factory=dict)
+    """The routes that are switched off, with how to switch them on; keys as those of both."""
 
     def check(self, method: bytes, path: bytes) -> None:
         """Raises `UnknownRoute` or `MethodNotAllowed`."""
         allowed = self._methods(path)
         if allowed is None:
+            if (switch := self._switch(path)) is not None:
+                raise UnknownRoute(f"the route '{_text(path)}' is off: {switch}")
             # OpenAI's SDKs append "/chat/completions" to their base URL, Anthropic's "/v1/messages".
             near = next(filter(self._methods, (b"/v1" + path, path.removeprefix(b"/v1"))), None)
             hint = f"did you mean {_text(near)} (see /v1 in the base URL)? " if near else ""
@@ -54,6 +58,10 @@ class RouteTable:
         if path in self.exact or path in self.prefixes:
             return self.exact.get(path)
         return next((methods for start, methods in self.prefixes.items() if path.startswith(start)), None)
+
+    def _switch(self, path: bytes) -> str | None:
+        starts = (path, *(start for start in self.off if start.endswith(b"/") and path.startswith(start)))
+        return next((self.off[start] for start in starts if start in self.off), None)
 
     def _known(self) -> str:
         paths = [*self.exact, *(start + b"..." for start in self.prefixes)]
@@ -99,6 +107,14 @@ MODEL_ROUTES = RouteTable(
 )
 """Of the server: uses of the key, and nothing that reads or changes the key owner's account."""
 
+AGENTS_SWITCH = "gateway.http.endpoints.chatCompletions.enabled"
+MODELS_SWITCH = "plugins.entries.clawgate.config.directModels"
+_MODELS = f"set {MODELS_SWITCH} to true to serve provider/model here"
+_BOTH = f"{_MODELS}, or {AGENTS_SWITCH} to serve agents"
+
+AGENT_PATHS = (b"/v1/chat/completions", b"/v1/embeddings")
+"""Where an agent may be named; every other route is one of models."""
+
 GATEWAY_ROUTES = RouteTable(
     exact={
         b"/v1/chat/completions": _POST,
@@ -111,3 +127,14 @@ GATEWAY_ROUTES = RouteTable(
     query={b"/v1/messages": frozenset({b"beta"}), b"/v1/messages/count_tokens": frozenset({b"beta"})},
 )
 """Of the gateway: every route names a model in its body."""
+
+
+def gateway_routes(*, agents: bool, models: bool) -> RouteTable:
+    """Return the routes of a gateway that serves ``agents``, ``models``, both or neither."""
+    if models:
+        return GATEWAY_ROUTES
+    if not agents:
+        return RouteTable(exact={}, prefixes={}, off={b"/v1/": _BOTH})
+    exact = GATEWAY_ROUTES.exact
+    on = {path: exact[path] for path in AGENT_PATHS}
+    return RouteTable(exact=on, prefixes={}, off=dict.fromkeys(exact.keys() - on, _MODELS))

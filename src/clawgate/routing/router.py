@@ -20,7 +20,7 @@ from clawgate.routing.attempt import ModelRequest, ProviderAttempt
 from clawgate.routing.plugin_hooks import ProviderHooks
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.table import Route, RouteTarget, RoutingTable
-from clawgate.wire.json.model_field import find_model
+from clawgate.wire.json.model_field import ModelField, find_model
 
 logger = logging.getLogger("clawgate.gateway")
 
@@ -121,7 +121,10 @@ class ModelRouter:
 
     def route(self, head: AdmittedHead, body: bytes) -> FallbackChain:
         """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`. Touches nothing of the loop's."""
-        field = find_model(body)
+        return self.plan(head, body, find_model(body))
+
+    def plan(self, head: AdmittedHead, body: bytes, field: ModelField) -> FallbackChain:
+        """Do the same for a body whose model was found. Raises `ModelNotFound`."""
         return FallbackChain(self, self._table.route(field.name or ""), ModelRequest(head, body, field))
 
 

@@ -73,7 +73,7 @@ def test_a_named_model_has_no_fallbacks(explain: Explain) -> None:
         ("openai/x", "set OPENAI_API_KEY"),
         ("nope/x", "there is no provider 'nope'"),
         ("bare", "as provider/model"),
-        ("openclaw/main", "agents are not served yet"),
+        ("openclaw/main", "names an agent, not a model"),
     ],
 )
 def test_what_would_fail_fails_here_with_the_reason(explain: Explain, asked: str, says: str) -> None:

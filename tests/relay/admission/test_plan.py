@@ -17,6 +17,7 @@ from clawgate.errors import (
     UpstreamFailed,
 )
 from clawgate.policy.cross_origin import CrossOriginPolicy
+from clawgate.policy.headers import TO_AGENTS
 from clawgate.policy.path_routing import GATEWAY_ROUTES
 from clawgate.providers.credential import bearer
 from clawgate.relay.admission.admission import Admission
@@ -91,9 +92,11 @@ class Scripted:
         self._offload = offload
         self._refusal = refusal
         self.told: list[object] = []
+        self.heads: list[AdmittedHead] = []
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         self.told.append((head.target, head.path, body))
+        self.heads.append(head)
         self.thread = threading.current_thread()
         self._head, self._body = head, body
         if self._refusal is not None:
@@ -156,6 +159,22 @@ async def ask(router: Scripted, body: bytes = b"{}") -> tuple[Response, list[Req
     async with served(router) as (client, records):
         await client.request(body=body)
         return await client.response(), records
+
+
+@pytest.mark.parametrize("trace", [None, "00-%032x-%016x-01"])
+async def test_a_head_whose_trace_is_read_is_admitted_each_time(trace: str | None) -> None:
+    """The one header that may differ in a head that is recognised: a run would get that of an earlier request."""
+    router = Scripted(refusal=UpstreamFailed("x"))
+    async with served(router, agent_headers=TO_AGENTS) as (client, _):
+        for number in (1, 2):
+            fields: tuple[tuple[str, str], ...] = (("x-openclaw-session-key", "s"),)
+            fields += (("traceparent", trace % (number, number)),) if trace else ()
+            await client.request(body=b"{}", fields=fields)
+            await client.response()
+    assert [dict(one.agent_headers) for one in router.heads] == [
+        {"x-openclaw-session-key": "s"} | ({"traceparent": trace % (number, number)} if trace else {})
+        for number in (1, 2)
+    ]
 
 
 async def test_who_is_first_is_asked_and_nobody_else() -> None:

@@ -36,10 +36,12 @@ def settings(
     return gateway_settings(config_file(folder, block, env), GatewayFlags(**flags))
 
 
-def config_file(folder: Path, gateway: Mapping[str, Any], env: Mapping[str, str] | None = None) -> ConfigFile:
+def config_file(
+    folder: Path, gateway: Mapping[str, Any], env: Mapping[str, str] | None = None, **blocks: Any
+) -> ConfigFile:
     path = folder / "openclaw.json"
     path.touch(0o600)
-    path.write_text(json.dumps({"gateway": gateway}))
+    path.write_text(json.dumps({"gateway": gateway, **blocks}))
     environment = {"HOME": str(folder), "OPENCLAW_STATE_DIR": str(folder), **(env or {})}
     return read_config(path, environment, required=True)
 
@@ -234,12 +236,31 @@ def test_a_missing_token_is_told_beside_other_problems(tmp_path: Path) -> None:
     assert {text.split(" ")[0].rstrip(":") for text in said} == {"gateway.bind", "gateway.auth"}
 
 
-@pytest.mark.parametrize(("enabled", "serves"), [(None, True), (True, True), (False, False)])
-def test_the_model_routes_are_on_unless_they_are_switched_off(
+@pytest.mark.parametrize(("enabled", "serves"), [(None, False), (True, True), (False, False)])
+def test_agents_are_off_unless_they_are_switched_on(
     enabled: bool | None, serves: bool, tmp_path: Path
 ) -> None:
     switch = {} if enabled is None else {"http": {"endpoints": {"chatCompletions": {"enabled": enabled}}}}
-    assert settings(tmp_path, {"auth": {"token": TOKEN}, **switch}).serves_models is serves
+    found = settings(tmp_path, {"auth": {"token": TOKEN}, **switch})
+    assert (found.serves_agents, found.serves_models) == (serves, True)
+
+
+@pytest.mark.parametrize(
+    ("bind", "listening_on", "switch", "serves"),
+    [
+        ("loopback", None, None, True), ("auto", None, None, True), ("lan", None, None, False),
+        ("loopback", None, False, False), ("lan", None, True, True),
+        ("loopback", "0.0.0.0", None, False), ("lan", "127.0.0.1", None, True),
+    ],
+)  # fmt: skip
+def test_models_are_on_by_default_where_only_this_machine_reaches_the_gateway(
+    bind: str, listening_on: str | None, switch: bool | None, serves: bool, tmp_path: Path
+) -> None:
+    """By the address that it listens on, which a change of the file does not move."""
+    own = {} if switch is None else {"directModels": switch}
+    block = {"auth": {"token": TOKEN}, "bind": bind}
+    found = config_file(tmp_path, block, plugins={"entries": {"clawgate": {"config": own}}})
+    assert gateway_settings(found, GatewayFlags(), listening_on=listening_on).serves_models is serves
 
 
 def test_limits_and_proxies_are_taken_over(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_models_are_discovered_unless_it_is_turned_off() -> None:
         (
             {"zzz": 5},
             "zzz",
-            "use one of allowHost, discoverModels, maxUpstreamConnections, providers, upstreamWaitTimeout",
+            "use one of allowHost, directModels, discoverModels, maxUpstreamConnections, providers, upstream",
         ),
         ({"providers": {"owl": {"max": 1}}}, "providers.owl.max", "use one of"),
         ({"discoverModels": "no"}, "discoverModels", "must be"),

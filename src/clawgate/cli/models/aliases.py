@@ -12,7 +12,7 @@ from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.models.changes import known_ref, warn_if_unlisted, write_change
 from clawgate.cli.paths import json_option, path_options
-from clawgate.policy.model_routing import DEFAULT_NAMES
+from clawgate.policy.model_routing import DEFAULT_NAMES, names_agent
 from clawgate.settings.openclaw.model_edits import with_alias, without_alias
 
 
@@ -98,6 +98,8 @@ def _alias_problem(loaded: LoadedConfig, alias: str) -> str | None:
         return "an alias needs a printable name without spaces around it"
     if "/" in alias or ":" in alias:
         return f"'{alias}' is not an alias: it must not contain '/' or ':'"
+    if names_agent(alias):
+        return f"'{alias}' stands for the default agent; choose another alias"
     if alias.lower() in DEFAULT_NAMES:
         return f"'{alias}' stands for the default model; to set that: clawgate models set <provider/model>"
     if alias.casefold() in {name.casefold() for name in loaded.catalog.providers}:

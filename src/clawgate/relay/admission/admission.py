@@ -29,6 +29,7 @@ from clawgate.relay.admission.request_checks import (
     headers_of,
     required_host,
     split_request_target,
+    values_once,
     via_without_loop,
 )
 from clawgate.relay.interfaces import RequestHead
@@ -84,6 +85,8 @@ class Admission:
     """Whether a token may be presented as ``x-api-key``."""
     local_guesses: GuessDelay | None = None
     """Slows wrong tokens from this machine, which lead to no lockout then."""
+    agent_headers: frozenset[bytes] = frozenset()
+    """The headers that `AdmittedHead.agent_headers` has."""
     requires_attribution: bool = False
     """Whether a forwarded request has to come from one of ``proxies``."""
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
@@ -253,6 +256,7 @@ class Admission:
             head=encoded,
             header_lines=lines,
             via=via,
+            agent_headers=values_once(head, self.agent_headers) if self.agent_headers else (),
             hook_headers=tuple(
                 (name.decode(), value.decode("latin-1")) for name, value in head.fields if name in TO_HOOKS
             ),

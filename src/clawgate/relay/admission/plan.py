@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clawgate.errors import GatewayError, ModelNotFound
+from clawgate.policy.headers import TRACE
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.writer import make_relay_writer
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import Dialect
+
+_TRACE = TRACE.decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class AdmittedHead:
     """The client's own Via."""
     hook_headers: tuple[tuple[str, str], ...] = ()
     """The client's headers that a plugin may read."""
+    agent_headers: tuple[tuple[str, str], ...] = ()
+    """The client's headers that an agent's run reads, each once and none of them empty."""
     has_content_length: bool
     chunked: bool
     expect_continue: bool
@@ -65,7 +70,14 @@ class AdmittedHead:
     @property
     def cacheable(self) -> bool:
         """Whether the next request with this head may skip admission."""
-        return not (self.chunked or self.expect_continue or self.model_allowlist is not None)
+        return not (
+            self.chunked
+            or self.expect_continue
+            or self.model_allowlist is not None
+            or any(
+                name == _TRACE for name, _ in self.agent_headers
+            )  # may differ in a head that is recognised
+        )
 
     @property
     def buffers_body(self) -> bool:

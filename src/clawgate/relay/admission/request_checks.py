@@ -5,7 +5,7 @@ Must not read state or a clock. Each function raises the `GatewayError` that the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from clawgate import errors
 from clawgate.relay.interfaces import RequestHead
@@ -18,6 +18,23 @@ NO_BODY = (b"GET", b"HEAD", b"DELETE")
 """Methods whose requests have a body only if one is announced (RFC 9110 section 9.3)."""
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _ONCE = _FRAMING | {b"content-encoding", b"content-type", b"expect", b"host", b"origin", b"sec-fetch-site"}
+
+
+def values_once(head: RequestHead, names: Collection[bytes]) -> tuple[tuple[str, str], ...]:
+    """Return those of ``names`` that the head has, with their values, unless they are empty.
+
+    Raises `MalformedRequest` for one that is there more than once, or whose value is not ASCII.
+    """
+    found: dict[str, str] = {}
+    for name, value in head.fields:
+        if name in names:
+            key = name.decode("ascii")
+            if key in found:
+                raise errors.MalformedRequest(f"duplicate {key} header; send it once")
+            if not value.isascii():
+                raise errors.MalformedRequest(f"the {key} header has a character that is not ASCII")
+            found[key] = value.decode("ascii").strip()
+    return tuple((name, value) for name, value in found.items() if value)
 
 
 def check_version(head: RequestHead) -> None:

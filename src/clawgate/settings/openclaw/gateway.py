@@ -37,7 +37,8 @@ _MAKE_ONE = "make one with: clawgate doctor --fix"
 class GatewaySettings:
     """``tokens`` maps the names of callers to what they present; empty admits every caller on this machine.
 
-    ``serves_models``: whether the model routes are on (``gateway.http.endpoints.chatCompletions.enabled``).
+    ``serves_agents``: whether agents are on (``gateway.http.endpoints.chatCompletions.enabled``); ``serves_models``:
+    whether requests may name models of providers (``directModels``).
     """
 
     host: str
@@ -47,6 +48,7 @@ class GatewaySettings:
     trusted_proxies: tuple[str, ...]
     allow_host: tuple[str, ...]
     allow_origin: tuple[str, ...]
+    serves_agents: bool
     serves_models: bool
 
     @property
@@ -92,7 +94,7 @@ def gateway_settings(
     ``listening_on`` is the host of a gateway that runs, which a change of the file does not move.
     """
     problems: list[Diagnostic] = []
-    block = file.config.gateway
+    block, own = file.config.gateway, own_settings(file.config)
     host = _host(file, flags, problems)
     port = _port(file, flags, problems)
     tokens = _tokens(file, flags, problems)
@@ -105,9 +107,12 @@ def gateway_settings(
         tokens=tokens,
         rate_limit=block.auth.rate_limit,
         trusted_proxies=block.trusted_proxies,
-        allow_host=(*flags.allow_host, *own_settings(file.config).allow_host),
+        allow_host=(*flags.allow_host, *own.allow_host),
         allow_origin=(*flags.allow_origin, *_origins(block)),
-        serves_models=block.http.endpoints.chat_completions.enabled is not False,
+        serves_agents=block.http.endpoints.chat_completions.enabled is True,
+        serves_models=own.direct_models
+        if own.direct_models is not None
+        else is_loopback(listening_on or host),
     )
 
 

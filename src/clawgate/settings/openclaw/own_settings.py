@@ -61,6 +61,9 @@ class OwnSettings(BaseModel):
     discover_models: StrictBool = setting(
         "Whether /v1/models has the list of each provider for which the config lists no models.", True
     )
+    direct_models: StrictBool | None = setting(
+        "Whether requests may name a model of a provider; on by default where only this machine reaches the gateway."
+    )
     allow_host: HostNames = setting("Further names to accept in Host, '*' for any.", ())
     providers: dict[str, ProviderSettings] = setting("What differs for one provider, by its id.", dict)
 

@@ -106,7 +106,7 @@ class Toggle(Block):
 class HttpEndpoints(Block):
     """``gateway.http.endpoints``."""
 
-    chat_completions: Toggle = setting("POST /v1/chat/completions and GET /v1/models.", Toggle)
+    chat_completions: Toggle = setting("Agents, at /v1/chat/completions; off by default.", Toggle)
 
 
 class GatewayHttp(Block):

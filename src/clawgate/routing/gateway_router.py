@@ -1,0 +1,77 @@
+"""Decides by its model whether a request is for an agent or for a model of a provider, and hands it to that router.
+
+Law: a name that means an agent is served by agents or not at all, and any other by the provider that it names; what is
+switched off is rejected with the name of its switch. A header that only an agent understands is not ignored: a request
+for a model that has one is rejected. Must not import agents: their router is passed in where they are on.
+"""
+
+from __future__ import annotations
+
+from clawgate.errors import InvalidRequest, ModelNotFound
+from clawgate.policy.headers import DISCONNECT, OF_AGENTS_ALONE
+from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
+from clawgate.policy.path_routing import AGENT_PATHS, AGENTS_SWITCH, MODELS_SWITCH
+from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, Router
+from clawgate.routing.router import ModelRouter
+from clawgate.wire.json.model_field import find_model
+
+_OF_AGENTS_ALONE = frozenset(name.decode("ascii") for name in OF_AGENTS_ALONE)
+_DISCONNECT = DISCONNECT.decode("ascii")
+_CANCEL = "cancel"
+
+
+class GatewayRouter:
+    """The `Router` of a gateway. ``agents`` is None where they are off; ``serves_models`` is whether models are on."""
+
+    def __init__(self, models: ModelRouter) -> None:
+        self.models = models
+        self.agents: Router | None = None
+        self.agent_ids: tuple[str, ...] = ()
+        self.serves_models = True
+
+    def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
+        """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`, or that its switch is off."""
+        field = find_model(body)
+        name = field.name or ""
+        if names_agent(name) or (not name and self.agents is not None and head.path in AGENT_PATHS):
+            return self._agents(head, name).route(head, body)
+        self.require_models("Invalid `model`. Use `openclaw` or `openclaw/<agentId>`.")
+        if head.agent_headers:
+            _reject_agent_headers(head, name or "the default model")
+        return self.models.plan(head, body, field)
+
+    def require_models(self, message: str) -> None:
+        """Raises `InvalidRequest` where models are off, with ``message``, which is OpenClaw's, and the switch."""
+        if not self.serves_models:
+            agents = ", ".join(f"{DEFAULT_AGENT}/{name}" for name in self.agent_ids)
+            raise InvalidRequest(
+                f"{message} Agents: {agents}. To serve provider/model as well, set {MODELS_SWITCH} to true.",
+                param="model",
+            )
+
+    def require_agents(self, name: str) -> Router:
+        """Return the router of agents. Raises `ModelNotFound` with the switch where there is none."""
+        if self.agents is None:
+            raise ModelNotFound(
+                f"'{shown_name(name)}' names an agent, and agents are off: set {AGENTS_SWITCH} to true; "
+                "'default' is the default model, without an agent"
+            )
+        return self.agents
+
+    def _agents(self, head: AdmittedHead, name: str) -> Router:
+        agents = self.require_agents(name)
+        if head.path not in AGENT_PATHS:
+            paths = " and ".join(path.decode("ascii") for path in AGENT_PATHS)
+            raise ModelNotFound(f"'{shown_name(name)}' names an agent, and agents are served at {paths}")
+        return agents
+
+
+def _reject_agent_headers(head: AdmittedHead, model: str) -> None:
+    """Raises `InvalidRequest` for what only an agent could honour."""
+    for header, value in head.agent_headers:
+        if header in _OF_AGENTS_ALONE or (header == _DISCONNECT and value.lower() != _CANCEL):
+            raise InvalidRequest(
+                f"{header}: it is for agents, and the request is for {shown_name(model)}; "
+                f"remove the header, or name an agent: '{DEFAULT_AGENT}' or '{DEFAULT_AGENT}/<agentId>'",
+                param=header,
+            )

@@ -1,0 +1,25 @@
+"""Which agents a config has: those of both shapes, or the one that is always there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.settings.openclaw.agent_ids import agent_ids
+from clawgate.settings.schema.openclaw import OpenClawConfig
+
+
+@pytest.mark.parametrize(
+    ("agents", "ids"),
+    [
+        ({}, ("main",)),
+        ({"defaults": {"model": "a/b"}}, ("main",)),
+        ({"entries": {"Research": {}, "main": {}}}, ("research", "main")),
+        ({"list": [{"id": "one"}, {"id": "Two"}, {"name": "without an id"}, {"id": " "}]}, ("one", "two")),
+        ({"entries": {"a": {}}, "list": [{"id": "A"}, {"id": "b"}]}, ("a", "b")),
+    ],
+    ids=["none", "defaults alone", "entries", "list", "both"],
+)
+def test_the_agents_of_a_config(agents: dict[str, Any], ids: tuple[str, ...]) -> None:
+    assert agent_ids(OpenClawConfig.model_validate({"agents": agents})) == ids
