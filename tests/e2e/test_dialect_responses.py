@@ -285,6 +285,12 @@ ERRORS: dict[str, Any] = {
     OPENAI: {"error": {"message": "Provider returned error", "code": 502}},
     ANTHROPIC: {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
 }
+OPENINGS: dict[str, list[Any]] = {
+    OPENAI: [
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
+    ],
+    ANTHROPIC: GOOD_STREAMS[ANTHROPIC][:2],
+}
 FRONTS = [b"", b": OPENROUTER PROCESSING\n\n"]
 
 
@@ -315,11 +321,13 @@ def failing(api: str, how: str, front: bytes) -> Script:
             return faults.json_response(ERRORS[api])
 
 
-def cases() -> Iterator[tuple[str, bytes]]:
+def cases(api: str) -> Iterator[tuple[str, bytes]]:
+    """How an error comes, and what comes in front of it: a comment, or what opens a response."""
     for how in ("one segment", "behind the head", "byte by byte", "chunks of a byte", "with [DONE] behind",
                 "under another type", "open"):  # fmt: skip
         for front in FRONTS:
             yield how, front
+    yield from ((how, event_bytes(OPENINGS[api])) for how in ("one segment", "behind the head", "open"))
     yield "as a body", b""
     yield "no content", b""
 
@@ -331,7 +339,7 @@ async def test_an_error_with_status_200_leads_to_the_fallback(
 ) -> None:
     """Streamed and not, however it is cut, with a comment in front, to a fallback of either dialect."""
     for stream in (True, False):
-        for how, front in cases():
+        for how, front in cases(api):
             async with FakeUpstream(failing(api, how, front)) as one, FakeUpstream(good(other)) as two:
                 blocks = {"p": provider(one.url, api), "q": provider(two.url, other)}
                 config = config_of(blocks, primary="p/m", fallbacks=("q/n",))

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseWriter
 from clawgate.relay.response.deferred import MAX_ERROR_BYTES, as_event_stream, begins_events
-from clawgate.relay.response.progress import HOLD_SECONDS
+from clawgate.relay.response.error_mapping import MapError
+from clawgate.relay.response.progress import HOLD_SECONDS, OPENING_LIMIT
 from clawgate.wire.dialect import Dialect
 from tests.e2e.stream_script import read
 from tests.peers.faults import LAST_CHUNK
@@ -44,6 +46,16 @@ ERROR_EVENTS = {
     "no event at all": COMMENT,
     "a plain object": json.dumps(ERROR).encode(),
     "nothing": b"",
+}
+
+
+OPENINGS = {"chat": CHAT_FRAMES[0], "messages": MESSAGES_FRAMES[0] + MESSAGES_FRAMES[1]}
+ERROR_EVENTS |= {
+    "behind a role": OPENINGS["chat"] + sse(ERROR),
+    "behind a role and no choice": sse({"choices": []}) + OPENINGS["chat"] + COMMENT + sse(ERROR),
+    "behind message_start": OPENINGS["messages"] + sse({"type": "ping"}) + sse(ERROR),
+    "a role alone": OPENINGS["chat"],
+    "a role and the end": OPENINGS["chat"] + b"data: [DONE]\n\n",
 }
 
 
@@ -124,14 +136,34 @@ def unchunked(response: bytes) -> bytes:
     return body
 
 
-def test_behind_the_first_event_nothing_is_held_back() -> None:
+def test_behind_the_first_content_nothing_is_held_back() -> None:
     """Chunks pass unread, as in a stream without a fallback."""
     writer = chat_writer(has_fallback=True)
-    writer.feed(CHAT_FRAMES[0])
+    writer.feed(CHAT_FRAMES[0] + CHAT_FRAMES[1])
     assert CHAT_FRAMES[0] in writer.flush(ended=False) and not writer.headers_pending
     assert writer.passthrough(lambda data: None) is not None
     writer.feed(sse(ERROR))
     assert sse(ERROR)[:20] in writer.flush(ended=False)
+
+
+def test_what_only_opens_a_response_is_held_with_its_head_for_a_short_time() -> None:
+    """As long as a client may wait for its first sign of life, see `sender.KEEPALIVE_SECONDS`."""
+    writer = chat_writer(has_fallback=True)
+    writer.feed(OPENINGS["chat"])
+    assert writer.flush(ended=False) == b"" and writer.progress.content_started
+    assert OPENINGS["chat"] in writer.on_silence(10.0) and not writer.headers_pending
+    writer.feed(sse(ERROR))
+    assert sse(ERROR)[:20] in writer.flush(ended=False)
+
+
+@pytest.mark.parametrize("map_error", [None, map_error])
+def test_openings_without_an_end_are_not_held(map_error: MapError | None) -> None:
+    writer = provider_writer(upstream=Dialect.CHAT, map_error=map_error, has_fallback=True)
+    for _ in range(OPENING_LIMIT // len(OPENINGS["chat"])):
+        writer.feed(OPENINGS["chat"])
+        assert writer.flush(ended=False) == b""
+    writer.feed(OPENINGS["chat"])
+    assert writer.flush(ended=False).startswith(b"HTTP/1.1 200")
 
 
 def test_a_head_is_not_held_back_for_ever() -> None:

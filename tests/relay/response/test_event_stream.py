@@ -9,6 +9,7 @@ import pytest
 from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
 from clawgate.errors import GatewayError, GatewayStopping, UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseWriter
+from clawgate.relay.response.error_mapping import MapError
 from clawgate.relay.response.event_stream import EventStreamWriter
 from clawgate.relay.response.progress import HOLD_SECONDS
 from clawgate.wire.dialect import Dialect
@@ -261,10 +262,38 @@ def test_a_stream_whose_failures_are_mapped_keeps_its_client_too() -> None:
 @pytest.mark.parametrize(
     ("client", "upstream"), [(Dialect.CHAT, Dialect.MESSAGES), (Dialect.MESSAGES, Dialect.CHAT)]
 )
-def test_with_a_fallback_the_head_waits_for_the_first_event(client: Dialect, upstream: Dialect) -> None:
+@pytest.mark.parametrize("map_error", [None, judge])
+def test_with_a_fallback_the_head_waits_for_content(
+    client: Dialect, upstream: Dialect, map_error: MapError | None
+) -> None:
     frames = MESSAGES_FRAMES if upstream is Dialect.MESSAGES else CHAT_FRAMES
-    writer = provider_writer(client=client, upstream=upstream, has_fallback=True)
+    writer = provider_writer(client=client, upstream=upstream, map_error=map_error, has_fallback=True)
     writer.feed(PING)
     assert writer.flush(ended=False) == writer.on_silence(10.0) == b"" and writer.headers_pending
-    writer.feed(frames[0])
-    assert b"200 OK" in writer.flush(ended=False) and not writer.headers_pending
+    for opening in frames[:1] if upstream is Dialect.CHAT else frames[:3]:
+        writer.feed(opening)
+        assert writer.flush(ended=False) == b"" and writer.headers_pending
+    writer.feed(b"".join(frames[1:4]))
+    sent = writer.flush(ended=False)
+    assert b"200 OK" in sent and not writer.headers_pending
+
+
+@pytest.mark.parametrize(
+    ("client", "upstream"), [(Dialect.CHAT, Dialect.CHAT), (Dialect.MESSAGES, Dialect.MESSAGES)]
+)
+@pytest.mark.parametrize("has_fallback", [True, False])
+def test_what_opens_a_stream_whose_failures_are_mapped_waits_for_a_short_time(
+    client: Dialect, upstream: Dialect, has_fallback: bool
+) -> None:
+    opening = MESSAGES_FRAMES[0] if upstream is Dialect.MESSAGES else CHAT_FRAMES[0]
+    writer = provider_writer(client=client, upstream=upstream, map_error=judge, has_fallback=has_fallback)
+    writer.feed(opening)
+    assert (writer.flush(ended=False) == b"") is writer.headers_pending is has_fallback
+    with pytest.raises(UpstreamFailed):
+        writer.feed(sse({"type": "error", "error": {"type": "overloaded_error", "message": "full"}}))
+    assert writer.headers_pending is has_fallback
+    writer = provider_writer(client=client, upstream=upstream, map_error=judge, has_fallback=has_fallback)
+    writer.feed(opening)
+    sent = writer.flush(ended=False) + writer.on_silence(10.0)
+    assert sent.count(opening) == 1 and not writer.headers_pending
+    assert (CLIENT_PING in sent) is (client is Dialect.MESSAGES)

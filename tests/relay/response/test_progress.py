@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 
 from clawgate.errors import UpstreamMalformed
 from clawgate.relay.interfaces import ResponseProgress
-from clawgate.relay.response.progress import KEEPALIVE_LIMIT, has_content, note_event, note_open_event
+from clawgate.relay.response.progress import (
+    KEEPALIVE_LIMIT,
+    has_content,
+    note_event,
+    note_open_event,
+    only_opens,
+)
 from clawgate.wire.sse.reader import EventReader
 from tests.cpu_time import grows_by_at_most
+from tests.wire.exchanges import sse
 
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -128,6 +135,59 @@ def test_a_stream_of_keepalives_alone_is_malformed_at_the_bound(unit: bytes) -> 
 
 def test_complete_events_have_content_unless_all_of_them_are_keepalives() -> None:
     assert has_content(PING + EVENT) and not has_content(PING * 3) and not has_content(b"")
+
+
+def chat(finish: str | None = None, **delta: object) -> bytes:
+    return sse({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+
+
+def block(**content: object) -> bytes:
+    return sse({"type": "content_block_start", "index": 0, "content_block": content})
+
+
+OPENINGS = [
+    chat(role="assistant", content=""),
+    chat(role="assistant", content=None, refusal=None, tool_calls=[]),
+    chat(),
+    sse({"choices": [], "usage": {"prompt_tokens": 9}}),
+    sse({"choices": [], "prompt_filter_results": [{"prompt_index": 0}]}),
+    sse({"choices": [{"index": 0, "text": "", "finish_reason": None}]}),
+    sse({"type": "message_start", "message": {"id": "m", "content": []}}),
+    b'event: message_start\ndata: {"message": {"id": "m"}}\n\n',
+    block(type="text", text="", citations=None),
+    block(type="thinking", thinking="", signature=""),
+    sse({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}}),
+    sse({"type": "response.created", "response": {"id": "r"}}),
+    sse({"type": "response.in_progress", "response": {"id": "r"}}),
+]
+SHOWN = [
+    chat(content="a"),
+    chat(reasoning_content="a"),
+    chat(tool_calls=[{"index": 0}]),
+    chat("stop"),
+    sse({"choices": [{"index": 0, "text": "a", "finish_reason": None}]}),
+    sse({"choices": [{"message": {"role": "assistant", "content": "a"}}]}),
+    sse({"choices": ["a"]}),
+    block(type="text", text="a"),
+    block(type="tool_use", id="1", name="f", input={}),
+    block(type="redacted_thinking", data="x"),
+    sse({"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "a"}}),
+    sse({"type": "content_block_stop", "index": 0}),
+    sse({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+    sse({"type": "response.output_text.delta", "delta": "a"}),
+    sse({"confetti": 1}),
+    b"data: [DONE]\n\n",
+    b"data: text\n\n",
+    sse([]),
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "opens"), [*((raw, True) for raw in OPENINGS), *((raw, False) for raw in SHOWN)]
+)
+def test_what_opens_a_response_shows_nothing_of_it(raw: bytes, opens: bool) -> None:
+    (event,) = EventReader().feed(raw)
+    assert only_opens(event) is opens
 
 
 @pytest.mark.parametrize("unit", [b":\n\n", b"\n", b"\r", b": x\n", PING, EVENT, b"data: x\n", b"x"])

@@ -1,6 +1,6 @@
 """Holds a response back until its first bytes show what it is, then hands all of it to the writer for that.
 
-Some servers stream under another content type, and some report a failure with status 200: in the first event of a
+Some servers stream under another content type, and some report a failure with status 200: in front of the content of a
 stream, or as the body. Where a fallback is configured, such a failure leads to it as long as nothing was sent. Where
 there is none, only the content type waits for a first byte.
 """
@@ -14,7 +14,13 @@ from dataclasses import replace
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress, ResponseWriter
 from clawgate.relay.response.closing import is_final
-from clawgate.relay.response.progress import HOLD_SECONDS, note_event, note_open_event
+from clawgate.relay.response.progress import (
+    HOLD_SECONDS,
+    OPENING_LIMIT,
+    note_event,
+    note_open_event,
+    only_opens,
+)
 from clawgate.relay.response.redact import masked_error
 from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.errors import UNSPECIFIED, find_error
@@ -175,7 +181,10 @@ class ByBytesWriter(DeferredWriter):
 
 
 class FirstEventWriter(DeferredWriter):
-    """Holds an event stream back until its first event, which may be a failure."""
+    """Holds an event stream back until its first event with content, which may be a failure.
+
+    Events that only open the response are held with it, but no longer than a client may go without a sign of life.
+    """
 
     def __init__(
         self, head: ResponseHead, secrets: tuple[bytes, ...], writer: ResponseWriter, *, origin: str
@@ -184,12 +193,15 @@ class FirstEventWriter(DeferredWriter):
         self._reader = EventReader()
         self._chosen = writer
         self._origin = origin
+        self._has_opened = False
 
     def _choose(self, body: bytes, *, ended: bool) -> ResponseWriter | None:
         for event in self._reader.feed(body):
             if note_event(self._progress, event):
                 self._check(event)
-                return self._chosen
+                if not only_opens(event) or len(self._held) > OPENING_LIMIT:
+                    return self._chosen
+                self._has_opened = True
         if not ended:
             if self._reader.open_bytes:
                 note_open_event(self._progress, self._reader)
@@ -197,7 +209,7 @@ class FirstEventWriter(DeferredWriter):
         rest = self._reader.close()
         if rest is not None and (error := find_error(rest.data or rest.raw)) is not None:
             raise error.as_failure(self._origin)
-        raise UpstreamClosed(f"{self._origin} ended its stream before the first event")
+        raise UpstreamClosed(f"{self._origin} ended its stream before its content")
 
     def _check(self, event: Event) -> None:
         error = find_error(event.data or b"")
@@ -208,7 +220,7 @@ class FirstEventWriter(DeferredWriter):
 
     def on_silence(self, seconds: float) -> bytes:
         """Send the head after all, once it has been held for too long."""
-        if self._writer is None and seconds >= HOLD_SECONDS:
+        if self._writer is None and (self._has_opened or seconds >= HOLD_SECONDS):
             self._hand_over(self._chosen)
             return self._chosen.flush(ended=False)
         return super().on_silence(seconds)

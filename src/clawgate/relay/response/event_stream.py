@@ -15,7 +15,13 @@ from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponsePr
 from clawgate.relay.response.closing import is_final, reports_error
 from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
-from clawgate.relay.response.progress import HOLD_SECONDS, note_event, note_open_event
+from clawgate.relay.response.progress import (
+    HOLD_SECONDS,
+    OPENING_LIMIT,
+    note_event,
+    note_open_event,
+    only_opens,
+)
 from clawgate.relay.response.redact import masked, masked_error, masked_fully, secrets_in_content
 from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_lines
@@ -44,7 +50,7 @@ class EventStreamWriter:
 
     A failure in front of all content has a status of its own unless the head was sent before; one behind content never
     has, however the bytes arrived. With ``maps_errors`` a filter maps failures: then the head is held back until there
-    is content, and a failure may lack its blank line.
+    is content, and a failure may lack its blank line. With ``has_fallback`` what only opens a response is no content.
     """
 
     extra_headers: bytes | None = None
@@ -59,11 +65,12 @@ class EventStreamWriter:
         filters: Sequence[EventFilter] = (),
         translation: Translation | None = None,
         maps_errors: bool = False,
+        has_fallback: bool = False,
         served: ServedModelFilter | None = None,
     ) -> None:
         self.status = head.status
         self._started = False  # whether the client has the head
-        self._has_content = False
+        self._has_opened = self._has_content = False
         self.progress = ResponseProgress(content_started=False)
         self._framing = Framing(None, http10=options.http10)
         self.until_close = self._framing.until_close
@@ -79,6 +86,7 @@ class EventStreamWriter:
         self._filters = filters
         self._translation = translation
         self._maps_errors = maps_errors
+        self._has_fallback = has_fallback
         self._served = served
         self._out: list[bytes] = []
         self._last: Event | None = None  # with content that the client was sent
@@ -98,10 +106,11 @@ class EventStreamWriter:
         """Raises `UpstreamFailed` for a stream that fails; what came before the failure is kept."""
         try:
             for event in self._reader.feed(body):
-                has_content = note_event(self.progress, event)
+                is_progress = note_event(self.progress, event)
                 for passed in self._filtered(event):
                     self._encode(passed)
-                    self._has_content = self._has_content or has_content
+                    self._has_opened = self._has_opened or is_progress
+                    self._has_content = self._has_content or (is_progress and not self._only_opens(event))
             if self._reader.open_bytes:
                 note_open_event(self.progress, self._reader)
         except GatewayError as error:
@@ -123,9 +132,10 @@ class EventStreamWriter:
 
     def on_silence(self, seconds: float) -> bytes:
         """Return a comment or a ping between two events, and a head that was held for too long."""
-        if self._is_closed or (self._maps_errors and self.headers_pending and seconds < HOLD_SECONDS):
+        waits = self._maps_errors and self.headers_pending and not self._has_opened and seconds < HOLD_SECONDS
+        if self._is_closed or waits:
             return b""
-        is_ping = self._dialect is Dialect.MESSAGES and self._has_content
+        is_ping = self._dialect is Dialect.MESSAGES and self._has_opened
         return self._take(_PING if is_ping else _COMMENT)
 
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
@@ -134,6 +144,10 @@ class EventStreamWriter:
         if not self._is_closed:
             closing = self._error_event or encode_error_event(error, self._dialect)
         return self._take(closing), bool(closing) or reports_error(self._last)
+
+    def _only_opens(self, event: Event) -> bool:
+        """Whether a fallback may still serve the request, although ``event`` came."""
+        return self._has_fallback and only_opens(event) and sum(map(len, self._out)) <= OPENING_LIMIT
 
     @property
     def _is_closed(self) -> bool:

@@ -175,6 +175,7 @@ def _stream_writer(head: ResponseHead, options: ResponseOptions, traits: Provide
             filters=filters,
             translation=translation,
             maps_errors=maps_errors,
+            has_fallback=traits.has_fallback,
             served=traits.served,
         )
     else:

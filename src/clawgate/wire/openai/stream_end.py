@@ -29,6 +29,12 @@ def is_last_event(event: Event) -> bool:
     )
 
 
+def choice_has_content(choice: dict[str, Any]) -> bool:
+    """Whether a choice of a response or chunk has more than a role: a word, a call, thinking."""
+    delta = choice.get("delta") or choice.get("message")
+    return isinstance(delta, dict) and any(value for name, value in delta.items() if name != "role")
+
+
 class ChatStreamEnd:
     """Whether the response was finished: `find_failure` has to see each event."""
 
@@ -54,9 +60,7 @@ class ChatStreamEnd:
 
     def _fails(self, choice: dict[str, Any], model: object) -> bool:
         """Whether ``choice`` ends what is no response of a model."""
-        delta = choice.get("delta") or choice.get("message")
-        if isinstance(delta, dict) and any(value for name, value in delta.items() if name != "role"):
-            self._has_content = True
+        self._has_content = self._has_content or choice_has_content(choice)
         reason = choice.get("finish_reason")
         if reason is None:
             return False
