@@ -156,9 +156,9 @@ def fail(limiter: AuthLockout, key: str, times: int, now: float = 0.0) -> None:
 def test_the_last_failure_locks() -> None:
     limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
-    assert limiter.locked_for("a", 0) is None and not limiter.any_locked(0)
+    assert limiter.locked_for("a", 0) is None
     limiter.record_failure("a", 0)
-    assert limiter.locked_for("a", 0) == 300 and limiter.any_locked(0)
+    assert limiter.locked_for("a", 0) == 300
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,6 @@ def test_the_lockout_ends_to_the_second_and_is_rounded_up(now: float, left: int 
     limiter = AuthLockout(RULE)
     fail(limiter, "a", 3)
     assert limiter.locked_for("a", now) == left
-    assert limiter.any_locked(now) is (left is not None)
 
 
 def test_a_lock_is_not_extended_by_trying() -> None:
@@ -225,14 +224,6 @@ def test_one_address_does_not_lock_another() -> None:
     assert limiter.locked_for("b", 0) is None
     limiter.record_success("b")
     assert limiter.locked_for("a", 0) == 300
-
-
-def test_any_locked_follows_the_newest_lock() -> None:
-    limiter = AuthLockout(RULE)
-    fail(limiter, "a", 3)
-    fail(limiter, "b", 3, now=100)
-    assert limiter.any_locked(399) and limiter.locked_for("a", 399) is None
-    assert not limiter.any_locked(400)
 
 
 @pytest.mark.parametrize("most", [1, 2, 10])

@@ -142,10 +142,6 @@ class AuthLockout:
         until = self._locked_until.get(key, now)
         return max(math.ceil(until - now - _ROUNDING), 1) if until > now else None
 
-    def any_locked(self, now: float) -> bool:
-        """Whether any address is locked out. The newest lock is the last to end."""
-        return bool(self._locked_until) and next(reversed(self._locked_until.values())) > now
-
     def record_failure(self, key: str, now: float) -> None:
         """Count a wrong token from ``key``. A lock is neither extended nor renewed while it lasts."""
         if self.locked_for(key, now) is not None:

@@ -76,11 +76,6 @@ class Pool:
         """Connections that serve a request, and those that are opened for one."""
         return len(self._open) - len(self._idle) + self._dialing
 
-    @property
-    def waiting_count(self) -> int:
-        """Requests that wait for a connection to become idle or to end."""
-        return len(self._queue)
-
     def acquire(self) -> UpstreamConnection | None:
         """Return an idle connection that is still good, or None if one must be requested."""
         return None if self._queue else self._pop_idle()  # those that wait came first

@@ -47,7 +47,7 @@ def test_examples_of_the_input_are_part_of_the_description() -> None:
 def test_a_tool_that_anthropic_runs_is_rejected_by_its_place(kind: str) -> None:
     with pytest.raises(InvalidRequest, match=kind) as rejected:
         translated(Tool("f", input_schema=FULL), Tool("w", type=kind))
-    assert rejected.value.param == "tools[1]"
+    assert rejected.value.param == "tools[1]" and "or leave it out" in rejected.value.message
 
 
 def test_a_search_for_tools_has_nothing_left_to_find() -> None:

@@ -71,7 +71,7 @@ def chat_tools(
             continue
         if kind != "custom":
             what = strict.abbreviated(kind)
-            problem = f"is {what!r}, a tool that Anthropic defines; only tools with an 'input_schema' can be translated"
+            problem = f"is {what!r}, a tool that Anthropic defines; declare it with an 'input_schema', or leave it out"
             reject(path, problem)
         if tool.input_schema is None:
             reject(f"{path}.input_schema", "is missing")
