@@ -95,6 +95,20 @@ async def test_models_in_the_shape_of_each_vendor(tmp_path: Path) -> None:
         assert not dialer.ledger
 
 
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [("/models", "/v1/models"), ("/v1/v1/models", "/v1/models"), ("/models/oa/m", "/v1/models/oa/m"), ("/x", None)],
+)  # fmt: skip
+async def test_a_base_url_with_or_without_v1_is_named(target: str, meant: str | None, tmp_path: Path) -> None:
+    """For the routes of the gateway itself as for those that it forwards."""
+    async with serving_gateway(tmp_path, CONFIG) as stand:
+        answer = await _get(stand, target)
+        message = answer.json()["error"]["message"]
+        hint = f"did you mean {meant} (see /v1 in the base URL)? " if meant else ""
+        assert answer.status == 404 and message.startswith(f"unknown route '{target}'; {hint}routes: ")
+        assert "/v1/messages, " in message and message.endswith("/v1/models, /v1/models/...")
+
+
 @pytest.mark.parametrize("fields", [(), (VERSION,)], ids=["openai", "anthropic"])
 async def test_a_list_can_be_empty(fields: tuple[tuple[str, str], ...], tmp_path: Path) -> None:
     async with serving_gateway(tmp_path, config_of({})) as stand:

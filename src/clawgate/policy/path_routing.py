@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
@@ -24,16 +24,17 @@ class RouteTable:
     off: Mapping[bytes, str] = field(default_factory=dict)
     """The routes that are switched off, with how to switch them on; keys as those of both."""
 
-    def check(self, method: bytes, path: bytes) -> None:
-        """Raises `UnknownRoute` or `MethodNotAllowed`."""
+    def check(self, method: bytes, path: bytes, beside: Collection[bytes] = ()) -> None:
+        """Raises `UnknownRoute` or `MethodNotAllowed`. ``beside`` are paths and prefixes that others serve."""
         allowed = self._methods(path)
         if allowed is None:
             if (switch := self._switch(path)) is not None:
                 raise UnknownRoute(f"the route '{_text(path)}' is off: {switch}")
             # OpenAI's SDKs append "/chat/completions" to their base URL, Anthropic's "/v1/messages".
-            near = next(filter(self._methods, (b"/v1" + path, path.removeprefix(b"/v1"))), None)
+            candidates = (b"/v1" + path, path.removeprefix(b"/v1"))
+            near = next((one for one in candidates if self._methods(one) or is_among(one, beside)), None)
             hint = f"did you mean {_text(near)} (see /v1 in the base URL)? " if near else ""
-            raise UnknownRoute(f"unknown route '{_text(path)}'; {hint}{self._known()}")
+            raise UnknownRoute(f"unknown route '{_text(path)}'; {hint}{self._known(beside)}")
         if method not in allowed:
             allow = tuple(name.decode("ascii") for name in allowed)
             raise MethodNotAllowed(
@@ -63,9 +64,15 @@ class RouteTable:
         starts = (path, *(start for start in self.off if start.endswith(b"/") and path.startswith(start)))
         return next((self.off[start] for start in starts if start in self.off), None)
 
-    def _known(self) -> str:
-        paths = [*self.exact, *(start + b"..." for start in self.prefixes)]
+    def _known(self, beside: Collection[bytes]) -> str:
+        served = [*self.exact, *self.prefixes, *beside]
+        paths = [path + b"..." if path.endswith(b"/") else path for path in served]
         return "routes: " + (", ".join(path.decode("ascii") for path in paths) or "none")
+
+
+def is_among(path: bytes, served: Collection[bytes]) -> bool:
+    """Return whether ``path`` is one of ``served``, or below one that ends in '/'."""
+    return any(path == own or (own.endswith(b"/") and path.startswith(own)) for own in served)
 
 
 def _text(path: bytes) -> str:

@@ -16,7 +16,7 @@ from clawgate.policy.client_ip import TrustedProxies, client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.headers import TO_HOOKS, lines_to_upstream
 from clawgate.policy.local_hosts import is_loopback
-from clawgate.policy.path_routing import RouteTable
+from clawgate.policy.path_routing import RouteTable, is_among
 from clawgate.policy.rate_limit import RateLimiter
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, Router
 from clawgate.relay.admission.request_checks import (
@@ -109,7 +109,7 @@ class Admission:
                 raise errors.UpgradeRefused(
                     "there are no WebSockets on this route; send the request as plain HTTP"
                 )
-            if is_public or self._is_own(request.path):
+            if is_public or is_among(request.path, self.own_paths):
                 return self._admit_control(request)
             return self._admit_relayed(request)
         except errors.GatewayError as error:
@@ -159,9 +159,6 @@ class Admission:
             if cacheable and len(self._split_targets) < _MOST_TARGETS:
                 self._split_targets[head.target] = split
         return split
-
-    def _is_own(self, path: bytes) -> bool:
-        return any(path == own or (own.endswith(b"/") and path.startswith(own)) for own in self.own_paths)
 
     # The caller
 
@@ -222,7 +219,7 @@ class Admission:
 
     def _admit_relayed(self, request: _Request) -> AdmittedHead:
         head, get, path = request.head, request.get, request.path
-        self.routes.check(head.method, path)
+        self.routes.check(head.method, path, self.own_paths)
         if self.model_allowlist is not None and path.startswith(_ONE_MODEL):
             self.model_allowlist.check(unquote(path.removeprefix(_ONE_MODEL).decode("ascii")))
         length = body_length(head, get, self.body_limit)
