@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
+from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.cli.main import clawgate
 from clawgate.plugins.api import Answers
 from clawgate.plugins.host.discovery import find_plugins
@@ -119,7 +120,7 @@ FLAGS = {"--help", "--json"} | {
 }
 FLAGS |= {
     one.flag_name
-    for provider in (ProxyProvider(), BridgeProvider())
+    for provider in (ProxyProvider(), BridgeProvider(), BuiltinProvider("", {}))
     for one in provider.questions(Answers(), {})
 }
 

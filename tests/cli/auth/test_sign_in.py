@@ -54,6 +54,17 @@ def test_without_a_terminal_the_missing_flags_are_named(path: Path) -> None:
     assert all(text in found.stderr for text in ("--id", "--key", "--private-network/--no-private-network"))
 
 
+@pytest.mark.parametrize(
+    "flags", [(), ("--key", ""), ("--auth", "basic"), ("--auth", "basic", "--login", "")]
+)
+def test_a_server_that_needs_no_credential_has_a_flag_that_is_named(
+    path: Path, flags: tuple[str, ...]
+) -> None:
+    server = ("--id", "hut3", "--base-url", "https://hut.example/v1")
+    found = run(path, "login", "--provider", "custom", "--yes", *server, *flags)
+    assert found.exit_code != 0 and "if the server needs no credential: --auth none" in found.stderr
+
+
 def test_without_a_terminal_nothing_is_written_without_a_yes(path: Path, server: ModelList) -> None:
     found = login(path, server, "--key", "${HUT_KEY}", HUT_KEY=KEY)
     assert found.exit_code == 1 and "pass --yes to confirm" in found.stderr and server.asked == 0

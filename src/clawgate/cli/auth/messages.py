@@ -23,10 +23,19 @@ from clawgate.providers.built_in import BUILT_IN
 
 def fail_missing(error: MissingAnswer, *, yes: bool) -> NoReturn:
     """Exit with the flags that answer the missing questions; ``yes``: --yes was given."""
-    lines = [f"{question.text}: {', or '.join(_sources(question))}" for question in error.questions]
+    lines = [
+        f"{question.text}: {', or '.join(_sources(question))}{_without(question)}"
+        for question in error.questions
+    ]
     if not yes:
         lines.append("--yes, to write without a prompt")
     fail("not a terminal: missing options:", lines, outcome=UNCHANGED)
+
+
+def _without(question: Question) -> str:
+    """What to do where there is no answer, if the question knows it."""
+    _, mark, fix = (question.problem("") or "").partition("; ")
+    return mark + fix
 
 
 def _sources(question: Question) -> list[str]:

@@ -101,3 +101,13 @@ def test_a_pasted_url_that_is_no_base_url_is_explained(url: str, problem: str | 
     question = next(one for one in questions("") if one.name == "base_url")
     found = question.problem(url)
     assert found is None if problem is None else problem in (found or "")
+
+
+@pytest.mark.parametrize("name", ["key", "login"])
+def test_without_a_credential_the_choice_of_none_is_named(name: str) -> None:
+    """Of a server of one's own; a built-in provider always needs its key."""
+    (question,) = [one for one in questions("owl") if one.name == name]
+    assert question.problem(" ") == "an answer is needed; if the server needs no credential: --auth none"
+    assert question.problem("a-key-17:of-eight") is None
+    built_in = [one for one in questions("openai") if one.name == "key"]
+    assert {one.problem("") for one in built_in} == {"an answer is needed"}

@@ -181,7 +181,7 @@ class _Provided:
 
     def problem(self, question: Question, candidate: _AnswerCandidate | None) -> str | None:
         if candidate is None:
-            return "an answer is needed" if question.required else None
+            return question.problem("")
         if candidate.written != candidate.plain and not candidate.plain:
             name = candidate.written[2:-1]
             return None if self._sources.unset_allowed else f"the variable {name} is not set here"

@@ -52,7 +52,15 @@ def _base_url_problem(text: str) -> str | None:
     return endpoint_of(url, "openai-completions", "it", {})[2]
 
 
-class _LoginQuestion(Question):
+class _CredentialQuestion(Question):
+    """Of a server that may need none."""
+
+    def problem(self, answer: str) -> str | None:
+        problem = super().problem(answer)
+        return problem if answer.strip() else f"{problem}; if the server needs no credential: --auth none"
+
+
+class _LoginQuestion(_CredentialQuestion):
     """``user:password`` in a header is base64, so it may have blanks and any letter (RFC 7617)."""
 
     def _kind_problem(self, answer: str) -> str | None:
@@ -90,7 +98,8 @@ _HEADER = Question(
     check=_header_problem,
     when=lambda answers: answers.text("auth") == "header",
 )
-_KEY = Question(name="key", text="Secret", kind="secret", help=_SECRET_HELP)
+_KEY = _CredentialQuestion(name="key", text="Secret", kind="secret", help=_SECRET_HELP)
+_API_KEY = Question(name="key", text="API key", kind="secret", help=_SECRET_HELP)
 _LOGIN = _LoginQuestion(
     name="login",
     text="User and password, as user:password",
@@ -144,14 +153,13 @@ def _key_questions(provider_id: str, built_in: BuiltIn | None) -> Sequence[Quest
     def at_home(answers: Answers) -> bool:
         return origin_of(answers) == parse_url(built_in.base_url)[0]
 
-    question = replace(_KEY, text="API key")
     return [
         replace(
-            question,
+            _API_KEY,
             variables=(built_in.variable,),
             when=lambda answers: at_home(answers) and _has_key(answers),
         ),
-        replace(question, when=lambda answers: not at_home(answers) and _has_key(answers)),
+        replace(_API_KEY, when=lambda answers: not at_home(answers) and _has_key(answers)),
     ]
 
 
