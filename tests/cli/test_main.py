@@ -39,6 +39,33 @@ def test_what_is_no_command_ends_with_the_usage(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense", "--json"], ["--nonsense", "--json"], ["models", "nonsense", "--json"],
+        ["models", "set", "--json"], ["models", "set", "no/such", "--json"], ["config", "get", "--json"],
+        ["config", "get", "no.such", "--json"], ["config", "get", "a..b", "--json"],
+        ["route", "explain", "--client", "x", "--json"], ["plugins", "inspect", "nonsense", "--json"],
+        ["models", "list", "--config", "nowhere", "--json"], ["gateway", "stop", "--nonsense", "--json"],
+        ["proxy-bridge", "nonsense", "--json"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_with_json_a_failure_is_an_object_too(arguments: list[str], tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "OPENCLAW_STATE_DIR": str(tmp_path)}
+    found = CliRunner().invoke(clawgate, arguments, env=env)
+    output = json.loads(found.stdout)
+    assert found.exit_code in (1, 2) and output["ok"] is False and found.stderr
+    assert output["error"] in found.stderr or arguments[0] == "proxy-bridge"
+    without = CliRunner().invoke(clawgate, arguments[:-1], env=env)
+    assert (without.exit_code, without.stdout) == (found.exit_code, "")
+
+
+def test_a_value_that_is_named_as_the_flag_is_none() -> None:
+    found = CliRunner().invoke(clawgate, ["config", "get", "--", "--json"])
+    assert found.exit_code != 0 and found.stdout == ""
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [("confg", "config"), ("gatway", "gateway"), ("model", "models"), ("proxybridge", "proxy-bridge"),
      ("anthropic-claude-prxy", "anthropic-claude-proxy"), ("hlep", "help")],

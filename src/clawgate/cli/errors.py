@@ -1,11 +1,14 @@
 """Ends a command: one error line on standard error, the problems below it, an exit status.
 
-The line has the form `clawgate: <where>: <what is wrong>; <what to do>`.
+The line has the form `clawgate: <where>: <what is wrong>; <what to do>`. With ``--json`` there is an object on standard
+output, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 import click
@@ -17,12 +20,13 @@ UNCHANGED = "Config was not changed."
 
 
 class CommandFailed(SystemExit):
-    """A command ends with an error, which is on standard error already."""
+    """A command ends with an error, which is on standard error already. ``facts`` are more keys of its JSON object."""
 
     def __init__(self, status: int, message: str, problems: tuple[str, ...]) -> None:
         super().__init__(status)
         self.message = message
         self.problems = problems
+        self.facts: dict[str, object] = {}
 
 
 def fail(
@@ -39,6 +43,26 @@ def fail(
     texts = tuple(map(str, problems))
     print_error(message, texts, outcome=outcome)
     raise CommandFailed(status, message, texts)
+
+
+@contextlib.contextmanager
+def failures_as_json(arguments: Sequence[str]) -> Iterator[None]:
+    """Print a failure within as an object on standard output, if ``--json`` is among the command's ``arguments``.
+
+    It is one line, for `clawgate logs` prints an object on each.
+    """
+    try:
+        yield
+    except (CommandFailed, click.ClickException) as failure:
+        if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:
+            output: dict[str, object] = {"ok": False, "error": failure.message}
+            if isinstance(failure, CommandFailed):
+                output |= {"problems": failure.problems} if failure.problems else {}
+                output |= failure.facts
+            else:
+                output["error"] = failure.format_message()
+            click.echo(json.dumps(output))
+        raise
 
 
 def fail_invalid_config(problems: Iterable[object]) -> NoReturn:

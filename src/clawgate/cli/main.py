@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from clawgate import __version__
+from clawgate.cli.errors import failures_as_json
 from clawgate.cli.groups import fail_unknown_command
 
 if TYPE_CHECKING:
@@ -50,6 +51,17 @@ def _plugin_commands() -> dict[str, str]:
 
 class _Commands(click.Group):
     """Imports the module of a command only when it is needed: `clawgate --help` has to be quick."""
+
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
+        arguments = tuple(args)  # which are taken from the list
+        with failures_as_json(arguments):
+            context = super().make_context(info_name, args, *more, **extra)
+        context.obj = arguments
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with failures_as_json(ctx.obj):
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)

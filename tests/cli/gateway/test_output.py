@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import NoReturn
 
 import pytest
 
-from clawgate.cli.errors import CommandFailed, fail
-from clawgate.cli.gateway.output import action_output
+from clawgate.cli.errors import CommandFailed, fail, failures_as_json
+from clawgate.cli.gateway.output import ActionOutput, action_output
 
 
 def test_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,11 +35,22 @@ def test_the_object_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "careful\n"
 
 
+def fails(output: ActionOutput) -> NoReturn:
+    output.warn("careful")
+    fail("it failed:", ["a", "b"], status=78)
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_failure_is_an_object_and_an_error_line(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(CommandFailed) as caught, action_output("stop", as_json=as_json):
-        fail("it failed:", ["a", "b"], status=78)
+    with (
+        pytest.raises(CommandFailed) as caught,
+        failures_as_json(["--json"] if as_json else []),
+        action_output("stop", as_json=as_json) as output,
+    ):
+        fails(output)
     out, err = capsys.readouterr()
-    assert caught.value.code == 78 and err == "clawgate: it failed:\n  - a\n  - b\n"
-    expected = {"ok": False, "action": "stop", "error": "it failed:", "problems": ["a", "b"]}
+    assert caught.value.code == 78 and err == "careful\nclawgate: it failed:\n  - a\n  - b\n"
+    expected = {
+        "ok": False, "action": "stop", "error": "it failed:", "problems": ["a", "b"], "warnings": ["careful"],
+    }  # fmt: skip
     assert (json.loads(out) if as_json else out) == (expected if as_json else "")

@@ -34,24 +34,20 @@ class ActionOutput:
 
     def finish(self, result: str, **facts: object) -> None:
         """Print the object: ``result`` is one word, as started."""
-        self._print({"ok": True, "action": self.action, "result": result, **facts})
-
-    def fail(self, failure: CommandFailed) -> None:
-        problems = {"problems": list(failure.problems)} if failure.problems else {}
-        self._print({"ok": False, "action": self.action, "error": failure.message, **problems})
-
-    def _print(self, output: dict[str, object]) -> None:
         if self.as_json:
-            warnings = {"warnings": self.warnings} if self.warnings else {}
-            click.echo(json.dumps(output | warnings, indent=2))
+            output = {"ok": True, "action": self.action, "result": result, **facts, **self.noted()}
+            click.echo(json.dumps(output, indent=2))
+
+    def noted(self) -> dict[str, object]:
+        return {"warnings": self.warnings} if self.warnings else {}
 
 
 @contextlib.contextmanager
 def action_output(action: str, *, as_json: bool) -> Iterator[ActionOutput]:
-    """Yield the output of a command; a failure within is printed as an object, too."""
+    """Yield the output of a command; the object of a failure within has its action and its warnings."""
     output = ActionOutput(action, as_json)
     try:
         yield output
     except CommandFailed as failure:
-        output.fail(failure)
+        failure.facts = {"action": action, **output.noted()}
         raise

@@ -6,11 +6,13 @@ Must not run code of a plugin; only `inspect --runtime` loads one, if it is enab
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
 from clawgate.cli.context import load_config
-from clawgate.cli.errors import fail
+from clawgate.cli.errors import fail, print_error
+from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import json_option, path_options
 from clawgate.cli.plugins.enable import disable, enable
 from clawgate.cli.plugins.install import install, uninstall
@@ -93,7 +95,8 @@ def inspect(plugin: str, config: str | None, as_json: bool, runtime: bool) -> No
             for line in aligned(facts):
                 click.echo(f"  {line}")
     if problem is not None:
-        fail(f"the plugin '{plugin}' cannot be used: {problem}")
+        print_error(f"the plugin '{plugin}' cannot be used: {problem}")
+        sys.exit(ExitCode.FAILED)
 
 
 def _to_text(value: object) -> str:

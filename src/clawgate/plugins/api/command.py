@@ -129,6 +129,9 @@ class StatusCommand(Generic[ConfigT]):
         if verbs == ["logs"]:
             return _print_lines(context, as_json=as_json)
         if verbs not in (["status"], ["restart"]):
+            if as_json:
+                unknown = f"there is no '{' '.join(verbs)}'; use status, restart or logs"
+                context.out(json.dumps({"ok": False, "error": unknown}))
             context.err(usage)
             return 2
         if not isinstance(context.config, self.config_class):
