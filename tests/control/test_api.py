@@ -24,6 +24,7 @@ from tests.routing.gateway_server import (
     GatewayStand,
     config_of,
     provider,
+    question,
     serving_gateway,
 )
 
@@ -197,16 +198,43 @@ async def test_ready_gives_the_reason_to_callers_and_on_this_machine_alone(tmp_p
 
 
 async def test_health_has_the_state_of_each_provider_for_commands_alone(tmp_path: Path) -> None:
-    async with serving_gateway(tmp_path, CONFIG) as stand:
+    config = config_of(
+        {
+            "oa": provider("https://far.test"),
+            "an": provider(NOWHERE, ANTHROPIC),
+            "bare": {"api": "openai-completions"},
+        }
+    )
+    async with serving_gateway(tmp_path, config) as stand:
         found = (await _get(stand, "/health", (KEY_HEADER, COMMAND_KEY), token=False)).json()
-        assert found["serving"] is None and found["failing"] == ["bare"]
+        assert found["serving"] is None and found["failing"] == ["an", "bare"]
         assert {name: error and error["code"] for name, error in found["providers"].items()} == {
             "oa": None,
-            "an": None,
+            "an": "provider_unavailable",
             "bare": "provider_not_configured",
         }
         for key in ("", "wrong", "ümlaut"):
             assert "providers" not in (await _get(stand, "/health", (KEY_HEADER, key), token=False)).json()
+
+
+async def test_a_provider_that_could_not_be_reached_is_tried_again_for_commands_alone(tmp_path: Path) -> None:
+    async with FakeUpstream() as upstream:
+        address = ["127.0.0.2"]  # where nothing listens
+
+        async def resolve(host: str, port: int) -> list[str]:
+            return list(address)
+
+        dialer = Dialer(resolve)
+        url = upstream.url.replace("127.0.0.1", "oa.test")
+        async with serving_gateway(tmp_path, config_of({"oa": provider(url)}), dialer=dialer) as stand:
+            assert (await stand.ask(question("oa/m"))).status == 503
+            address[0] = "127.0.0.1"
+            for path in ("/health", "/ready"):
+                await _get(stand, path)
+            assert len(dialer.ledger) == 1
+            found = (await _get(stand, "/health", (KEY_HEADER, COMMAND_KEY))).json()
+            assert found["providers"]["oa"] is None and found["failing"] == []
+            assert len(dialer.ledger) == 2 and upstream.requests == []
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/oa/m"])

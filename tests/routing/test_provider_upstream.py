@@ -290,6 +290,73 @@ async def test_a_bridge_in_between_reports_that_its_own_upstream_is_out_of_reach
         assert expected(stand) is None
 
 
+async def test_a_server_of_this_machine_is_reported_before_any_request_and_one_elsewhere_is_not_contacted(
+    tmp_path: Path,
+) -> None:
+    async with FakeUpstream() as gone:
+        nobody = gone.url
+    names = Names(REFUSES)
+    async with FakeUpstream(OK) as upstream:
+        port = upstream.url.rpartition(":")[2]
+        blocks = {
+            "down": provider(nobody),
+            "up": provider(f"http://localhost:{port}"),
+            "far": provider(f"http://far.test:{port}"),
+            "proxied": provider(nobody, request={"proxy": {"mode": "explicit-proxy", "url": nobody}}),
+        }
+        dialer = Dialer(names.resolve)
+        async with serving_gateway(tmp_path, config_of(blocks), dialer=dialer) as stand:
+            names.address = "127.0.0.1"
+            for _ in range(2):
+                await stand.role.router.recheck()
+                found = {name: expected(stand, name) for name in blocks}
+                assert [name for name, error in found.items() if error is not None] == ["down"]
+            assert {one.host for one in dialer.ledger} == {"127.0.0.1", "localhost"}
+            assert upstream.requests == []
+
+
+async def test_a_report_finds_an_upstream_that_is_back_and_sends_it_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_RECHECK_SECONDS", 0.1)
+    names = Names(REFUSES)
+    async with (
+        FakeUpstream(OK) as upstream,
+        serving_gateway(tmp_path, names.config(upstream), dialer=Dialer(names.resolve)) as stand,
+    ):
+        await stand.ask(question("oa/m"))
+        found = []
+        for address in (REFUSES, OSError(0, "no such name"), None, "127.0.0.1", REFUSES):
+            names.address = address
+            await stand.role.router.recheck()
+            found.append(str(expected(stand)))
+        assert "connection refused" in found[0]
+        assert "cannot be resolved" in found[1] and found[2] == found[1]
+        assert found[3:] == ["None", "None"]  # where nothing failed nothing is tried
+        assert upstream.requests == [] and upstream.anomalies == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "invalid_api_key"), (502, "upstream_unreachable"), (504, "upstream_timed_out")]
+)
+async def test_a_connection_does_not_refute_what_a_response_said(
+    status: int, code: str, tmp_path: Path
+) -> None:
+    body = {"error": {"message": "the limit 'connect'", "type": "x", "code": code}}
+    async with (
+        FakeUpstream(faults.json_response(body, status)) as upstream,
+        serving_gateway(tmp_path, config_of({"oa": provider(upstream.url)}, primary="oa/m")) as stand,
+    ):
+        await stand.ask(question("oa/m"))
+        before = expected(stand)
+        pool = stand.upstream("oa").pool
+        pool.close()
+        await until(lambda: pool.open_count == 0, lambda: "the connection is still open")
+        await stand.role.router.recheck()
+        assert before is not None and expected(stand) == before
+        assert len(upstream.requests) == 1
+
+
 def noted(*notes: tuple[int, errors.GatewayError | int]) -> str | None:
     """What is kept after three requests began and these results came."""
     provider = made()

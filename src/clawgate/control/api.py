@@ -1,7 +1,8 @@
 """Serves the gateway's control API: liveness and readiness for everyone, the list of models for callers.
 
 Responds in OpenAI's or in Anthropic's dialect; clients of Anthropic's API send `anthropic-version`. Must not contact a
-provider: the catalog is read, and the models that were discovered.
+provider: the catalog is read, and the models that were discovered. Only for a command of this user it opens
+connections, and sends nothing.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class ControlApi:
             "ok": True, "status": "live", "version": __version__, "role": "gateway", "instance": self._instance,
         }  # fmt: skip
         if self._has_key(request):
+            await self._router.recheck()
             availability = Availability(self._router.catalog, self._router.expected_error)
             serving_error = availability.serving_error()
             body |= {

@@ -5,8 +5,13 @@ An encoded head depends on the provider and on what the client sent in its own h
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from clawgate import errors
+from clawgate.policy.egress import Reason
 from clawgate.providers.availability import unreachable
+from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 from clawgate.relay.response.redact import masked_error
 from clawgate.relay.upstream.upstream import Upstream
@@ -21,6 +26,7 @@ _MAX_HEADS = 256
 _LONGEST_HEAD = 4096
 _UNAUTHORIZED = 401
 _FAILED = 400
+_RECHECK_SECONDS = 1.0
 _CONNECTED = (errors.UpstreamClosed, errors.UpstreamMalformed, errors.UpstreamRedirected)
 
 
@@ -35,6 +41,12 @@ class ProviderUpstream:
 
         None after another response. It is a report, and no request waits for it.
         """
+        self._is_out_of_reach = False
+        self._is_local = (
+            provider.origin is not None
+            and provider.proxy is None
+            and address_kind(provider.origin) is Reason.LOOPBACK
+        )
         self._begun = self._noted = 0
         self._operator_names = frozenset(name.lower().encode() for name, _ in provider.headers)
         self._adds_version = (
@@ -62,11 +74,12 @@ class ProviderUpstream:
     def note_error(self, request: int, error: errors.GatewayError) -> None:
         """``request`` failed without a response."""
         if isinstance(error, errors.UpstreamUnreachable):
-            self.note(request, unreachable(self.provider, error))
+            self.note(request, unreachable(self.provider, error), is_out_of_reach=True)
         elif isinstance(error, errors.EgressDenied) or (
             isinstance(error, errors.UpstreamTimedOut) and error.limit == "connect"
         ):
-            self.note(request, error.with_message(error.message))  # without its traceback
+            # a copy, which has no traceback
+            self.note(request, error.with_message(error.message), is_out_of_reach=True)
         elif isinstance(error, _CONNECTED):
             self._note_connected(request)
 
@@ -87,10 +100,31 @@ class ProviderUpstream:
         if not isinstance(self.failure, errors.UpstreamUnauthorized | None):
             self.note(request, None)
 
-    def note(self, request: int, failure: errors.GatewayError | None) -> None:
+    def note(
+        self, request: int, failure: errors.GatewayError | None, *, is_out_of_reach: bool = False
+    ) -> None:
         """Keep the result of ``request``, None for a success, unless that of a later one is known."""
         if request >= self._noted:
-            self._noted, self.failure = request, failure
+            self._noted, self.failure, self._is_out_of_reach = request, failure, is_out_of_reach
+
+    async def recheck(self) -> None:
+        """Open a connection where the last request could not, and on this machine, where it costs little.
+
+        Sends nothing.
+        """
+        if not (self._is_out_of_reach or (self._is_local and not self.upstream.pool.open_count)):
+            return
+        request = self.begin()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RECHECK_SECONDS):
+                try:
+                    connection = await self.upstream.pool.dial()
+                except errors.GatewayError as error:
+                    self.note_error(request, error)
+                else:
+                    connection.abort()
+                    if self._is_out_of_reach:
+                        self.note(request, None)
 
     def head(self, target: bytes, lines: bytes, via: bytes) -> bytes:
         """Return the head of a POST request up to where the digits of its length belong.

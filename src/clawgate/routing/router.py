@@ -6,6 +6,7 @@ operator configured fallbacks. How a request to one of them is made is `routing.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection
 
@@ -92,6 +93,11 @@ class ModelRouter:
     def expected_error(self, provider: Provider) -> errors.GatewayError | None:
         """Return the same, or the error that the next request can be expected to get."""
         return self.provider_error(provider) or self.connect(provider).failure
+
+    async def recheck(self) -> None:
+        """Dial the upstreams of which `expected_error` may be out of date. Takes a second at most."""
+        ready = [one for one in self.catalog.providers.values() if self.provider_error(one) is None]
+        await asyncio.gather(*(self.connect(provider).recheck() for provider in ready))
 
     def open(self, provider: Provider, problem: errors.GatewayError | None) -> ProviderUpstream:
         """Return the connections for a request; ``problem`` is its model's. Raises where nothing may be sent."""

@@ -22,9 +22,10 @@ from tests.e2e.waiting import poll
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
-    made.configure()
-    yield made
-    made.close()
+    with socket.create_server(("127.0.0.1", 0)) as model:
+        made.configure(upstream=model.getsockname()[1])
+        yield made
+        made.close()
 
 
 def status(home: Home, *arguments: str) -> dict[str, Any]:
