@@ -1,0 +1,75 @@
+"""Parses JSON that every reader reads alike: no member is given twice, at any depth, and the nesting is bounded.
+
+RFC 8259 section 4 leaves the meaning of a name that comes twice to the reader, so a check of one reading could be
+evaded with another. No NaN, valid UTF-8, and numbers in the decoder's range. Lone surrogate escapes read as U+FFFD.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from clawgate.errors import InvalidRequest
+from clawgate.wire.json.complexity import MAX_VALUES, is_too_complex
+from clawgate.wire.json.strict import parse_request
+
+MAX_DEPTH = 100
+"""OpenAI's strict schemas may be nested 10 deep (its guide to structured outputs)."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
+_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}")
+_document: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+
+
+def parse_unambiguous(body: bytes) -> Any:
+    """Return the value of a client's ``body``. Raises `InvalidRequest`."""
+    if is_too_complex(body):
+        raise InvalidRequest(f"the request body contains over {MAX_VALUES} values")
+    try:
+        value = parse_request(body, _document)
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            error.message
+        ) from None  # without a place, which is "[...]" in JSON of any shape
+    if _count_members(value) != _STRING.sub(b"", body).count(b":"):
+        name = _given_twice(body)
+        shown = f"'{name}'" if name else "a member"
+        raise InvalidRequest(
+            f"the request body gives {shown} more than once in one object", param=name or None
+        )
+    return value
+
+
+def _count_members(value: Any) -> int:
+    """Return how many members all objects have. Raises `InvalidRequest` for what is nested too deeply."""
+    count, level = 0, [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        parts: list[Any] = []
+        for part in level:
+            if isinstance(part, dict):
+                count += len(part)
+                parts += part.values()
+            else:
+                parts += part
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return count
+    raise InvalidRequest(f"the request body is nested more than {MAX_DEPTH} levels deep")
+
+
+def _given_twice(body: bytes) -> str:
+    """Return the name, and empty for one that may be a secret given the wrong way round."""
+    found = ""
+
+    def note(members: list[tuple[str, Any]]) -> None:
+        nonlocal found
+        seen: set[str] = set()
+        for name, _ in members:
+            found = found or (name if name in seen else "")
+            seen.add(name)
+
+    json.loads(body, object_pairs_hook=note, parse_int=str, parse_float=str)
+    return found if _PLAIN_NAME.fullmatch(found) else ""
