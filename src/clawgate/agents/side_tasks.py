@@ -2,7 +2,7 @@
 
 Law: only a request of one user turn that begins as such a prompt does is one. One that is taken for it wrongly is
 served without the session; one that is missed is stored in it. Sources: `backend/open_webui/config.py` of Open WebUI,
-which sends its tasks with the conversation's id, and `src/utils/title.ts` of @librechat/agents.
+which sends its tasks with the conversation's id, and `title.ts` of @librechat/agents.
 """
 
 from __future__ import annotations

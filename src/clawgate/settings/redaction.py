@@ -16,6 +16,9 @@ _FREE_NAMES: tuple[KeyPath, ...] = (
     ("plugins", "entries"),
     ("models", "providers"),
     ("agents", "defaults", "models"),
+    ("agents", "entries"),
+    ("plugins", "entries", "clawgate", "config", "agents"),
+    ("plugins", "entries", "clawgate", "config", "providers"),
 )
 """The user names what is in these: such a name says nothing about its value."""
 

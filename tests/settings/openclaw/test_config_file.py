@@ -173,9 +173,17 @@ def test_what_looks_like_a_reference_outside_the_gateway_is_a_note(world: dict[s
 
 
 def test_a_reference_with_two_dollars_is_plain_text(world: dict[str, str]) -> None:
-    assert read(world, "{agents: {entries: {main: {prompt: '$${HOME}'}}}}").config.agents.entries == {
-        "main": {"prompt": "${HOME}"}
-    }
+    file = read(world, "{agents: {entries: {main: {description: '$${HOME}'}}}}")
+    assert file.config.agents.entries["main"].description == "${HOME}"
+
+
+@pytest.mark.parametrize(
+    "model", ["5", "[]", "true", "{primary: 5}", "{fallbacks: 'a/b'}", "{fallbacks: [5]}"]
+)
+@pytest.mark.parametrize("place", ["entries: {main: {model: %s}}", "list: [{id: 'main', model: %s}]"])
+def test_an_agents_model_of_a_wrong_type(world: dict[str, str], place: str, model: str) -> None:
+    (problem,) = problems(world, "{agents: {" + place % model + "}}")
+    assert problem.text.startswith("must be ")
 
 
 # Where variables come from

@@ -39,6 +39,22 @@ def test_what_is_set_for_a_provider_precedes_what_is_set_for_all() -> None:
     assert own.connections_of("other") == (50, 3.0, f"{KEY}.maxUpstreamConnections")
 
 
+def test_what_is_set_for_an_agent_precedes_what_is_set_for_all() -> None:
+    own = own_settings(
+        config(
+            {
+                "agents": {
+                    "defaults": {"maxTurns": 5, "maxCost": 1},
+                    "main": {"maxTurns": 9, "disconnect": "detach"},
+                }
+            }
+        )
+    )
+    main, other = own.agent("main"), own.agent("other")
+    assert (main.max_turns, main.max_cost, main.disconnect) == (9, 1.0, "detach")
+    assert (other.max_turns, other.max_cost, other.disconnect) == (5, 1.0, None)
+
+
 def test_models_are_discovered_unless_it_is_turned_off() -> None:
     assert OwnSettings().discovers_models_of("any")
     own = own_settings(config({"discoverModels": False, "providers": {"owl": {"discoverModels": True}}}))
@@ -56,12 +72,28 @@ def test_models_are_discovered_unless_it_is_turned_off() -> None:
         (
             {"zzz": 5},
             "zzz",
-            "use one of allowHost, directModels, discoverModels, maxUpstreamConnections, providers, upstream",
+            "use one of agents, allowHost, directModels, discoverModels, maxUpstreamConnections, providers, upstream",
         ),
         ({"providers": {"owl": {"max": 1}}}, "providers.owl.max", "use one of"),
         ({"discoverModels": "no"}, "discoverModels", "must be"),
         ({"discoverModel": False}, "discoverModel", "did you mean 'discoverModels'?"),
         ({"providers": {"owl": 1}}, "providers.owl", "must be"),
+        ({"agents": []}, "agents", "must be an object"),
+        ({"agents": {"main": {"maxTurn": 5}}}, "agents.main.maxTurn", "did you mean 'maxTurns'?"),
+        ({"agents": {"main": {"maxTurns": 0}}}, "agents.main.maxTurns", "must be greater than or equal to 1"),
+        (
+            {"agents": {"defaults": {"maxToolCalls": True}}},
+            "agents.defaults.maxToolCalls",
+            "must be a number",
+        ),
+        ({"agents": {"main": {"maxCost": 0}}}, "agents.main.maxCost", "must be greater than 0"),
+        (
+            {"agents": {"main": {"disconnect": "stop"}}},
+            "agents.main.disconnect",
+            "must be 'cancel' or 'detach'",
+        ),
+        ({"agents": {"main": {"systemPrompt": "x" * 60_001}}}, "agents.main.systemPrompt", "at most 60000"),
+        ({"agents": {"main": {"timeout": 0}}}, "agents.main.timeout", "must be greater than 0"),
     ],
 )
 def test_what_is_wrong_is_found_with_its_key_path(block: dict[str, Any], path: str, text: str) -> None:

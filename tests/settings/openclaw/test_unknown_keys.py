@@ -15,12 +15,15 @@ OWN = {
     "gateway.auth": "allowTailscale identityScopes trustedProxy",
     "gateway.http": "securityHeaders",
     "gateway.http.endpoints": "responses",
-    "gateway.http.endpoints.chatCompletions": "images",
+    "gateway.http.endpoints.chatCompletions.images": "maxRedirects timeoutMs",
     "models": "catalogRefresh",
     "models.providers.p": "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region",
     "agents": "ownership",
-    "agents.defaults": "params utilityModel decisionModel imageModel mediaModels voiceModel pdfModel modelPolicy "
-    "workspace modelSelectionScope timeoutSeconds compaction heartbeat sandbox subagents userTimezone",
+    "agents.defaults": "params utilityModel decisionModel imageModel mediaModels voiceModel pdfModel "
+    "modelSelectionScope compaction heartbeat sandbox subagents userTimezone",
+    "agents.entries.main": "agentDir cwd identity models params runtime sandbox skills subagents tts",
+    "agents.entries.main.tools": "byProvider codeMode elevated exec fs sandbox toolsBySender",
+    "tools": "agentToAgent byProvider elevated exec media sessions toolSearch web",
     "agents.defaults.models.m": "params agentRuntime pickerRuntimes codeMode streaming",
     "plugins": "load slots",
     "plugins.entries.x": "hooks llm subagent",

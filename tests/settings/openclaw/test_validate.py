@@ -161,10 +161,46 @@ def test_unreachable_models_are_reported(model: object, path: str, says: str) ->
         assert "canary" not in found[f"{place}.{path}"] and len(found[f"{place}.{path}"]) < 200
 
 
-@pytest.mark.parametrize("model", [5, [], True, {"primary": 5}, {"fallbacks": "a/b"}, {"fallbacks": [5]}])
-def test_an_agents_model_of_a_wrong_type(model: object) -> None:
-    (message,) = agents(entries={"main": {"model": model}}).values()
-    assert message.startswith("must be ")
+@pytest.mark.parametrize(
+    ("more", "place", "says"),
+    [
+        ({"entries": {"Main": {}}}, "agents.entries.Main", "a character that is not allowed"),
+        ({"entries": {"a:b": {}}}, "agents.entries.a:b", "a character that is not allowed"),
+        ({"entries": {"x" * 65: {}}}, f"agents.entries.{'x' * 65}", "64 characters"),
+        ({"list": [{"id": "a/b"}]}, "agents.list[0]", "a character that is not allowed"),
+        ({"list": [{"id": "a"}, {"id": "A"}]}, "agents.list[1]", "is that of agents.list[0]"),
+        ({"entries": {"a": {}}, "list": [{"id": "a"}]}, "agents.list[0]", "is that of agents.entries.a"),
+        ({"entries": {"a": {"default": True}, "b": {"default": True}}}, "agents.entries.b.default",
+         "agents.entries.a is the default already"),
+    ],
+)  # fmt: skip
+def test_agents_have_ids_of_their_own_and_one_default(more: dict[str, Any], place: str, says: str) -> None:
+    ((found, message),) = agents(**more).items()
+    assert found == place and says in message
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"entries": {"ops": {"default": True}, "_x-1": {}}, "list": [{"id": "Old"}]}]
+)
+def test_agents_that_differ_are_no_problem(more: dict[str, Any]) -> None:
+    assert agents(**more) == {}
+
+
+def own_agents(own: object, **agents: Any) -> dict[str, str]:
+    plugins = {"entries": {"clawgate": {"config": {"agents": own}}}}
+    return judged({"agents": agents, "plugins": plugins})
+
+
+def test_settings_of_an_agent_that_does_not_exist_are_reported() -> None:
+    key = "plugins.entries.clawgate.config.agents"
+    assert own_agents({"main": {}, "defaults": {}}) == {}
+    assert own_agents({"ops": {}}, entries={"ops": {}}) == own_agents({"ops": {}}, list=[{"id": "OPS"}]) == {}
+    assert own_agents({"opps": {}}, entries={"ops": {}}) == {
+        f"{key}.opps": "there is no agent with this id; did you mean 'ops'?"
+    }
+    assert own_agents({"zzz": {}}, entries={"ops": {}, "b": {}}) == {
+        f"{key}.zzz": "there is no agent with this id; use one of b, ops"
+    }
 
 
 @pytest.mark.parametrize(

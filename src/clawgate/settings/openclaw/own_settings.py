@@ -5,10 +5,10 @@ OpenClaw keeps the entries of plugins that it does not have, so one file serves 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.diagnostic import Diagnostic
@@ -18,6 +18,7 @@ from clawgate.settings.fields import (
     ConnectionCount,
     HostNames,
     Seconds,
+    reject_bool,
     setting,
     suggestion,
 )
@@ -29,9 +30,17 @@ ENTRY = "clawgate"
 """The id under ``plugins.entries``; no plugin has it."""
 SECTION: KeyPath = ("plugins", "entries", ENTRY, "config")
 
+DEFAULTS = "defaults"
+"""What is under ``agents`` for all of them."""
+MAX_PROMPT = 60_000
+"""Characters of a system prompt: as many as OpenClaw takes from all files of a workspace."""
+
 _OPTIONS = ConfigDict(
     frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
 )
+
+
+Count = Annotated[int, BeforeValidator(reject_bool), Field(ge=1)]
 
 
 class ProviderSettings(BaseModel):
@@ -46,6 +55,30 @@ class ProviderSettings(BaseModel):
     discover_models: StrictBool | None = setting(
         "Whether /v1/models has this provider's own list, if the config has none."
     )
+
+
+class AgentSettings(BaseModel):
+    """The settings of one agent; what is not set has the value of ``agents.defaults`` here."""
+
+    model_config = _OPTIONS
+
+    system_prompt: Annotated[str, Field(max_length=MAX_PROMPT)] | None = setting(
+        "What the agent is, in place of AGENTS.md and SOUL.md in its workspace."
+    )
+    disconnect: Literal["cancel", "detach"] | None = setting(
+        "What happens to a run whose client disconnects: it is cancelled, or runs on for a client that resumes it."
+    )
+    timeout: Seconds | None = setting(
+        "Seconds that a run may take, in place of agents.defaults.timeoutSeconds."
+    )
+    max_turns: Count | None = setting("Model calls of one run.")
+    max_tool_calls: Count | None = setting("Tool calls of one run.")
+    max_tokens: Count | None = setting("Tokens of all model calls of one run, in and out.")
+    max_cost: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, allow_inf_nan=False)] | None = (
+        setting("US dollars of all model calls of one run; a model without a known price is not used.")
+    )
+    history_turns: Count | None = setting("Stored messages of a session that a run begins with.")
+    history_characters: Count | None = setting("Characters of these messages.")
 
 
 class OwnSettings(BaseModel):
@@ -66,6 +99,9 @@ class OwnSettings(BaseModel):
     )
     allow_host: HostNames = setting("Further names to accept in Host, '*' for any.", ())
     providers: dict[str, ProviderSettings] = setting("What differs for one provider, by its id.", dict)
+    agents: dict[str, AgentSettings] = setting(
+        "The runs of agents, by their id; 'defaults' is for all.", dict
+    )
 
     def connections_of(self, provider: str) -> tuple[int, float, str]:
         """Return how many connections ``provider`` may have, how long a request waits, and the key of the first."""
@@ -80,6 +116,11 @@ class OwnSettings(BaseModel):
         own = self.providers.get(provider, ProviderSettings()).discover_models
         return self.discover_models if own is None else own
 
+    def agent(self, name: str) -> AgentSettings:
+        """Return the settings of an agent: its own, and for what it lacks those of all."""
+        of_all = self.agents.get(DEFAULTS, AgentSettings()).model_dump(exclude_none=True)
+        return AgentSettings(**of_all | self.agents.get(name, AgentSettings()).model_dump(exclude_none=True))
+
 
 def own_settings(config: OpenClawConfig) -> OwnSettings:
     return OwnSettings.model_validate(_block(config))
@@ -93,10 +134,19 @@ def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
         for detail in error.errors(include_url=False):
             path = (*SECTION, *detail["loc"])
             if detail["type"] == "extra_forbidden":
-                model = OwnSettings if len(detail["loc"]) == 1 else ProviderSettings
+                model = _PARTS[detail["loc"][0]] if len(detail["loc"]) > 1 else OwnSettings
                 yield Diagnostic(path, "is not a setting", fix=suggestion(str(path[-1]), model))
             else:
                 yield Diagnostic(path, format_message(detail))
+
+
+def agents_with_settings(config: OpenClawConfig) -> Collection[str]:
+    """Return the ids of agents that have settings here, which may be of wrong types."""
+    found = _block(config).get("agents")
+    return [name for name in found if name != DEFAULTS] if isinstance(found, dict) else []
+
+
+_PARTS: dict[int | str, type[BaseModel]] = {"agents": AgentSettings, "providers": ProviderSettings}
 
 
 def _block(config: OpenClawConfig) -> dict[str, Any]:

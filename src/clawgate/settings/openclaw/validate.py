@@ -5,23 +5,28 @@ Pure: each value is of the right type already; no file and no environment is rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import SecretStr
 
 from clawgate.policy.model_routing import ModelRef, is_provider_id
 from clawgate.policy.secret_names import is_credential_header
+from clawgate.policy.typos import typo_of
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.key_path import KeyPath
+from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw import own_settings
 from clawgate.settings.redaction import is_secret, redact_name
-from clawgate.settings.schema.openclaw import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
+from clawgate.settings.schema.agents import MAIN_AGENT, AgentEntry, ModelChoice
+from clawgate.settings.schema.openclaw import OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.secrets import credential_problem
 from clawgate.wire.http.header import is_header_name
 from clawgate.wire.http.url import parse_url
 
 _SHOWN_CHARACTERS = 60
 _IN_FULL = "write it in full, as openai/gpt-4o"
+_AGENT_ID = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}\Z")
+_AGENT_ID_FIX = "use a-z 0-9 _ - alone, 64 characters at most, and begin with no -"
 _UNPRINTABLE = "begins or ends with a blank, or contains a character that cannot be printed"
 
 
@@ -42,10 +47,7 @@ def problems(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Dia
     yield from _alias_problems(aliases, config.models.providers)
     known = {alias for _, alias in aliases}
     yield from _choice(config.agents.defaults.model, ("agents", "defaults", "model"), known)
-    for agent, entry in config.agents.entries.items():
-        yield from _agent(entry, ("agents", "entries", agent, "model"), known)
-    for index, entry in enumerate(config.agents.list):
-        yield from _agent(entry, ("agents", "list", index, "model"), known)
+    yield from _agents(config, known)
 
 
 def _provider(name: str, block: ProviderBlock, unset: Collection[KeyPath]) -> Iterator[Diagnostic]:
@@ -133,22 +135,38 @@ def _alias_problems(aliases: list[tuple[KeyPath, str]], providers: Collection[st
         models.setdefault(plain, str(path[3]))
 
 
-def _agent(entry: Mapping[str, object], path: KeyPath, aliases: Collection[str]) -> Iterator[Diagnostic]:
-    """An agent's own ``model``: a text, or an object as that of the defaults. Its other keys are OpenClaw's."""
-    model = entry.get("model")
-    if isinstance(model, str):
-        yield from _choice(ModelChoice(primary=model), path, aliases)
-    elif isinstance(model, dict):
-        primary, fallbacks = model.get("primary"), model.get("fallbacks", ())
-        if not isinstance(primary, str | None):
-            yield Diagnostic((*path, "primary"), "must be text")
-            primary = None
-        if not isinstance(fallbacks, list | tuple) or not all(isinstance(one, str) for one in fallbacks):
-            yield Diagnostic((*path, "fallbacks"), "must be a list of texts")
-            fallbacks = ()
-        yield from _choice(ModelChoice(primary=primary, fallbacks=tuple(fallbacks)), path, aliases)
-    elif model is not None:
-        yield Diagnostic(path, "must be text or an object")
+def _agents(config: OpenClawConfig, aliases: Collection[str]) -> Iterator[Diagnostic]:
+    """Ids have to differ, also in upper and lower case, and one agent at most is the default."""
+    found: list[tuple[KeyPath, str, AgentEntry]] = []
+    for name, entry in config.agents.entries.items():
+        found.append((("agents", "entries", name), name, entry))
+    for index, listed in enumerate(config.agents.list):
+        found.append((("agents", "list", index), listed.id.lower(), listed))
+    ids: dict[str, KeyPath] = {}
+    default: KeyPath | None = None
+    for path, name, entry in found:
+        if not _AGENT_ID.match(name):
+            yield Diagnostic(
+                path, "the id of the agent has a character that is not allowed", fix=_AGENT_ID_FIX
+            )
+        elif name in ids:
+            message = f"the id of the agent is that of {format_key_path(ids[name])}"
+            yield Diagnostic(path, message, fix="remove one, or give it another id")
+        if entry.default and default is not None:
+            message = f"{format_key_path(default)} is the default already"
+            yield Diagnostic((*path, "default"), message, fix="remove one of the two")
+        default = path if entry.default and default is None else default
+        ids.setdefault(name, path)
+        if entry.model is not None:
+            yield from _choice(entry.model, (*path, "model"), aliases)
+    known = ids.keys() or {MAIN_AGENT}
+    for name in own_settings.agents_with_settings(config):
+        if name not in known:
+            near = typo_of(name, known)
+            fix = f"did you mean '{near}'?" if near else f"use one of {', '.join(sorted(known))}"
+            yield Diagnostic(
+                (*own_settings.SECTION, "agents", name), "there is no agent with this id", fix=fix
+            )
 
 
 def _choice(choice: ModelChoice, path: KeyPath, aliases: Collection[str]) -> Iterator[Diagnostic]:

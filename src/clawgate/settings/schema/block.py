@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from clawgate.settings.fields import reject_text_for_whole
 
 
 class Block(BaseModel):
@@ -17,3 +22,12 @@ class Block(BaseModel):
         validate_by_alias=True,
         defer_build=True,  # built once as a whole at its first use, not part by part at import
     )
+
+
+def _round_down(value: object) -> object:
+    """OpenClaw accepts fractions where only whole numbers mean something."""
+    reject_text_for_whole(value)
+    return math.floor(value) if isinstance(value, float) and math.isfinite(value) else value
+
+
+NonNegativeInt = Annotated[int, BeforeValidator(_round_down), Field(ge=1)]

@@ -7,28 +7,25 @@ configuration schema that OpenClaw 2026.9.6 prints, and its recorded behaviour.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool
 
 from clawgate.policy.printable import is_quoted
 from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
-from clawgate.settings.schema.block import Block
+from clawgate.settings.schema.agents import AgentsBlock, ToolRules
+from clawgate.settings.schema.block import Block, NonNegativeInt
 from clawgate.settings.schema.model_compat import ModelCompat
 from clawgate.settings.secrets import PLACEHOLDERS, QUOTED, login_problem
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
 """The dialects that clawgate speaks to a provider. The file may name others; such a provider is not ready."""
 
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "image/heif")
+"""Of a request's images, unless configured otherwise."""
+
 MAX_SECONDS = 86_400.0
 """OpenClaw accepts any number of seconds; a larger one is read as this."""
-
-
-def _round_down(value: object) -> object:
-    """OpenClaw accepts fractions where only whole numbers mean something."""
-    reject_text_for_whole(value)
-    return math.floor(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
 def _check_header(value: SecretStr) -> SecretStr:
@@ -57,11 +54,6 @@ def _check_is_real(text: str) -> None:
         raise ValueError(f"{QUOTED}; remove them")
 
 
-def _primary_only(value: object) -> object:
-    return {"primary": value} if isinstance(value, str) else value
-
-
-NonNegativeInt = Annotated[int, BeforeValidator(_round_down), Field(ge=1)]
 Duration = Annotated[
     float,
     BeforeValidator(reject_text),
@@ -97,16 +89,28 @@ class GatewayAuth(Block):
     rate_limit: RateLimit | None = setting("Lockout of addresses that present wrong ones.")
 
 
-class Toggle(Block):
-    """A feature that is on or off."""
+class ChatImages(Block):
+    """``gateway.http.endpoints.chatCompletions.images``."""
+
+    allow_url: StrictBool = setting("Whether a request may name the address of an image.", False)
+    url_allowlist: tuple[str, ...] = setting("The only hosts of such addresses, '*.' for any within.", ())
+    allowed_mimes: tuple[str, ...] = setting("The types of images that a request may contain.", IMAGE_TYPES)
+    max_bytes: NonNegativeInt = setting("Bytes of one image.", 10 * 1024 * 1024)
+
+
+class ChatCompletions(Block):
+    """``gateway.http.endpoints.chatCompletions``."""
 
     enabled: StrictBool | None = setting("Whether it is on.")
+    images: ChatImages = setting("The images of requests to agents.", ChatImages)
 
 
 class HttpEndpoints(Block):
     """``gateway.http.endpoints``."""
 
-    chat_completions: Toggle = setting("Agents, at /v1/chat/completions; off by default.", Toggle)
+    chat_completions: ChatCompletions = setting(
+        "Agents, at /v1/chat/completions; off by default.", ChatCompletions
+    )
 
 
 class GatewayHttp(Block):
@@ -224,36 +228,6 @@ class ModelsBlock(Block):
     providers: dict[str, ProviderBlock] = setting("Providers by their id.", dict)
 
 
-class ModelChoice(Block):
-    """The default model and its fallbacks."""
-
-    primary: str | None = setting("provider/model, or an alias.")
-    fallbacks: tuple[str, ...] = setting("The models tried after it, each as provider/model.", ())
-
-
-class ModelSettings(Block):
-    """``agents.defaults.models."provider/model"``."""
-
-    alias: str | None = setting("A short name for the model.")
-
-
-class AgentDefaults(Block):
-    """``agents.defaults``."""
-
-    model: Annotated[
-        ModelChoice, BeforeValidator(_primary_only, json_schema_input_type=str | ModelChoice)
-    ] = setting("The model; a plain text is its primary.", ModelChoice)
-    models: dict[str, ModelSettings] = setting("Settings of models, by provider/model.", dict)
-
-
-class AgentsBlock(Block):
-    """``agents``."""
-
-    defaults: AgentDefaults = setting("Settings of every agent.", AgentDefaults)
-    list: tuple[dict[str, Any], ...] = setting("Agents, as in files before 2026.9.", ())
-    entries: dict[str, dict[str, Any]] = setting("Agents by their id.", dict)
-
-
 class PluginEntry(Block):
     """``plugins.entries.<id>``."""
 
@@ -277,7 +251,7 @@ class OpenClawConfig(Block):
     models: ModelsBlock = setting("The providers and their models.", ModelsBlock)
     agents: AgentsBlock = setting("The agents and their models.", AgentsBlock)
     plugins: PluginsBlock = setting("Plugins and their settings.", PluginsBlock)
-    tools: dict[str, Any] = setting("What agents may use.", dict)
+    tools: ToolRules = setting("What agents may use.", ToolRules)
 
 
 def schema() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from clawgate.settings.schema import openclaw
+from clawgate.settings.schema import agents, openclaw
 from clawgate.settings.schema.block import Block
 from clawgate.settings.schema.model_compat import ModelCompat, VercelRouting
 
@@ -24,6 +24,11 @@ DIALECTS = (
 )  # fmt: skip
 """The values that OpenClaw accepts for ``api``; clawgate speaks some of them."""
 
+_AGENT = (
+    "agentDir contextLimits cwd decisionModel embeddedAgent experimental fastModeDefault groupChat heartbeat "
+    "humanDelay identity memory models params reasoningDefault runtime sandbox skills skillsLimits subagents "
+    "toolProgressDetail tts typingMode utilityModel verboseDefault"
+)
 _KEYS: dict[type[Block], str] = {
     openclaw.OpenClawConfig: "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels "
     "cloudWorkers commands cron desktop diagnostics discovery env hooks logging mcp memory messages meta nodeHost "
@@ -38,7 +43,8 @@ _KEYS: dict[type[Block], str] = {
     openclaw.RateLimit: "",
     openclaw.GatewayHttp: "securityHeaders",
     openclaw.HttpEndpoints: "responses",
-    openclaw.Toggle: "images",
+    openclaw.ChatCompletions: "",
+    openclaw.ChatImages: "maxRedirects timeoutMs",
     openclaw.ModelsBlock: "catalogRefresh",
     openclaw.ProviderBlock: "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region",
     openclaw.ProviderRequest: "",
@@ -48,17 +54,21 @@ _KEYS: dict[type[Block], str] = {
     openclaw.ModelEntry: "agentRuntime contextTokens cost mediaInput metadataSource params thinkingLevelMap",
     ModelCompat: "codeMode sendSessionAffinityHeaders sendSessionIdHeader supportsResponsesContinuation",
     VercelRouting: "",
-    openclaw.AgentsBlock: "ownership",
-    openclaw.AgentDefaults: "authInheritance blockStreamingBreak blockStreamingChunk blockStreamingCoalesce "
-    "blockStreamingDefault bootstrapMaxChars bootstrapTotalMaxChars compaction contextInjection contextLimits "
-    "contextPruning cwd decisionModel elevatedDefault embeddedAgent experimental fastModeDefault heartbeat humanDelay "
-    "imageMaxDimensionPx imageModel imageQuality maxConcurrent mediaMaxMb mediaModels modelPolicy "
-    "modelSelectionScope params pdfMaxMb pdfMaxPages pdfModel reasoningDefault repoRoot sandbox sessionStore "
-    "silentReply skills skipBootstrap skipOptionalBootstrapFiles startupContext subagents systemAgent thinkingDefault "
-    "timeoutSeconds toolProgressDetail typingIntervalSeconds typingMode userTimezone utilityModel verboseDefault "
-    "voiceModel workspace",
-    openclaw.ModelChoice: "",
-    openclaw.ModelSettings: "agentRuntime codeMode params pickerRuntimes streaming",
+    agents.AgentsBlock: "ownership",
+    agents.AgentDefaults: "authInheritance blockStreamingBreak blockStreamingChunk blockStreamingCoalesce "
+    "blockStreamingDefault compaction contextLimits contextPruning cwd decisionModel elevatedDefault embeddedAgent "
+    "experimental fastModeDefault heartbeat humanDelay imageMaxDimensionPx imageModel imageQuality maxConcurrent "
+    "mediaMaxMb mediaModels modelSelectionScope params pdfMaxMb pdfMaxPages pdfModel reasoningDefault repoRoot sandbox "
+    "sessionStore silentReply skills skipBootstrap skipOptionalBootstrapFiles startupContext subagents "
+    "systemAgent toolProgressDetail typingIntervalSeconds typingMode userTimezone utilityModel verboseDefault "
+    "voiceModel",
+    agents.AgentEntry: _AGENT,
+    agents.ListedAgent: _AGENT,
+    agents.ToolRules: "agentToAgent byProvider codeMode elevated exec fs github links loopDetection media message "
+    "sandbox sessions sessions_spawn subagents swarm toolSearch toolsBySender updatePlan web",
+    agents.ModelChoice: "",
+    agents.ModelPolicy: "",
+    agents.ModelSettings: "agentRuntime codeMode params pickerRuntimes streaming",
     openclaw.PluginsBlock: "load slots",
     openclaw.PluginEntry: "hooks llm subagent",
 }
