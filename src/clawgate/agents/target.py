@@ -1,15 +1,14 @@
 """Reads which agent, session and model a request means, from its ``model`` and headers.
 
-Law: a name that is no agent's is an error, never the default agent, and a header that names one is refused where it
-would have no effect. Names of agents are compared without regard to case. Another caller's session cannot be named: a
-key always lies within an agent, and a session within its caller. Source of names and texts: OpenClaw 2026.9.6,
-recorded.
+Law: a name that is no agent's is an error, never the default agent. Names of agents are compared without regard to
+case. Another caller's session cannot be named: a key always lies within an agent, and a session within its caller.
+Whether a request is for an agent at all is decided before. Source of names and texts: OpenClaw 2026.9.6, recorded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from clawgate.agents.refusal import listing, reject, shown
@@ -21,12 +20,7 @@ DEFAULT = "default"
 AGENT_HEADER = "x-openclaw-agent-id"
 MODEL_HEADER = "x-openclaw-model"
 SESSION_HEADER = "x-openclaw-session-key"
-CHANNEL_HEADER = "x-openclaw-message-channel"
 CHAT_HEADER = "x-openwebui-chat-id"
-"""The conversation in Open WebUI, which sends it to every upstream: without effect for a model that is no agent."""
-
-_MEANS_AGENT = (AGENT_HEADER, MODEL_HEADER, SESSION_HEADER, CHANNEL_HEADER)
-_READ = frozenset((*_MEANS_AGENT, CHAT_HEADER))
 
 _NAMED = re.compile(r"(?:openclaw[/:]|agent:)(?P<id>.*)", re.IGNORECASE | re.DOTALL)
 _RESERVED = ("subagent", "cron", "acp")
@@ -72,55 +66,20 @@ class Target:
     model: str | None
 
 
-def read_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the headers that mean an agent or a session, by their names in lower case; empty ones are ignored.
-
-    Raises `InvalidRequest` for one that is given twice, too long, or not printable.
-    """
-    found: dict[str, str] = {}
-    for name, value in headers:
-        key, text = name.lower(), value.strip()
-        if key not in _READ or not text:
-            continue
-        if key in found:
-            reject(key, f"`{key}` is given more than once.")
-        found[key] = _checked(text, key)
-    return found
-
-
-def names_agent(model: str) -> bool:
-    """Whether ``model`` has the form of an agent's name, so that no provider can be meant."""
-    stripped = model.strip()
-    return not stripped or stripped.lower() == "openclaw" or _NAMED.fullmatch(stripped) is not None
-
-
-def means_agent(model: str, headers: Mapping[str, str], is_direct: Callable[[str], bool]) -> bool:
-    """Whether a request is for an agent, and not for a provider's model itself.
-
-    ``headers`` are those of `read_headers`; ``is_direct`` is whether a name is an alias, or a model of a provider
-    that the catalog knows. What is neither is read as an agent's name, and refused as one. Raises `InvalidRequest` for
-    a header that would have no effect.
-    """
-    if names_agent(model) or not is_direct(model):
-        return True
-    for name in _MEANS_AGENT:
-        if name in headers:
-            advice = "remove the header, or name an agent, as `openclaw/default`, in `model`"
-            reject(name, f"`{name}` is for agents, and '{shown(model)}' is a provider's model; {advice}.")
-    return False
-
-
 def read_target(
-    model: str, headers: Mapping[str, str], user: str, agents: AgentNames, *, fresh: str, hint: str = ""
+    model: str, headers: Mapping[str, str], user: str, agents: AgentNames, *, fresh: str
 ) -> Target:
     """Return what a request for an agent means. Raises `InvalidRequest`.
 
-    ``user`` is OpenAI's field, ``fresh`` a name that was never used, ``hint`` a sentence on direct use for the error.
+    ``headers`` are those of `AdmittedHead.agent_headers`, ``user`` is OpenAI's field, ``fresh`` a name that was never
+    used.
     """
-    named = _agent_of_model(model, agents, hint)
+    for name in (AGENT_HEADER, MODEL_HEADER, SESSION_HEADER, CHAT_HEADER):
+        _check(headers.get(name, ""), name)
+    named = _agent_of_model(model, agents)
     header = headers.get(AGENT_HEADER)
     agent = agents.find(header, AGENT_HEADER) if header else named
-    return Target(agent, _session_of(agent, headers, user.strip(), fresh), headers.get(MODEL_HEADER))
+    return Target(agent, _session_of(agent, headers, user.strip(), fresh), headers.get(MODEL_HEADER) or None)
 
 
 def model_name(override: str, default: ModelRef | None, is_direct: Callable[[str], bool]) -> str:
@@ -130,14 +89,13 @@ def model_name(override: str, default: ModelRef | None, is_direct: Callable[[str
     return str(ModelRef(default.provider, override))
 
 
-def _agent_of_model(model: str, agents: AgentNames, hint: str) -> str:
+def _agent_of_model(model: str, agents: AgentNames) -> str:
     stripped = model.strip()
     if not stripped or stripped.lower() == "openclaw":
         return agents.default
     match = _NAMED.fullmatch(stripped)
     if match is None or not match["id"].strip():
-        usage = "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`."
-        reject("model", " ".join(filter(None, (usage, agents.known(), hint))))
+        reject("model", f"Invalid `model`. Use `openclaw` or `openclaw/<agentId>`. {agents.known()}")
     return agents.find(match["id"])
 
 
@@ -147,7 +105,8 @@ def _session_of(agent: str, headers: Mapping[str, str], user: str, fresh: str) -
     if chat := headers.get(CHAT_HEADER):
         return SessionKey(f"agent:{agent}:openwebui:{chat}")
     if user:
-        return SessionKey(f"agent:{agent}:openai-user:{_checked(user, 'user')}")
+        _check(user, "user")
+        return SessionKey(f"agent:{agent}:openai-user:{user}")
     return SessionKey(f"agent:{agent}:openai:{fresh}", is_kept=False)
 
 
@@ -166,9 +125,8 @@ def _explicit(agent: str, key: str) -> str:
     return f"agent:{agent}:{':'.join(parts)}"
 
 
-def _checked(value: str, name: str) -> str:
+def _check(value: str, name: str) -> None:
     if len(value) > _MAX_KEY:
         reject(name, f"`{name}` must have at most {_MAX_KEY} characters.")
     if not value.isprintable():
         reject(name, f"`{name}` must not contain characters that cannot be printed.")
-    return value

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.settings.openclaw.agent_ids import agent_ids
+from clawgate.settings.openclaw.agent_ids import agent_ids, default_agent
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
 
@@ -16,10 +16,24 @@ from clawgate.settings.schema.openclaw import OpenClawConfig
         ({}, ("main",)),
         ({"defaults": {"model": "a/b"}}, ("main",)),
         ({"entries": {"Research": {}, "main": {}}}, ("research", "main")),
-        ({"list": [{"id": "one"}, {"id": "Two"}, {"name": "without an id"}, {"id": " "}]}, ("one", "two")),
+        ({"list": [{"id": "one"}, {"id": "Two"}, {"id": " "}]}, ("one", "two")),
         ({"entries": {"a": {}}, "list": [{"id": "A"}, {"id": "b"}]}, ("a", "b")),
     ],
     ids=["none", "defaults alone", "entries", "list", "both"],
 )
 def test_the_agents_of_a_config(agents: dict[str, Any], ids: tuple[str, ...]) -> None:
     assert agent_ids(OpenClawConfig.model_validate({"agents": agents})) == ids
+
+
+@pytest.mark.parametrize(
+    ("agents", "default"),
+    [
+        ({}, "main"),
+        ({"entries": {"ops": {}}}, "ops"),
+        ({"entries": {"ops": {}, "main": {}}}, "main"),
+        ({"entries": {"ops": {}, "web": {}}}, "ops"),
+        ({"entries": {"ops": {}, "main": {}}, "list": [{"id": "Old", "default": True}]}, "old"),
+    ],
+)
+def test_the_agent_of_requests_that_name_none(agents: dict[str, Any], default: str) -> None:
+    assert default_agent(OpenClawConfig.model_validate({"agents": agents})) == default

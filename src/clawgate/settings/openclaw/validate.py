@@ -16,8 +16,9 @@ from clawgate.policy.typos import typo_of
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw import own_settings
+from clawgate.settings.openclaw.agent_ids import agent_entries, agent_ids
 from clawgate.settings.redaction import is_secret, redact_name
-from clawgate.settings.schema.agents import MAIN_AGENT, AgentEntry, ModelChoice
+from clawgate.settings.schema.agents import ModelChoice
 from clawgate.settings.schema.openclaw import OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.secrets import credential_problem
 from clawgate.wire.http.header import is_header_name
@@ -137,14 +138,10 @@ def _alias_problems(aliases: list[tuple[KeyPath, str]], providers: Collection[st
 
 def _agents(config: OpenClawConfig, aliases: Collection[str]) -> Iterator[Diagnostic]:
     """Ids have to differ, also in upper and lower case, and one agent at most is the default."""
-    found: list[tuple[KeyPath, str, AgentEntry]] = []
-    for name, entry in config.agents.entries.items():
-        found.append((("agents", "entries", name), name, entry))
-    for index, listed in enumerate(config.agents.list):
-        found.append((("agents", "list", index), listed.id.lower(), listed))
     ids: dict[str, KeyPath] = {}
     default: KeyPath | None = None
-    for path, name, entry in found:
+    for path, written, entry in agent_entries(config):
+        name = written.lower() if path[1] == "list" else written
         if not _AGENT_ID.match(name):
             yield Diagnostic(
                 path, "the id of the agent has a character that is not allowed", fix=_AGENT_ID_FIX
@@ -159,7 +156,7 @@ def _agents(config: OpenClawConfig, aliases: Collection[str]) -> Iterator[Diagno
         ids.setdefault(name, path)
         if entry.model is not None:
             yield from _choice(entry.model, (*path, "model"), aliases)
-    known = ids.keys() or {MAIN_AGENT}
+    known = agent_ids(config)
     for name in own_settings.agents_with_settings(config):
         if name not in known:
             near = typo_of(name, known)

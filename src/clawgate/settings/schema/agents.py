@@ -13,9 +13,6 @@ from pydantic import BeforeValidator, Field, StrictBool
 from clawgate.settings.fields import reject_text_for_whole, setting
 from clawgate.settings.schema.block import Block, NonNegativeInt
 
-MAIN_AGENT = "main"
-"""The agent of a file that lists none."""
-
 Thinking = Literal["off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra"]
 Injection = Literal["always", "continuation-skip", "never"]
 Profile = Literal["minimal", "coding", "messaging", "full"]
