@@ -8,6 +8,7 @@ import resource
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,6 +124,24 @@ def test_modes_of_the_config_its_backups_its_variables_and_our_folder(tmp_path: 
         ".env": (0o640, False, True),
         "clawgate": (0o750, True, True),
     }
+
+
+@pytest.mark.parametrize("is_read_only", [True, False])
+def test_variables_of_a_mounted_secret_are_seen_as_such(
+    tmp_path: Path, is_read_only: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = tmp_path / ".openclaw" / ".env"
+    variables.parent.mkdir(mode=0o700)
+    write_private(variables, "TOKEN=1", 0o444)
+    flags = os.ST_RDONLY if is_read_only else 0
+    monkeypatch.setattr(
+        os,
+        "statvfs",
+        lambda path: SimpleNamespace(f_flag=flags, f_bavail=9, f_frsize=9, f_blocks=9, f_bfree=9),
+    )
+    found = facts(tmp_path, {})
+    (one,) = [file for file in found.files if file.path == str(variables)]
+    assert one.is_mounted is is_read_only and bool(found.config_problems) is not is_read_only
 
 
 def test_what_a_killed_gateway_left_behind(tmp_path: Path) -> None:
