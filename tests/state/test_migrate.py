@@ -38,6 +38,10 @@ async def test_an_empty_database_gets_every_table_and_its_version(store: Store) 
     assert not await store._database.write(migrate.upgrade), "there is nothing left to do"
 
 
+class Killed(BaseException):
+    """What ends a process between two statements."""
+
+
 def broken_upgrade(connection: Connection, after: int) -> None:
     """Migrate, and break before statement number ``after`` + 1."""
     from sqlalchemy import event
@@ -48,7 +52,7 @@ def broken_upgrade(connection: Connection, after: int) -> None:
         nonlocal seen
         seen += 1
         if seen > after:
-            raise InterruptedError
+            raise Killed
 
     event.listen(connection, "before_cursor_execute", count)
     migrate.upgrade(connection)
@@ -61,7 +65,7 @@ async def test_a_migration_that_is_interrupted_anywhere_leaves_nothing_and_can_b
     for after in range(1, 1000):
         try:
             await store._database.write(broken_upgrade, after)
-        except InterruptedError:
+        except Killed:
             tables = await store._database.read(lambda connection: inspect(connection).get_table_names())
             assert tables == [], f"after statement {after}"
         else:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 
-from clawgate.state.records import ToolCallRecord
+from clawgate.errors import SessionConflict
+from clawgate.state.records import IdempotencyResult, ToolCallRecord
 from clawgate.state.store import Store
 from clawgate.state.tables import requests, tool_calls
 from tests.state.runs import run
@@ -17,11 +19,23 @@ CALL = ToolCallRecord(
 
 
 async def test_a_run_leaves_all_or_nothing(store: Store) -> None:
-    """The run's own row is written after its turns: one that is there already takes the turns back."""
-    await store.commit(run("r1", session="other", tool_calls=(CALL,), usage=(used("1"),), bytes_sent=7))
-    with pytest.raises(Exception, match=r"(?i)unique"):
-        await store.commit(run("r1"))
-    assert await store.session("ann", "s") is None
+    """Its request, turns and usage are written before the idempotency record, which is not there."""
+    result = IdempotencyResult(key="k", status=200, content_type="t", body=b"")
+    with pytest.raises(SessionConflict):
+        await store.commit(run(usage=(used("1"),), tool_calls=(CALL,), idempotency=result))
+    assert await store.session("ann", "s") is None and await store.usage("agent") == []
+    await store.commit(run())
+    session = await store.session("ann", "s")
+    assert session is not None and session.next_seq == 1
+
+
+async def test_a_run_that_is_committed_twice_is_stored_once(store: Store) -> None:
+    """As it happens when the connection is lost before the server confirms."""
+    for _ in range(2):
+        await store.commit(run(usage=(used("1"),), tool_calls=(CALL,)))
+    session = await store.session("ann", "s")
+    assert session is not None and session.next_seq == 1
+    assert [row.cost for row in await store.usage("agent")] == [Decimal(1)]
 
 
 async def test_every_request_has_a_row_with_who_what_and_when(store: Store) -> None:

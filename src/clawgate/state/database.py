@@ -17,6 +17,8 @@ from clawgate.errors import StoreUnavailable
 from clawgate.state.locks import SharedLocks
 from clawgate.state.sqlite import open_sqlite
 
+_POSTGRES = {"postgresql", "postgres", "postgresql+asyncpg"}
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -24,14 +26,17 @@ T = TypeVar("T")
 class Database(Protocol):
     """Every method raises StoreUnavailable, within a bounded time, if the database cannot be used now."""
 
-    name: str
-    """For messages; without a password."""
+    @property
+    def name(self) -> str:
+        """For messages; without a password."""
 
-    locks: SharedLocks | None
-    """Where several gateways may use it."""
+    @property
+    def locks(self) -> SharedLocks | None:
+        """Where several gateways may use it."""
 
-    owner: int
-    """Stands for this process in rows that are in progress."""
+    @property
+    def owner(self) -> int:
+        """Stands for this process in rows that are in progress."""
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -49,6 +54,10 @@ async def open_database(url: str | Path, *, may_quarantine: bool = True) -> Data
     path = sqlite_path(url)
     if path is not None:
         return await asyncio.to_thread(open_sqlite, path, may_quarantine=may_quarantine)
+    if str(url).partition("://")[0] in _POSTGRES:
+        from clawgate.state.postgres import open_postgres
+
+        return await open_postgres(str(url))
     raise StoreUnavailable(
         "state database: its URL is none that is known; use a path, or sqlite:///<path>, or "
         "postgresql://<user>:<password>@<host>/<database>"

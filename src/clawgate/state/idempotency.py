@@ -56,17 +56,19 @@ def begin(
         "owner": owner,
         "expires_at": now + LIFE_SECONDS,
     }
-    if connection.execute(_CREATE[connection.dialect.name], row).rowcount == 1:
-        return Begun()
-    found = connection.execute(_FIND, {"caller_": caller, "key_": key}).one()
+    found = None
+    while found is None:  # it may be abandoned between the two statements
+        if connection.execute(_CREATE[connection.dialect.name], row).rowcount == 1:
+            return Begun()
+        found = connection.execute(_FIND, {"caller_": caller, "key_": key}).first()
     in_progress = found.status is None
     if found.expires_at > now and not (in_progress and not _lives(connection, found.owner, owner)):
         if found.body_hash != body_hash:
             raise IdempotencyMismatch(
                 f"Idempotency-Key {key!r}: it was used with another request; use a new key for each request"
             )
-        if in_progress:
-            return Running(found.run)
+        if in_progress:  # a begin that is repeated, since the connection was lost, finds itself
+            return Running(found.run) if found.run != run else Begun()
         return Finished(
             IdempotencyResult(key=key, status=found.status, content_type=found.content_type, body=found.body)
         )

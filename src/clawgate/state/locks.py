@@ -25,6 +25,9 @@ class SharedLocks(Protocol):
 
     async def release(self, number: int) -> None: ...
 
+    async def announce_owner(self) -> None:
+        """Let the others see that this process lives."""
+
 
 class _Queue:
     __slots__ = ("lock", "users")

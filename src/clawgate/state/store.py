@@ -49,7 +49,7 @@ class Store:
         return await self._database.read(sessions.load, caller, key)
 
     async def commit(self, record: RunRecord) -> None:
-        """Write what a run leaves.
+        """Write what a run leaves; a run that was written changes nothing.
 
         Raises SessionConflict, and writes nothing, if ``expected_seq`` is not the session's next one.
         """
@@ -84,6 +84,8 @@ class Store:
     ) -> Begun | Running | Finished:
         """Raises IdempotencyMismatch if the key was used with another body."""
         _check_texts(caller, key)
+        if self._database.locks is not None:
+            await self._database.locks.announce_owner()
         return await self._database.write(
             idempotency.begin, caller, key, body_hash, run, owner=self._database.owner, now=self._clock()
         )
@@ -110,9 +112,10 @@ async def open_store(url: str | Path, *, clock: Callable[[], float], may_quarant
 
 
 def _commit(connection: Connection, record: RunRecord) -> None:
+    if not usage.add_request(connection, record):
+        return  # the connection was lost between the first commit and its confirmation
     if record.keeps_session:
         sessions.append(connection, record)
-    usage.add_request(connection, record)
     if record.usage:
         usage.add_usage(connection, record)
     if record.tool_calls:

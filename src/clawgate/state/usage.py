@@ -7,20 +7,25 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from clawgate.state.records import RunRecord, UsageKey, UsageRow
 from clawgate.state.tables import requests, usage
 
-_ADD_REQUEST = insert(requests)
+_ADD_REQUEST = {
+    module.__name__.rpartition(".")[2]: module.insert(requests).on_conflict_do_nothing()
+    for module in (sqlite, postgresql)
+}
 _ADD_USAGE = insert(usage)
 _REQUEST_COLUMNS = tuple(column.name for column in requests.columns)
 _PICO = Decimal("1e-12")
 _DAY_SECONDS = 86_400
 
 
-def add_request(connection: Connection, record: RunRecord) -> None:
+def add_request(connection: Connection, record: RunRecord) -> bool:
+    """Return whether the run is new."""
     row = {column: getattr(record, column) for column in _REQUEST_COLUMNS}
-    connection.execute(_ADD_REQUEST, row)
+    return connection.execute(_ADD_REQUEST[connection.dialect.name], row).rowcount == 1
 
 
 def add_usage(connection: Connection, record: RunRecord) -> None:

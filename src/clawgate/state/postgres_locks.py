@@ -1,0 +1,115 @@
+"""Holds advisory locks on one connection of their own, so that they end with this process, however it ends.
+
+Law: no lock outlives its connection, on either side. What cannot be released for certain closes the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from clawgate.errors import StoreUnavailable
+
+logger = logging.getLogger("clawgate.state")
+
+RETRY_SECONDS = 0.1
+"""Between two tries at a lock that another gateway holds."""
+_KEEPALIVE = {"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3"}
+"""The server notices within 5 s that the machine of a gateway is gone, and frees its locks."""
+
+
+class PostgresLocks:
+    """``owner`` is locked as long as the connection lives: by it other gateways see that this one does."""
+
+    def __init__(self, name: str, connect: Callable[..., Awaitable[Any]]) -> None:
+        self.owner = secrets.randbits(62)
+        self._name = name
+        self._connect = connect
+        self._connection: Any = None
+        self._turn = asyncio.Lock()
+        self._held: set[int] = set()
+
+    async def acquire(self, number: int) -> None:
+        """Wait until no other gateway holds ``number``; the caller sets the time limit."""
+        while not await self._try(number):  # noqa: ASYNC110 - the event is in another process
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def release(self, number: int) -> None:
+        """A lock that was lost with its connection is released already."""
+        async with self._turn:
+            if number in self._held:
+                self._held.discard(number)
+                await self._unlock(number)
+
+    async def announce_owner(self) -> None:
+        """Make sure that the owner's lock is held. Raises StoreUnavailable."""
+        async with self._turn:
+            await self._connected()
+
+    async def close(self) -> None:
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            self._held.clear()
+            if connection is not None:
+                with contextlib.suppress(Exception):  # the server may be gone
+                    await connection.close(timeout=1)
+
+    async def _try(self, number: int) -> bool:
+        async with self._turn:
+            connection = await self._connected()
+            try:
+                got = await connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
+            except asyncio.CancelledError:
+                await self._unlock(number)  # the server may have granted it
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the connection cannot be trusted with locks
+                self._abort()
+                raise self._unavailable(error) from None
+            if got:
+                self._held.add(number)
+            return bool(got)
+
+    async def _unlock(self, number: int) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            await connection.fetchval("SELECT pg_advisory_unlock($1)", number)
+        except BaseException as error:
+            self._abort()
+            if not isinstance(error, Exception):
+                raise
+
+    async def _connected(self) -> Any:
+        if self._connection is None:
+            try:
+                connection = await self._connect(**_KEEPALIVE)
+                await connection.execute("SELECT pg_advisory_lock($1)", self.owner)
+            except (OSError, TimeoutError) as error:
+                raise self._unavailable(error) from None
+            connection.add_termination_listener(self._on_lost)
+            self._connection = connection
+        return self._connection
+
+    def _on_lost(self, connection: Any) -> None:
+        if connection is self._connection:
+            self._connection = None
+            if self._held:
+                logger.warning("state locks lost count=%d database=%s", len(self._held), self._name)
+            self._held.clear()
+
+    def _abort(self) -> None:
+        connection, self._connection = self._connection, None
+        self._held.clear()
+        if connection is not None:
+            connection.terminate()
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"state database {self._name}: {str(error) or 'no response'}; check that PostgreSQL runs there",
+            retry_after=5,
+        )
