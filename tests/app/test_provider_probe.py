@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.provider_probe import ProviderProbeResult, probe, probe_all
+from clawgate.app.provider_probe import ProviderProbeResult, dial_local, probe, probe_all
 from clawgate.providers.credential import HeaderToken, bearer
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
@@ -88,3 +88,11 @@ def test_only_ready_providers_are_probed() -> None:
     unready = dataclasses.replace(OWL, id="lan", problem="its key is not set")
     assert set(probe_all([OWL, unready])) == {"owl"}
     assert probe_all([unready]) == {}
+
+
+def test_only_what_is_on_this_machine_is_dialed_and_what_cannot_be_used_is_left_out() -> None:
+    down = dataclasses.replace(OWL, origin=parse_url("http://127.0.0.1:9")[0])
+    far = dataclasses.replace(down, id="far", origin=parse_url("http://far.invalid:9")[0])
+    unusable = dataclasses.replace(down, id="unusable", origin=None)
+    found = dial_local([down, far, unusable])
+    assert list(found) == [down.id] and "connection refused" in found[down.id].message

@@ -1,8 +1,12 @@
-"""Probes whether providers are reachable and accept their credentials: one small GET each, sent like a request."""
+"""Probes whether providers are reachable and accept their credentials: one small GET each, sent like a request.
+
+Those on this machine can also be dialed alone, as a running gateway does for its reports.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,8 +16,10 @@ from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.fetch import fetch
+from clawgate.routing.provider_upstream import ProviderUpstream
 
 SECONDS = 2.0
+_VIA = b"clawgate-probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ async def probe_with_body(provider: Provider, dialer: Dialer) -> tuple[ProviderP
     """Probe as `probe` does; return the body as well, empty unless the state is ok."""
     loop = asyncio.get_running_loop()
     try:
-        upstream = provider_upstream(provider, dialer, via=b"clawgate-probe", listening=("", 0))
+        upstream = provider_upstream(provider, dialer, via=_VIA, listening=("", 0))
         start = loop.time()
         response = await fetch(
             upstream,
@@ -69,3 +75,18 @@ async def probe_with_body(provider: Provider, dialer: Dialer) -> tuple[ProviderP
     health = classify_response(response, round((loop.time() - start) * 1000, 1))
     result = ProviderProbeResult(health.state, "" if health.ok else health.message, health.latency_ms)
     return result, response.body if health.ok else b""
+
+
+def dial_local(providers: Iterable[Provider]) -> dict[str, GatewayError]:
+    """Return the error of each provider on this machine that takes no connection. Sends nothing; a second at most."""
+
+    async def dial() -> dict[str, GatewayError]:
+        shared, dialed = Dialer(), []
+        for provider in providers:
+            with contextlib.suppress(ValueError, OSError):  # settings that cannot be used
+                upstream = provider_upstream(provider, shared, via=_VIA, listening=("", 0))
+                dialed.append(ProviderUpstream(provider, upstream))
+        await asyncio.gather(*(one.recheck() for one in dialed))
+        return {one.provider.id: one.failure for one in dialed if one.failure is not None}
+
+    return asyncio.run(dial())

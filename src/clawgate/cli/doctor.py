@@ -31,7 +31,7 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
     """Check config, credentials, ports, file modes, leftover files and this machine.
 
     The exit status is 1 if there are errors, or a fix failed. Nothing is changed without --fix, and no request is sent
-    except to the gateway of this machine.
+    except to the gateway of this machine; where none runs, model servers of this machine are dialed.
     """
     diagnostics, based_on = _examine(config)
     done: list[str] = []

@@ -110,6 +110,11 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         Severity.WARNING,
         "owl cannot serve",
     ),
+    "a server of this machine is down": (
+        {"providers": (ProviderFact("owl", None, unreached="connection refused"),)},
+        Severity.WARNING,
+        "owl is down",
+    ),
     "a private address is blocked": (
         {
             "providers": (

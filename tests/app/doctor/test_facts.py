@@ -202,6 +202,32 @@ def test_the_limit_of_open_files_is_the_one_that_the_gateway_can_reach(
     assert gather({"HOME": str(tmp_path)}).open_files == open_files
 
 
+def test_without_a_gateway_a_server_of_this_machine_that_is_down_is_seen(tmp_path: Path) -> None:
+    """But for one that the gateway would start: it is down because no gateway runs."""
+
+    def block(url: str) -> dict[str, Any]:
+        return {"baseUrl": f"{url}/v1", "request": {"allowPrivateNetwork": True}}
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        up = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            down = f"http://127.0.0.1:{gone.getsockname()[1]}"
+        providers = {
+            "up": block(up),
+            "down": block(down),
+            "untrusted": {"baseUrl": f"{down}/v1"},
+            "proxy-bridge": block(down),
+        }
+        config = {
+            "models": {"providers": providers},
+            "agents": {"defaults": {"model": {"primary": "down/m"}}},
+        }
+        found = facts(tmp_path, config)
+    (one,) = [one for one in found.providers if one.unreached is not None]
+    assert one.name == "down" and "connection refused" in str(one.unreached)
+    assert (one.problem, found.serving_problem) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("host", "error", "problem", "is_down"),
     [
@@ -216,5 +242,5 @@ def test_what_a_request_gets_is_a_problem_unless_a_note_of_the_config_names_it(
     host: str, error: GatewayError, problem: str | None, is_down: bool
 ) -> None:
     owl = Provider(id="owl", api="openai-completions", origin=Origin("http", host, 80))
-    (found,) = provider_facts(Availability(Catalog({"owl": owl}, {}, None, ()), lambda _: error))
+    (found,) = provider_facts(Availability(Catalog({"owl": owl}, {}, None, ()), lambda _: error), {})
     assert (found.problem, found.is_down) == (problem, is_down)

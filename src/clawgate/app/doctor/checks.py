@@ -82,7 +82,8 @@ class ProviderFact:
 
     ``allow_private_setting`` is the key path that allows a private address. ``shortest_masked``: the least length of a
     credential that is masked in logs and errors, 0 if its credential is long enough or there is none. ``is_down``: the
-    running gateway could not use it although it is configured.
+    running gateway could not use it although it is configured. ``unreached``: no gateway runs, and it is a server of
+    this machine that takes no connection.
     """
 
     name: str
@@ -92,6 +93,7 @@ class ProviderFact:
     allow_private_setting: str = ""
     shortest_masked: int = 0
     is_down: bool = False
+    unreached: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +262,8 @@ def _check_provider(provider: ProviderFact) -> Iterator[Diagnostic]:
     if provider.problem is not None:
         severity = Severity.ERROR if provider.is_down else Severity.WARNING
         yield Diagnostic(path, f"{provider.name} cannot serve", severity, provider.problem)
+    if provider.unreached is not None:
+        yield Diagnostic(path, f"{provider.name} is down", Severity.WARNING, provider.unreached)
     for note in provider.notes:
         message = f"{provider.name}: {note}"
         if provider.allow_private_setting and "blocked" in note:

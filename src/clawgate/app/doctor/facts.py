@@ -20,7 +20,8 @@ from typing import Any
 
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
 from clawgate.app.gateway_token import start_problems
-from clawgate.errors import EgressDenied, ModelNotFound, ProviderNotConfigured
+from clawgate.app.provider_probe import dial_local
+from clawgate.errors import EgressDenied, GatewayError, ModelNotFound, ProviderNotConfigured
 from clawgate.plugins.host.bundled import local_providers
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
@@ -70,7 +71,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         found["config_problems"] = tuple(error.problems)
         port = _DEFAULT_PORT
     else:
-        found |= _from_config(file, environment, folder)
+        found |= _from_config(file, environment, folder, is_running=running is not None)
         found["plugin_diagnostics"] = tuple(plugin_diagnostics(file, state))
         port = found.pop("wanted_port")
     _, file_limit = resource.getrlimit(resource.RLIMIT_NOFILE)  # the gateway raises the soft limit to it
@@ -94,12 +95,15 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
     )
 
 
-def _from_config(file: ConfigFile, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
+def _from_config(
+    file: ConfigFile, environment: Mapping[str, str], folder: Path, *, is_running: bool
+) -> dict[str, Any]:
     gateway = file.config.gateway
     environment = {**file.environment, **environment}
     catalog = build_catalog(file.config, file.unset, environment)
     known = known_availability(catalog, folder, file.path)
     serving_error = known.availability.serving_error()
+    down = {} if is_running else _down_here(known.availability, folder.parent)
     return {
         "based_on": known.source,
         "serving_problem": serving_error and serving_error.message,
@@ -113,14 +117,21 @@ def _from_config(file: ConfigFile, environment: Mapping[str, str], folder: Path)
             or gateway.auth.password
             or any(environment.get(name) for name in _AUTH_VARIABLES)
         ),
-        "providers": tuple(provider_facts(known.availability)),
+        "providers": tuple(provider_facts(known.availability, down)),
         "primary": str(catalog.primary) if catalog.primary else None,
         "catalog_notes": catalog.notes,
         "plugins": tuple(file.config.plugins.entries),
     }
 
 
-def provider_facts(availability: Availability) -> Iterator[ProviderFact]:
+def _down_here(availability: Availability, state: Path) -> dict[str, GatewayError]:
+    """Return the errors of the servers on this machine, without those that a gateway starts."""
+    served = {name for one in find_plugins(state) if one.manifest for name in one.manifest.providers}
+    providers = availability.catalog.providers.values()
+    return dial_local(one for one in providers if one.id not in served and availability.error_of(one) is None)
+
+
+def provider_facts(availability: Availability, down: Mapping[str, GatewayError]) -> Iterator[ProviderFact]:
     catalog = availability.catalog
     named = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
     for provider in catalog.providers.values():
@@ -141,6 +152,7 @@ def provider_facts(availability: Availability) -> Iterator[ProviderFact]:
             used,
             allow_private_setting=provider.allow_private_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
+            unreached=down[provider.id].message if provider.id in down else None,
             is_down=not isinstance(error, ProviderNotConfigured | ModelNotFound | None),
         )
 
