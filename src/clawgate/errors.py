@@ -183,6 +183,10 @@ class StoreUnavailable(GatewayUnavailable):
     """The database with the state of agents cannot be used now."""
 
 
+class RunLimitExceeded(GatewayError):
+    """An agent's run was stopped: it would have used more than the operator allows. A retry would end likewise."""
+
+
 class ProviderNotConfigured(GatewayUnavailable):
     """A provider lacks a setting that only the operator can supply; waiting does not help."""
 
@@ -239,6 +243,10 @@ class UpstreamTimedOut(UpstreamFailed):
         super().__init__(message, retry_after=retry_after)
         self.limit = limit
         self.seconds = seconds
+
+
+class ToolChoiceUnsatisfied(UpstreamFailed):
+    """The client required a call of one of its tools, and the model made none."""
 
 
 class GatewayStopping(UpstreamFailed):

@@ -294,6 +294,8 @@ class FakeOwner:
     def remove(self, connection: UpstreamConnection) -> None:
         self.connections.remove(connection)
 
+    def release(self, connection: UpstreamConnection, now: float) -> None: ...
+
     def schedule_turn(self, connection: UpstreamConnection) -> None:
         asyncio.get_running_loop().call_soon(connection.take_turn)
 

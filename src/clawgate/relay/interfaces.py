@@ -5,12 +5,14 @@ Must not import their implementations: each part knows the others only by what i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from clawgate.errors import GatewayError
 from clawgate.policy.headers import Headers
+from clawgate.policy.timeouts import TimeLimits
 
 Buffer = bytes | memoryview
 """Bytes of a message in transit; a memoryview where copying them would cost more."""
@@ -100,6 +102,88 @@ class ResponseHandler(Protocol):
         """The upstream reads more slowly than the request is written."""
 
     def on_upstream_write_resumed(self) -> None: ...
+
+
+class Connection(Protocol):
+    """A connection to an upstream as its exchange uses it: for one request, then it is given back or aborted."""
+
+    reused: bool
+    """Whether it served a request before, so that its peer may have closed it unseen."""
+    reusable: bool
+    """Whether it may serve another request."""
+
+    def start_response(self, handler: ResponseHandler, *, head_only: bool) -> None:
+        """Pass the next response to ``handler``; ``head_only`` for HEAD, whose response has no body."""
+
+    def write(self, pieces: list[Buffer]) -> None:
+        """Send bytes of the request; for too many at once ``on_upstream_write_paused`` is called."""
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def release(self, now: float) -> None:
+        """The response is complete."""
+
+    def abort(self) -> None:
+        """End the connection at once; the handler is not called again."""
+
+
+class ConnectionWaiter(Protocol):
+    """Who requested a connection. One of the two is called, once, and not within `ConnectionSource.request`."""
+
+    def on_connection(self, connection: Connection) -> None: ...
+    def on_connect_failed(self, error: Exception) -> None: ...
+
+
+class PendingConnection(Protocol):
+    """One request for a connection, until its waiter is called or it is cancelled."""
+
+    @property
+    def dial_started_at(self) -> float | None:
+        """When the dial began; None while the request waits for one to become free."""
+
+    def cancel(self) -> None:
+        """Give up: the waiter is not called any more."""
+
+    def expired(self, now: float) -> GatewayError | None:
+        """Return the error of a request that has waited for too long."""
+
+
+class ConnectionSource(Protocol):
+    """The connections to one upstream."""
+
+    def acquire(self) -> Connection | None:
+        """Return a connection that can be used at once, or None if one must be requested."""
+
+    def request(
+        self,
+        waiter: ConnectionWaiter,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        now: Callable[[], float],
+    ) -> PendingConnection:
+        """Get ``waiter`` a connection."""
+
+
+class UpstreamSide(Protocol):
+    """An upstream as seen by an exchange: a server, or a part of this process."""
+
+    @property
+    def name(self) -> bytes: ...
+    @property
+    def origin(self) -> object:
+        """How messages name it, as a text."""
+
+    @property
+    def limits(self) -> TimeLimits: ...
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What no response may repeat to a client."""
+
+    @property
+    def credential_advice(self) -> str:
+        """What to do if the credential is rejected."""
+
+    @property
+    def pool(self) -> ConnectionSource: ...
 
 
 class ResponseProgress:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from clawgate import errors
 from clawgate.policy.fallback import should_fall_back
+from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.availability import not_configured, provider_error, unreachable, with_earlier
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
@@ -132,6 +133,13 @@ class ModelRouter:
     def plan(self, head: AdmittedHead, body: bytes, field: ModelField) -> FallbackChain:
         """Do the same for a body whose model was found. Raises `ModelNotFound`."""
         return FallbackChain(self, self._table.route(field.name or ""), ModelRequest(head, body, field))
+
+    def route_chain(self, chain: Sequence[ModelRef], head: AdmittedHead, body: bytes) -> FallbackChain:
+        """Return the plan of a request for the first model of ``chain``, then the others, by the operator's config.
+
+        Raises `ModelNotFound`.
+        """
+        return FallbackChain(self, self._table.route_chain(chain), ModelRequest(head, body, find_model(body)))
 
 
 class FallbackChain:

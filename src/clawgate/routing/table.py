@@ -6,6 +6,7 @@ which is safe because the result depends on the catalog and the name alone. May 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -67,6 +68,13 @@ class RoutingTable:
             if len(name) <= _LONGEST_NAME and len(self._routes) < _MAX_NAMES:
                 self._routes[name] = route
         return route
+
+    def route_chain(self, chain: Sequence[ModelRef]) -> Route:
+        """Return the route to these models, in this order. Raises `ModelNotFound` for one of an unknown provider."""
+        first = self.catalog.resolve(str(chain[0]))
+        usable = [ref for ref in chain[1:] if ref.provider in self.catalog.providers]
+        resolved = ResolvedModel(first.ref, (first.ref, *usable), "the agent's model")
+        return Route(resolved, tuple(self._target(ref) for ref in resolved.chain))
 
     def _target(self, ref: ModelRef) -> RouteTarget:
         provider = self.catalog.providers[ref.provider]

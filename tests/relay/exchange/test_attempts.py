@@ -14,8 +14,8 @@ from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist
 from clawgate.relay.exchange import attempts as module
 from clawgate.relay.exchange.attempts import Attempts
 from clawgate.relay.exchange.request_stream import RequestStream
+from clawgate.relay.interfaces import UpstreamSide
 from clawgate.relay.response.buffered import MadeResponse
-from clawgate.relay.upstream.upstream import Upstream
 from tests.relay.fakes import FakeAttempt, FakeDialer, FakeRouter, admitted, make_upstream, routed
 
 BODY = b'{"model":"m"}'
@@ -27,7 +27,7 @@ class Owner:
     def __init__(self, head: AdmittedHead) -> None:
         self.request = RequestStream([head.encode_head(len(BODY))] if head.router is None else [])
         self.calls: list[str] = []
-        self.upstream: Upstream | None = None
+        self.upstream: UpstreamSide | None = None
         self.tasks: list[asyncio.Task[None]] = []
         self.attempts = Attempts(self, head, self.request)
 
@@ -41,7 +41,7 @@ class Owner:
     def abandon_attempt(self) -> None:
         self.calls.append("abandon")
 
-    def use_upstream(self, upstream: Upstream) -> None:
+    def use_upstream(self, upstream: UpstreamSide) -> None:
         self.upstream = upstream
 
     def flush_request(self) -> None:

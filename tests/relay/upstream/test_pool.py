@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clawgate.errors import UpstreamUnreachable
+from clawgate.relay.interfaces import Connection
 from clawgate.relay.upstream.connection import TURN_BYTES, UpstreamConnection
 from clawgate.relay.upstream.pool import ConnectionRequest, Pool, PoolLimits
 from tests.e2e.stand import KINDS, Kind, serving, until
@@ -320,8 +321,9 @@ class Waiter:
         self.connection: UpstreamConnection | None = None
         self.error: Exception | None = None
 
-    def on_connection(self, connection: UpstreamConnection) -> None:
+    def on_connection(self, connection: Connection) -> None:
         assert self.connection is None and self.error is None
+        assert isinstance(connection, UpstreamConnection)
         self.connection = connection
 
     def on_connect_failed(self, error: Exception) -> None:

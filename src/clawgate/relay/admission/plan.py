@@ -12,7 +12,7 @@ from typing import Protocol
 
 from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.policy.headers import TRACE
-from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter, UpstreamSide
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.writer import make_relay_writer
@@ -94,7 +94,9 @@ class AdmittedHead:
 class UpstreamAttempt(Protocol):
     """One upstream, and the request for it."""
 
-    upstream: Upstream
+    @property
+    def upstream(self) -> UpstreamSide: ...
+
     served_by: str
     """``provider/model``."""
     passthrough: bool
@@ -152,7 +154,7 @@ class Router(Protocol):
 def make_response_writer(
     request: AdmittedHead,
     attempt: UpstreamAttempt | None,
-    upstream: Upstream,
+    upstream: UpstreamSide,
     head: ResponseHead,
     *,
     http10: bool,

@@ -13,8 +13,8 @@ from typing import Protocol, TypeVar
 from clawgate.errors import GatewayError
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, UpstreamAttempt
 from clawgate.relay.exchange.request_stream import RequestStream
+from clawgate.relay.interfaces import UpstreamSide
 from clawgate.relay.response.buffered import MadeResponse
-from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.http.message import LAST_CHUNK, chunk
 from clawgate.wire.json.model_field import require_model
 
@@ -33,7 +33,7 @@ class AttemptOwner(Protocol):
     def abandon_attempt(self) -> None:
         """Give up the current upstream."""
 
-    def use_upstream(self, upstream: Upstream) -> None:
+    def use_upstream(self, upstream: UpstreamSide) -> None:
         """From now on ``upstream`` is the current one; its limits apply."""
 
     def flush_request(self) -> None:

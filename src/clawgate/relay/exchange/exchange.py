@@ -64,7 +64,7 @@ class Exchange(RequestSide):
         self._connection = None
         now = self._context.now()
         self._first_byte_seconds = now - self._started_at
-        upstream.pool.release(connection, now)
+        connection.release(now)
         if attempt is not None:
             attempt.on_success()
             head = b"%b%b\r\n" % (head[:-2], attempt.attribution_headers)
@@ -133,7 +133,7 @@ class Exchange(RequestSide):
         writer = response.writer
         if not self._request.complete:
             connection.reusable = False
-        self._current_upstream().pool.release(connection, self._context.now())
+        connection.release(self._context.now())
         try:
             rest = writer.flush(ended=True)
         except GatewayError as error:

@@ -7,7 +7,6 @@ from urllib.parse import quote_from_bytes
 from clawgate.errors import ClientLeft, UpstreamRedirected, UpstreamTimedOut
 from clawgate.policy.timeouts import LimitName
 from clawgate.relay.interfaces import ResponseHead
-from clawgate.wire.http.url import Origin
 
 CLIENT_DISCONNECTED = ClientLeft("the client disconnected before the response was complete")
 
@@ -19,7 +18,7 @@ _EXPIRED: dict[LimitName, str] = {
 }
 
 
-def timeout_error(origin: Origin, limit: LimitName, seconds: float) -> UpstreamTimedOut:
+def timeout_error(origin: object, limit: LimitName, seconds: float) -> UpstreamTimedOut:
     """Return the error of one of the four limits; ``seconds`` is how long it is."""
     return UpstreamTimedOut(
         f"{origin}: {_EXPIRED[limit]} {seconds:g} s (this gateway's limit '{limit}')",
@@ -28,7 +27,7 @@ def timeout_error(origin: Origin, limit: LimitName, seconds: float) -> UpstreamT
     )
 
 
-def redirect_error(origin: Origin, head: ResponseHead, secrets: tuple[bytes, ...]) -> UpstreamRedirected:
+def redirect_error(origin: object, head: ResponseHead, secrets: tuple[bytes, ...]) -> UpstreamRedirected:
     """Return the error of a redirect.
 
     Its location is shown without the query, which may contain anything, and without ``secrets``, which we sent and

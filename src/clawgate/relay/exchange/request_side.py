@@ -28,12 +28,17 @@ from clawgate.relay.exchange.state import (
     STREAMING,
     State,
 )
-from clawgate.relay.interfaces import Buffer, ClientConnection, ResponseHandler
+from clawgate.relay.interfaces import (
+    Buffer,
+    ClientConnection,
+    Connection,
+    PendingConnection,
+    ResponseHandler,
+    UpstreamSide,
+)
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.sender import ResponseSender
-from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
-from clawgate.relay.upstream.pool import ConnectionRequest
-from clawgate.relay.upstream.upstream import Upstream
+from clawgate.relay.upstream.connection import COPY_BYTES
 from clawgate.wire.http.message import LAST_CHUNK
 from clawgate.wire.json.model_field import peek_model
 
@@ -61,8 +66,8 @@ class RequestSide(_Handler):
     _request: RequestStream = SENT
     _sent_whole: list[Buffer] | None = None  # what the fast path sent, to be sent again on a stale connection
     _task: asyncio.Task[None] | None = None  # while PREPARING
-    _connecting: ConnectionRequest | None = None  # while CONNECTING
-    _connection: UpstreamConnection | None = None
+    _connecting: PendingConnection | None = None  # while CONNECTING
+    _connection: Connection | None = None
     _response: ResponseSender | None = None  # from STREAMING on
     _attempts: Attempts | None = None  # where the upstream, or whether it is used, depends on the body
     _flow: FlowControl = FREE
@@ -76,7 +81,7 @@ class RequestSide(_Handler):
         self._context = context
         self._client = client
         self._head = head
-        self._upstream = head.upstream
+        self._upstream: UpstreamSide | None = head.upstream
         self._started_at = self._progress_at = now
 
     def _own_flow(self) -> FlowControl:
@@ -265,7 +270,7 @@ class RequestSide(_Handler):
         logger.error("exchange failed with an unforeseen error %r", self, exc_info=error)
         self.fail(InternalError("an internal error; the log of clawgate says more"))
 
-    def use_upstream(self, upstream: Upstream) -> None:
+    def use_upstream(self, upstream: UpstreamSide) -> None:
         self._upstream = upstream
 
     def _try_next_attempt(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
@@ -286,7 +291,7 @@ class RequestSide(_Handler):
         """The attempt under way; None where no router chose the upstream."""
         return self._attempts.current if self._attempts is not None else None
 
-    def _current_upstream(self) -> Upstream:
+    def _current_upstream(self) -> UpstreamSide:
         assert self._upstream is not None, "nothing is sent before its upstream is chosen"
         return self._upstream
 
@@ -297,7 +302,7 @@ class RequestSide(_Handler):
         self._connecting = self._current_upstream().pool.request(self, context.spawn, context.now)
         self.state = CONNECTING
 
-    def on_connection(self, connection: UpstreamConnection) -> None:
+    def on_connection(self, connection: Connection) -> None:
         self._connecting = None
         try:
             self._attach(connection)
@@ -311,7 +316,7 @@ class RequestSide(_Handler):
         else:
             self._fail_unforeseen(error)
 
-    def _attach(self, connection: UpstreamConnection) -> None:
+    def _attach(self, connection: Connection) -> None:
         """Send the request on ``connection``."""
         self._connection = connection
         self.state = SENDING

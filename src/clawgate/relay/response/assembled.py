@@ -32,7 +32,7 @@ class ResponseAssembler(Protocol):
 
     held_bytes: int
 
-    def feed(self, event: Event) -> None:
+    def feed(self, event: Event) -> object:
         """Raises `UpstreamMalformed`."""
 
     def complete(self) -> bytes:

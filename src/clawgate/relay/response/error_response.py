@@ -47,6 +47,8 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.AuthLocked: (429, "rate_limit_error"),
     errors.ConcurrencyLimitExceeded: (429, "rate_limit_error"),
     errors.SessionBusy: (429, "rate_limit_error"),
+    errors.RunLimitExceeded: (422, "invalid_request_error"),
+    errors.ToolChoiceUnsatisfied: (502, "api_error"),
     errors.GatewayUnavailable: (503, "service_unavailable"),
     errors.Overloaded: (503, "service_unavailable"),
     errors.TokensUnreadable: (503, "service_unavailable"),

@@ -43,6 +43,9 @@ class ConnectionOwner(Protocol):
     def response_heads(self) -> ResponseHeadCache: ...
     def add(self, connection: UpstreamConnection) -> None: ...
     def remove(self, connection: UpstreamConnection) -> None: ...
+    def release(self, connection: UpstreamConnection, now: float) -> None:
+        """The connection's response is complete."""
+
     def schedule_turn(self, connection: UpstreamConnection) -> None:
         """Call `UpstreamConnection.take_turn` soon, when other connections had theirs."""
 
@@ -105,6 +108,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._schedule_turn()
         elif not self._in_turns:
             self.transport.resume_reading()
+
+    def release(self, now: float) -> None:
+        """The response is complete: the pool decides what becomes of the connection."""
+        self._owner.release(self, now)
 
     def abort(self) -> None:
         """End the connection at once; the handler is not called again."""

@@ -10,9 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from clawgate.errors import UpstreamPoolExhausted, UpstreamUnreachable
+from clawgate.relay.interfaces import ConnectionWaiter
 from clawgate.relay.upstream.connection import UpstreamConnection
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
@@ -31,13 +32,6 @@ class PoolLimits:
     max_connections: int = 1000
     wait_seconds: float = 10.0
     setting: str = ""
-
-
-class ConnectionWaiter(Protocol):
-    """Who requested a connection. One of the two is called, once, and not within `Pool.request`."""
-
-    def on_connection(self, connection: UpstreamConnection) -> None: ...
-    def on_connect_failed(self, error: Exception) -> None: ...
 
 
 class Pool:

@@ -46,10 +46,10 @@ class ChatAssembler:
         self.held_bytes = 0
         """Bytes of the events so far."""
 
-    def feed(self, event: Event) -> None:
-        """Raises `UpstreamMalformed` for what is no chunk, or too much of it."""
+    def feed(self, event: Event) -> Object | None:
+        """Return the chunk, None for an event without one. Raises `UpstreamMalformed` for what is none, or too much."""
         if not event.data or event.data.isspace() or is_last_event(event):
-            return
+            return None
         self.held_bytes += len(event.data)
         if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream streamed a response of over {MAX_EVENT_BYTES} bytes")
@@ -65,9 +65,10 @@ class ChatAssembler:
                     self._add(choice)
         except RecursionError:
             raise UpstreamMalformed("the upstream's stream is nested too deeply") from None
+        return chunk
 
     def complete(self) -> bytes:
-        """Return the response; raises `UpstreamClosed` if the stream did not finish."""
+        """Return the response as JSON; raises `UpstreamClosed` if the stream did not finish."""
         choices = [self._choices[index] for index in sorted(self._choices)]
         if not choices or not all(choice.get("finish_reason") for choice in choices):
             raise UpstreamClosed("the upstream's stream ended before a finish_reason")

@@ -1,0 +1,236 @@
+"""Decides what a run does next: call the model, run tools, completion, or give up.
+
+Pure: a run is a value, and each function returns the next one with what has to be done. Law: no limit is passed; a call
+of a tool has one result; calls of the client's tools end the run, and their results begin the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from clawgate.errors import GatewayError, RunLimitExceeded, ToolChoiceUnsatisfied
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """What one run may use at most; None: no limit. ``max_cost`` is in US dollars."""
+
+    max_turns: int = 50
+    max_tool_calls: int = 200
+    max_tokens: int | None = None
+    max_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens; those of the cache are part of the input. ``cost`` is in US dollars, None where a price is not known."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost: Decimal | None = Decimal(0)
+
+    def __add__(self, other: Usage) -> Usage:
+        known = self.cost is not None and other.cost is not None
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.cost + other.cost if known else None,  # type: ignore[operator]
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a tool by the model; ``arguments`` is its JSON as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One response of the model: its ``message`` as it goes into the history."""
+
+    message: Message
+    finish_reason: str
+    usage: Usage
+
+    @property
+    def text(self) -> str:
+        content = self.message.get("content")
+        return content if isinstance(content, str) else ""
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return calls_of(self.message)
+
+
+def calls_of(message: Message) -> tuple[Call, ...]:
+    """Return the calls of tools in a message of the model."""
+    return tuple(
+        Call(call["id"], call["function"]["name"], call["function"].get("arguments") or "")
+        for call in message.get("tool_calls") or ()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """What is the same for all model calls of a run.
+
+    ``tools`` are the definitions of the agent's own tools, ``client_tools`` those of the client; with ``required`` the
+    completion has to call one of the latter, with ``required_name`` that one. ``options`` are further fields.
+    """
+
+    tools: tuple[Message, ...] = ()
+    client_tools: tuple[Message, ...] = ()
+    required: bool = False
+    required_name: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    limits: RunLimits = field(default_factory=RunLimits)
+
+    @property
+    def client_names(self) -> frozenset[str]:
+        return frozenset(tool["function"]["name"] for tool in self.client_tools)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run so far. ``messages`` is what the model is sent; ``turns`` is what the run added to them."""
+
+    plan: RunPlan
+    messages: tuple[Message, ...]
+    turns: tuple[Message, ...] = ()
+    model_calls: int = 0
+    tool_calls: int = 0
+    usage: Usage = Usage()
+    text: str = ""
+    """What the client was sent so far, of all completions."""
+
+    def add(self, *turns: Message) -> Run:
+        return replace(self, messages=(*self.messages, *turns), turns=(*self.turns, *turns))
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    """Send ``fields``, a chat completions request without its model."""
+
+    fields: Message
+
+
+@dataclass(frozen=True, slots=True)
+class RunTools:
+    """Run these calls of the agent's own tools, side by side."""
+
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Completion the client; ``calls`` are those of its own tools."""
+
+    finish_reason: str
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    error: GatewayError
+
+
+Action = CallModel | RunTools | Finish | GiveUp
+
+
+def begin(run: Run) -> Action:
+    """Return the first action."""
+    return _call_model(run)
+
+
+def after_completion(run: Run, completion: Completion) -> tuple[Run, Action]:
+    """The model has responded."""
+    plan = run.plan
+    run = replace(
+        run.add(completion.message), usage=run.usage + completion.usage, text=run.text + completion.text
+    )
+    calls = completion.calls
+    own = tuple(call for call in calls if call.name not in plan.client_names)
+    theirs = tuple(call for call in calls if call.name in plan.client_names)
+    if (error := _unsatisfied(plan, theirs)) is not None:
+        return run, GiveUp(error)
+    if own:
+        if run.tool_calls + len(own) > plan.limits.max_tool_calls:
+            return run, GiveUp(_exceeded("tool calls", plan.limits.max_tool_calls, "maxToolCalls"))
+        return replace(run, tool_calls=run.tool_calls + len(own)), RunTools(own)
+    if theirs:
+        return run, Finish("tool_calls", theirs)
+    return run, Finish(completion.finish_reason)
+
+
+def after_tools(run: Run, results: Sequence[tuple[Call, str]]) -> tuple[Run, Action]:
+    """All calls of the agent's own tools have their results, in any order."""
+    run = run.add(*({"role": "tool", "tool_call_id": call.id, "content": result} for call, result in results))
+    ended = {call.id for call, _ in results}
+    calling = next(turn for turn in reversed(run.turns) if turn["role"] == "assistant")
+    theirs = tuple(call for call in calls_of(calling) if call.id not in ended)
+    return run, Finish("tool_calls", theirs) if theirs else _call_model(run)
+
+
+def after_model_call(run: Run) -> Run:
+    """A model call was begun."""
+    return replace(run, model_calls=run.model_calls + 1)
+
+
+def _call_model(run: Run) -> Action:
+    plan, limits = run.plan, run.plan.limits
+    if run.model_calls >= limits.max_turns:
+        return GiveUp(_exceeded("model calls", limits.max_turns, "maxTurns"))
+    if limits.max_tokens is not None and run.usage.total_tokens >= limits.max_tokens:
+        return GiveUp(_exceeded("tokens", limits.max_tokens, "maxTokens"))
+    if limits.max_cost is not None and run.model_calls:
+        if run.usage.cost is None:
+            return GiveUp(
+                RunLimitExceeded(
+                    "the run was stopped: a model's price is not known, and maxCost limits what a run may cost; "
+                    "give the model a `cost` under models.providers, or remove maxCost"
+                )
+            )
+        if run.usage.cost >= limits.max_cost:
+            return GiveUp(_exceeded("US dollars", limits.max_cost, "maxCost"))
+    fields: Message = {**plan.options, "messages": list(run.messages)}
+    # Where a call of the client's is required, no other tool may take its place.
+    tools = plan.client_tools if plan.required else (*plan.tools, *plan.client_tools)
+    if tools:
+        fields["tools"] = list(tools)
+    if plan.required_name is not None:
+        fields["tool_choice"] = {"type": "function", "function": {"name": plan.required_name}}
+    elif plan.required:
+        fields["tool_choice"] = "required"
+    return CallModel(fields)
+
+
+def _unsatisfied(plan: RunPlan, calls: Sequence[Call]) -> GatewayError | None:
+    """Texts: OpenClaw 2026.9.6, recorded."""
+    name = plan.required_name
+    if name is not None and all(call.name != name for call in calls):
+        return ToolChoiceUnsatisfied(
+            f"tool_choice required a {name} tool call, but the agent did not produce one"
+        )
+    if plan.required and not calls:
+        return ToolChoiceUnsatisfied("tool_choice=required was not satisfied by the agent response")
+    return None
+
+
+def _exceeded(what: str, most: object, setting: str) -> RunLimitExceeded:
+    return RunLimitExceeded(
+        f"the run was stopped: it may use {most} {what} (plugins.entries.clawgate.config.agents, {setting})"
+    )

@@ -1,0 +1,207 @@
+"""A model call of a run: what a client of the gateway would get, without a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from clawgate.agents.model_call import ModelCall, delta_text
+from clawgate.agents.step import Call, Completion, Usage
+from clawgate.errors import GatewayError
+from clawgate.relay.exchange.exchange import Exchange
+from tests.agents.model_stand import DONE, MODEL, OTHER, ModelStand, call_of, chunk_of, models, usage_of
+from tests.e2e.stand import until
+from tests.peers import faults
+from tests.peers.faults import sse_response
+from tests.peers.script import ReadBody, Reset
+
+FIELDS = {"messages": [{"role": "user", "content": "hi"}]}
+HELLO = (
+    chunk_of({"role": "assistant", "content": ""}),
+    chunk_of({"content": "Grü"}),
+    chunk_of({"content": "ße"}),
+)
+STOP = chunk_of(reason="stop")
+
+
+def call(stand: ModelStand, *chain: object) -> ModelCall:
+    refs = [MODEL] if not chain else list(chain)
+    return stand.caller.call(refs, dict(FIELDS), caller="me")  # type: ignore[arg-type]
+
+
+async def text_of(made: ModelCall) -> str:
+    return "".join([delta_text(chunk) async for chunk in made.chunks()])
+
+
+async def complete(made: ModelCall) -> Completion:
+    await text_of(made)
+    return made.completion()
+
+
+async def error_of(made: ModelCall) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        await complete(made)
+    return caught.value
+
+
+async def test_the_chunks_come_as_they_are_and_make_one_completion() -> None:
+    async with models(sse_response([*HELLO, STOP, usage_of(11, 5, 3), DONE])) as stand:
+        made = call(stand)
+        assert await text_of(made) == "Grüße"
+        completion = made.completion()
+    assert completion.message == {"role": "assistant", "content": "Grüße"}
+    assert completion.finish_reason == "stop" and completion.usage == Usage(11, 5, 3)
+    assert made.served_by == MODEL
+
+
+async def test_the_model_is_sent_a_streaming_request_with_its_own_name() -> None:
+    async with models(sse_response([*HELLO, STOP, DONE])) as stand:
+        await text_of(call(stand))
+        sent = stand.bodies
+        credentials = stand.upstream.requests[0].header_all("authorization")
+    assert sent == [{"model": "m", **FIELDS, "stream": True, "stream_options": {"include_usage": True}}]
+    assert credentials == ["Bearer pk-up-SECRET-7Hq2vXn4"]
+
+
+async def test_calls_of_tools_are_part_of_the_completion() -> None:
+    events = [call_of("a", '{"x":'), call_of("b", "{}", index=1), chunk_of(reason="tool_calls"), DONE]
+    async with models(sse_response(events)) as stand:
+        made = call(stand)
+        await text_of(made)
+    assert made.completion().calls == (Call("call-a-0", "a", '{"x":'), Call("call-b-1", "b", "{}"))
+
+
+async def test_what_a_provider_wants_back_with_a_call_is_kept() -> None:
+    """Gemini's signature, which its API requires in the next request."""
+    piece = {
+        "index": 0, "id": "c", "type": "function", "function": {"name": "a", "arguments": "{}"},
+        "extra_content": {"google": {"thought_signature": "abc"}},
+    }  # fmt: skip
+    events = [chunk_of({"tool_calls": [piece]}), chunk_of(reason="tool_calls"), DONE]
+    async with models(sse_response(events)) as stand:
+        made = call(stand)
+        await text_of(made)
+    (kept,) = made.completion().message["tool_calls"]
+    assert kept["extra_content"] == {"google": {"thought_signature": "abc"}}
+
+
+async def test_a_complete_response_serves_as_well() -> None:
+    """Some servers do not stream, whatever was requested."""
+    message = {"role": "assistant", "content": "all at once"}
+    body = {
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 2},
+    }
+    async with models(faults.json_response(body)) as stand:
+        made = call(stand)
+        assert await text_of(made) == "all at once"
+    assert made.completion().message == message and made.completion().usage == Usage(2)
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+async def test_an_error_of_the_provider_keeps_its_status_and_text(status: int) -> None:
+    async with models(faults.error_response(status, "the provider's words")) as stand:
+        error = await error_of(call(stand))
+    assert getattr(error, "status", None) == status and "the provider's words" in error.message
+
+
+async def test_a_rejected_credential_is_not_the_clients() -> None:
+    async with models(faults.error_response(401, "bad key")) as stand:
+        error = await error_of(call(stand))
+    assert error.code == "upstream_unauthorized"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        HELLO,
+        (*HELLO, b'data: {"error": {"message": "broke down"}}\n\n'),
+        (*HELLO, b"data: {no json\n\n", STOP, DONE),
+    ],
+    ids=["cut", "an error event", "no chunk"],
+)
+async def test_a_stream_that_does_not_finish_is_a_failure(events: tuple[bytes, ...]) -> None:
+    async with models(sse_response(events)) as stand:
+        await error_of(call(stand))
+
+
+async def test_a_reset_is_a_failure() -> None:
+    async with models((ReadBody(), Reset())) as stand:
+        assert (await error_of(call(stand))).code == "upstream_closed"
+
+
+async def test_a_fallback_of_the_chain_takes_over() -> None:
+    async with models(faults.error_response(503), sse_response([*HELLO, STOP, DONE])) as stand:
+        made = call(stand, MODEL, OTHER)
+        assert await text_of(made) == "Grüße"
+    assert made.served_by == OTHER
+
+
+async def test_without_a_fallback_there_is_none() -> None:
+    async with models(faults.error_response(503), sse_response([*HELLO, STOP, DONE])) as stand:
+        await error_of(call(stand, MODEL))
+        assert len(stand.upstream.requests) == 1
+
+
+async def test_a_run_that_ends_frees_its_upstream_at_once() -> None:
+    gate = asyncio.Event()
+    async with models(faults.sse_gated([asyncio.Event(), gate], [*HELLO, STOP])) as stand:
+        task = asyncio.create_task(text_of(call(stand)))
+        await stand.upstream.pulse.until(lambda: bool(stand.upstream.requests))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await stand.upstream.pulse.until(lambda: not stand.upstream.open_connections)
+
+
+async def test_its_time_limits_apply() -> None:
+    async with models(faults.never_responds()) as stand:
+        task = asyncio.create_task(error_of(call(stand)))
+        await stand.upstream.pulse.until(lambda: bool(stand.upstream.requests))
+        stand.relay.clock.time = 10_000.0
+        stand.caller.check_timeouts()
+        assert (await task).code == "upstream_timed_out"
+
+
+async def test_a_run_that_does_not_read_makes_the_upstream_wait() -> None:
+    many = [chunk_of({"content": "x" * 50}) for _ in range(3000)]
+    async with models(sse_response([*HELLO, *many, STOP, DONE])) as stand:
+        made = call(stand)
+        await until(lambda: made._is_paused, "the upstream to be paused")
+        assert len(made._chunks) < 3000
+        assert len(await text_of(made)) == len("Grüße") + 50 * 3000
+
+
+async def test_it_is_recorded_like_a_request_of_any_client() -> None:
+    async with models(sse_response([*HELLO, STOP, DONE])) as stand:
+        await text_of(call(stand))
+        (record,) = stand.relay.records
+    assert (record.caller, record.model, record.status, record.served) == ("me", "up/m", 200, "up/m")
+
+
+async def test_nothing_of_a_call_is_kept_when_it_is_over() -> None:
+    ended: list[Exchange] = []
+    async with models(sse_response([*HELLO, STOP, DONE])) as stand:
+        await text_of(call(stand))
+        ended += stand.caller._exchanges
+    assert ended == []
+
+
+async def test_a_head_that_comes_in_pieces_is_read() -> None:
+    made = ModelCall(lambda exchange: None)
+    made.exchange = cast(Exchange, None)
+    lines = (
+        b"HTTP/1.1 200 OK",
+        b"content-type: text/event-stream",
+        b"x-clawgate-provider: a",
+        b"x-clawgate-model: b%20c",
+    )
+    head = b"\r\n".join((*lines, b"", b""))
+    for at in range(len(head)):
+        made.write(head[at : at + 1])
+    for event in (*HELLO, STOP, DONE):
+        made.write(event)
+    made.response_complete()
+    assert await text_of(made) == "Grüße" and str(made.served_by) == "a/b c"
