@@ -1,4 +1,4 @@
-"""Drives one run: performs what `agents.step` decides, and reports each thing that happens as it happens.
+"""Drives one run: performs what `step` decides, and reports each thing that happens as it happens.
 
 Law: one code path for every door. Knows no dialect of a client, no session and no store; what it needs is passed in.
 """
