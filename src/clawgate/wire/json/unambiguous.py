@@ -19,7 +19,6 @@ from clawgate.wire.json.strict import parse_request
 MAX_DEPTH = 100
 """OpenAI's strict schemas may be nested 10 deep (its guide to structured outputs)."""
 
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}")
 _document: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
@@ -34,7 +33,7 @@ def parse_unambiguous(body: bytes) -> Any:
         raise InvalidRequest(
             error.message
         ) from None  # without a place, which is "[...]" in JSON of any shape
-    if _count_members(value) != _STRING.sub(b"", body).count(b":"):
+    if _count_members(value) != _count_names(body):
         name = _given_twice(body)
         shown = f"'{name}'" if name else "a member"
         raise InvalidRequest(
@@ -58,6 +57,12 @@ def _count_members(value: Any) -> int:
         if not level:
             return count
     raise InvalidRequest(f"the request body is nested more than {MAX_DEPTH} levels deep")
+
+
+def _count_names(body: bytes) -> int:
+    """Return how many colons of valid JSON are outside of its strings."""
+    parts = body.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
+    return b"".join(parts[::2]).count(b":")
 
 
 def _given_twice(body: bytes) -> str:
