@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.policy.headers import TO_CLIENT, lines_to_client
+from clawgate.relay.response.redact import masked_fully
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache, ResponseHeadPattern
 
 OWN = b"x-clawgate-provider: openai\r\n"
@@ -138,6 +141,46 @@ def test_a_shape_renders_what_the_allowlist_would(lines: list[tuple[bytes, bytes
     passed = lines_to_client(fields(raw(2).removesuffix(b"{}")))
     expected = b"HTTP/1.1 200 OK\r\n" + passed + OWN + b"content-length: 2\r\n\r\n"
     assert found[0] == expected
+
+
+# A head that repeats our credential
+
+SECRETS = (b"sk-canary-0123", b"Sk-0123456789-0123456789-0123456789-0123456789")
+SPELLINGS = [*SECRETS, SECRETS[1].lower(), b64encode(b"x" + SECRETS[1])]
+
+
+@pytest.mark.parametrize("secret", SPELLINGS)
+@pytest.mark.parametrize("place", [b"req_1", b"a=b", b"application/json", b"CF-RAY", b"01:00:00"])
+def test_a_head_that_repeats_a_credential_is_neither_learned_nor_taken(secret: bytes, place: bytes) -> None:
+    """Wherever it is, in every spelling, also where the line was shorter in the head that was learned."""
+    for secrets in (SECRETS, SECRETS[1:]):
+        if secret == SECRETS[0] and secrets != SECRETS:
+            continue
+        raw = RAW.replace(place, secret)
+        assert ResponseHeadPattern.of(raw, 200, OWN, secrets) is None
+        learned = ResponseHeadPattern.of(RAW, 200, OWN, secrets)
+        assert learned is not None and learned.match(RAW + b"hello") is not None
+        taken = learned.match(raw + b"hello")
+        assert taken is None or secret not in taken[0]
+
+
+@given(st.lists(st.text("kS-013", max_size=12), min_size=3, max_size=3), st.booleans())
+def test_no_head_that_is_taken_repeats_a_credential(values: list[str], is_short: bool) -> None:
+    secrets = (b"Sk-0",) if is_short else (b"Sk-0" * 12,)
+    learned = ResponseHeadPattern.of(RAW, 200, OWN, secrets)
+    assert learned is not None
+    raw = RAW
+    for place, value in zip((b"req_1", b"9%", b"Sat"), values, strict=True):
+        raw = raw.replace(place, value.encode() * (1 if is_short else 8))
+    taken = learned.match(raw + b"hello")
+    if taken is None:
+        assert any(len(line) >= len(secrets[0]) for line in raw.split(b"\r\n"))
+    else:
+        assert masked_fully(taken[0], secrets) is taken[0]
+
+
+def test_with_a_credential_that_may_span_lines_nothing_is_learned() -> None:
+    assert ResponseHeadPattern.of(RAW, 200, OWN, (b"user:pass\r\nword",)) is None
 
 
 def test_what_is_learned_is_bounded() -> None:

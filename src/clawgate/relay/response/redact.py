@@ -47,6 +47,11 @@ def masked_fully(data: bytes, secrets: tuple[bytes, ...]) -> bytes:
     return masked(data, _every_spelling(secrets))
 
 
+def shortest_spelling(secrets: tuple[bytes, ...]) -> int:
+    """Return the length of the shortest spelling of a secret."""
+    return min(map(len, _every_spelling(secrets)))
+
+
 def masked_error(error: GatewayError, secrets: tuple[bytes, ...]) -> GatewayError:
     """Return ``error``, whose message may quote the upstream, without any secret."""
     message = error.message

@@ -37,10 +37,12 @@ class PoolLimits:
 class Pool:
     """Idle connections are used most recent first, so that the surplus ages and is closed."""
 
-    def __init__(self, dialer: Dialer, endpoint: UpstreamEndpoint, limits: PoolLimits) -> None:
+    def __init__(
+        self, dialer: Dialer, endpoint: UpstreamEndpoint, limits: PoolLimits, secrets: tuple[bytes, ...] = ()
+    ) -> None:
         self.origin = endpoint.origin
         self.limits = limits
-        self.response_heads = ResponseHeadCache()
+        self.response_heads = ResponseHeadCache(secrets)
         self._dialer = dialer
         self._endpoint = endpoint
         self._idle_seconds = IDLE_SECONDS

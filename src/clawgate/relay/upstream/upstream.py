@@ -58,7 +58,7 @@ class Upstream:
         self.secrets = tuple(dict.fromkeys(spelling for secret in secrets for spelling in _in_json(secret)))
         self._prefix = config.prefix.encode("ascii")
         self._replaces = config.replaces.encode("ascii")
-        self.pool = Pool(dialer, config.endpoint, config.pool_limits)
+        self.pool = Pool(dialer, config.endpoint, config.pool_limits, self.secrets)
         self._lines = b"".join(
             (
                 b"host: ", config.endpoint.origin.authority.encode("ascii"), b"\r\n",
