@@ -135,6 +135,10 @@ class ProxyAttributionRequired(PolicyDenied):
     """The request names a client that it comes for, and its peer is no proxy that may do so."""
 
 
+class MissingScope(PolicyDenied):
+    """The request gave up a right that it needs."""
+
+
 class EgressDenied(PolicyDenied):
     """An upstream's address must not be dialled."""
 

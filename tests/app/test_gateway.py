@@ -16,6 +16,7 @@ from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from tests.e2e.stand import run
 from tests.peers import faults
+from tests.peers.script import Send
 from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     CHAT,
@@ -175,6 +176,35 @@ async def test_without_a_token_web_pages_are_still_rejected(tmp_path: Path) -> N
                 await client.request(CHAT, question("x/m"), host="evil.example")
                 assert (await client.response()).status == 421
             assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("own", ["", "cache-control: public, max-age=600\r\n", "Cache-Control: no-cache\r\n"])
+@pytest.mark.parametrize(
+    ("target", "stream"), [(CHAT, False), (CHAT, True), (MESSAGES, False), (MESSAGES, True)]
+)
+async def test_no_response_to_a_caller_may_be_stored(
+    own: str, target: str, stream: bool, tmp_path: Path
+) -> None:
+    """Whatever the upstream says, translated or not, and with a head that is known: a cache in front is shared."""
+    complete = {
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    }  # fmt: skip
+    part = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}
+    chunk = json.dumps(
+        part | {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
+    )
+    body = f"data: {chunk}\n\ndata: [DONE]\n\n".encode() if stream else json.dumps(complete).encode()
+    kind = "text/event-stream" if stream else "application/json"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{own}Content-Length: {len(body)}\r\n\r\n".encode()
+    async with FakeUpstream([Send(head + body)]) as upstream:
+        config = config_of({"x": provider(upstream.url)})
+        async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+            for _ in range(3):
+                response = await stand.ask(question("x/m", stream=stream), target=target, client=client)
+                found = response.header_all("cache-control")
+                assert (response.status, found) == (200, ["no-store"])
+                assert (response.header("content-type") or "").startswith(kind)
 
 
 def test_verbose_logs_every_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

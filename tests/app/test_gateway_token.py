@@ -70,7 +70,7 @@ def test_a_token_is_made_where_only_this_machine_reaches_the_gateway(
         ("{gateway: {bind: 'custom', customBindHost: '192.168.0.9'}}", "every request would be rejected"),
         ("{gateway: {auth: {mode: 'password'}}}", "gateway.auth.password"),
         ("{gateway: {bind: 'tailnet'}}", "'tailnet' is not supported"),
-        ("{gateway: {auth: {mode: 'trusted-proxy'}}}", "'trusted-proxy' is not supported"),
+        ("{gateway: {auth: {mode: 'trusted-proxy'}}}", "gateway.auth.trustedProxy.userHeader"),
     ],
 )
 def test_no_token_is_made_where_something_else_is_missing_or_others_reach_it(

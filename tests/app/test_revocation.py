@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.revocation import catalog_left, plugins_left, tokens_left
+from clawgate.app.revocation import catalog_left, identity_left, plugins_left, tokens_left
 from clawgate.providers.catalog import build_catalog
 from clawgate.settings.openclaw.config_file import ConfigFile, PartialConfig, read_config, read_partly
 from clawgate.settings.openclaw.gateway import GatewayFlags
+from clawgate.settings.openclaw.proxy_auth import proxy_identity
 
 TOKEN, OTHER = "gt-one-Zk3vN8pQ1rXw5", "gt-two-Wm4yRb8TqLz6H"
 BROKEN = {"gateway": {"port": "x"}}
@@ -46,6 +47,31 @@ def test_an_open_gateway_stays_open_only_if_the_file_says_so(tmp_path: Path) -> 
     assert left(partial(tmp_path, {"gateway": {"port": "x", "auth": {"mode": "none"}}})) is None
     assert left(partial(tmp_path, {"gateway": {"port": "x"}})) == {}
     assert left(partial(tmp_path, "")) == {}
+
+
+BEHIND: dict[str, Any] = {
+    "trustedProxies": ["10.0.0.1"],
+    "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user"}},
+}
+
+
+def test_a_proxy_names_callers_only_as_it_did_before(tmp_path: Path) -> None:
+    """Where an unusable file says anything else, it names none; and no token never means that all are admitted."""
+    before = proxy_identity(whole(tmp_path, {"gateway": BEHIND}))
+    broken = {"models": {"providers": {"x": {"api": 5}}}}
+    same = partial(tmp_path, {"gateway": BEHIND, **broken})
+    assert before is not None and identity_left(same, before) == before and left(same) == {}
+    assert identity_left(same, None) is None
+    for auth, proxies in (
+        (BEHIND["auth"], []),
+        (BEHIND["auth"], 5),
+        ({**BEHIND["auth"], "trustedProxy": {"userHeader": "x-other"}}, ["10.0.0.1"]),
+        ({**BEHIND["auth"], "trustedProxy": 5}, ["10.0.0.1"]),
+        ({"mode": "token"}, ["10.0.0.1"]),
+    ):
+        changed = partial(tmp_path, {"gateway": {"auth": auth, "trustedProxies": proxies}, **broken})
+        assert identity_left(changed, before) is None and left(changed) == {}
+    assert identity_left(partial(tmp_path, "{"), before) is None
 
 
 @pytest.mark.parametrize(

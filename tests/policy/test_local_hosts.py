@@ -15,6 +15,7 @@ from clawgate.policy.local_hosts import WILDCARDS, connectable, is_loopback
         "::1",
         "[::1]",
         "::1%lo",
+        "::ffff:127.0.0.1",
         "0:0:0:0:0:0:0:1",
         "localhost",
         "LocalHost",
@@ -28,7 +29,7 @@ def test_is_loopback(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     ["", "0.0.0.0", "::", "10.0.0.1", "169.254.169.254", "fe80::1%eth0", "localhost.example", "my-localhost",
-     "127.0.0.1.example", "2130706433", "127.1"],
+     "127.0.0.1.example", "2130706433", "127.1", "::ffff:10.0.0.1"],
 )  # fmt: skip
 def test_is_not_loopback(host: str) -> None:
     """A wildcard is reached from other machines; a spelling that `inet_aton` takes is no address of a listener."""

@@ -12,7 +12,13 @@ from pathlib import Path
 
 from clawgate.app.gateway_switches import GatewaySwitches
 from clawgate.app.plugins.host import PluginHost
-from clawgate.app.revocation import catalog_left, plugins_left, tokens_left, why_unusable
+from clawgate.app.revocation import (
+    catalog_left,
+    identity_left,
+    plugins_left,
+    tokens_left,
+    why_unusable,
+)
 from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy, listed_origin
@@ -130,6 +136,7 @@ class ConfigWatcher:
         reason = why_unusable(problems)
         self._add_secrets(partial.file.secrets())
         tokens = tokens_left(partial, self._flags, self._tokens, listening_on=self._listening_on)
+        identity = identity_left(partial, self._connections.admission.identity)
         catalog = catalog_left(partial, self._router.catalog, reason)
         for provider in catalog.providers.values():
             self._add_secrets(provider.secrets())
@@ -142,12 +149,13 @@ class ConfigWatcher:
         )
         self._router.use(catalog)
         self._plugins.revoke(dict.fromkeys(stopped, f"its secrets were changed or removed; {reason}"))
+        self._connections.admission.identity = identity
         self._admit(tokens, "" if partial.is_readable else _UNTIL_READABLE)
         self._report(
             ConfigReport(
                 digest=partial.file.digest,
                 used=False,
-                admits_callers=tokens is None or bool(tokens),
+                admits_callers=tokens is None or bool(tokens) or identity is not None,
                 problems=tuple(map(str, problems)),
                 given_elsewhere=given_elsewhere(partial.file, self._flags),
             )
@@ -197,6 +205,7 @@ class ConfigWatcher:
         admission.local_guesses = GuessDelay() if is_exempt else None
         if before is None or before.rate_limit != settings.rate_limit or admission.failures is None:
             admission.failures = _lockout_of(settings.rate_limit)
+        admission.identity = settings.identity
         self._admit(settings.tokens or None)
         self._file, self._is_current = file, True
         _log_catalog(catalog)

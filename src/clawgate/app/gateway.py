@@ -132,6 +132,7 @@ def _connections(router: GatewayRouter, via: bytes, *, verbose: bool) -> Connect
         control_paths=CONTROL_PATHS,
         accepts_api_key=True,
         requires_attribution=True,
+        honours_scopes=True,
     )
     return ConnectionManager(
         admission=admission,

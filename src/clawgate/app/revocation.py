@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from clawgate.policy.proxy_identity import ProxyIdentity
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.providers.credential import NoCredential
 from clawgate.providers.provider import Provider
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.openclaw.config_file import ConfigFile, PartialConfig
 from clawgate.settings.openclaw.gateway import GatewayFlags, admitted_tokens
+from clawgate.settings.openclaw.proxy_auth import TRUSTED_PROXY, proxy_identity
 from clawgate.settings.problems import SettingsInvalid
+
+_OF_IDENTITY = (("gateway", "auth"), ("gateway", "trustedProxies"))
 
 
 def tokens_left(
@@ -40,7 +44,15 @@ def tokens_left(
         return {name: token for name, token in kept if tokens.get(name) == token}
     if partial.problems_of(("gateway", "auth")):
         return {}
-    return tokens or None
+    # No token is no admission where a proxy names the caller.
+    return tokens or ({} if partial.file.config.gateway.auth.mode == TRUSTED_PROXY else None)
+
+
+def identity_left(partial: PartialConfig, in_force: ProxyIdentity | None) -> ProxyIdentity | None:
+    """Return how a proxy still names callers: as before, or not at all where the file says anything else."""
+    if not partial.is_readable or any(map(partial.problems_of, _OF_IDENTITY)):
+        return None
+    return in_force if proxy_identity(partial.file) == in_force else None
 
 
 def catalog_left(partial: PartialConfig, current: Catalog, reason: str) -> Catalog:

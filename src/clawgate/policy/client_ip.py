@@ -29,6 +29,11 @@ def client_key(address: str) -> str:
     return str(parsed)
 
 
+def forwarded_names(headers: Headers) -> list[bytes]:
+    """Return the headers by which a request says that it was forwarded."""
+    return [name for name, _ in headers if name.startswith(b"x-forwarded-") or name in _FORWARDED]
+
+
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
     """The reverse proxies whose X-Forwarded-For is trusted."""
@@ -40,9 +45,12 @@ class TrustedProxies:
         """Parse addresses and networks (``172.16.0.0/12``). Raises ValueError for anything else."""
         return cls(tuple(ip_network(text, strict=False) for text in texts))
 
+    def includes(self, peer: str) -> bool:
+        return self._contains(_address(peer))
+
     def check_attribution(self, peer: str, headers: Headers) -> None:
         """Raises `ProxyAttributionRequired` for a forwarded request whose client is not known for certain."""
-        names = [name for name, _ in headers if name.startswith(b"x-forwarded-") or name in _FORWARDED]
+        names = forwarded_names(headers)
         if names and not self._contains(_address(peer)):
             raise ProxyAttributionRequired(
                 f"'{names[0].decode()}' names another client, and {peer} is not a proxy that may do so; add its "

@@ -14,7 +14,8 @@ _LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches ``host``: an address (with brackets or a zone index, too) or ``localhost``."""
     try:
-        return ip_address(host.strip("[]").partition("%")[0]).is_loopback
+        address = ip_address(host.strip("[]").partition("%")[0])
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return host.lower().removesuffix(".") == "localhost"
 

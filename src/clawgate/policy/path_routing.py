@@ -28,8 +28,8 @@ class RouteTable:
         """Raises `UnknownRoute` or `MethodNotAllowed`. ``beside`` are paths and prefixes that others serve."""
         allowed = self._methods(path)
         if allowed is None:
-            if (switch := self._switch(path)) is not None:
-                raise UnknownRoute(f"the route '{_text(path)}' is off: {switch}")
+            if (off := next((one for one in self.off if is_among(path, (one,))), None)) is not None:
+                raise UnknownRoute(f"the route '{_text(path)}' is off: {self.off[off]}")
             # OpenAI's SDKs append "/chat/completions" to their base URL, Anthropic's "/v1/messages".
             candidates = (b"/v1" + path, path.removeprefix(b"/v1"))
             near = next((one for one in candidates if self._methods(one) or is_among(one, beside)), None)
@@ -59,10 +59,6 @@ class RouteTable:
         if path in self.exact or path in self.prefixes:
             return self.exact.get(path)
         return next((methods for start, methods in self.prefixes.items() if path.startswith(start)), None)
-
-    def _switch(self, path: bytes) -> str | None:
-        starts = (path, *(start for start in self.off if start.endswith(b"/") and path.startswith(start)))
-        return next((self.off[start] for start in starts if start in self.off), None)
 
     def _known(self, beside: Collection[bytes]) -> str:
         served = [*self.exact, *self.prefixes, *beside]

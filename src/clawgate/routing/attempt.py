@@ -18,7 +18,7 @@ from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.error_mapping import UNAUTHORIZED, MapError
-from clawgate.relay.response.head import ResponseOptions
+from clawgate.relay.response.head import NOT_STORED, ResponseOptions
 from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer, make_relay_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
@@ -193,7 +193,7 @@ class ProviderAttempt:
         return True
 
     def _estimate(self, body: bytes) -> MadeResponse:
-        return MadeResponse(_OK, self.attribution_headers + _JSON + _ESTIMATED, body)
+        return MadeResponse(_OK, self.attribution_headers + NOT_STORED + _JSON + _ESTIMATED, body)
 
     def _splice(self, request: ModelRequest, model: str) -> None:
         """Make the request of the client's own bytes, with another model's name in them."""

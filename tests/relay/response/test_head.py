@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.relay.response.head import Framing, encode_head, header_lines, is_event_stream
+from clawgate.relay.response.head import NOT_STORED, Framing, encode_head, header_lines, is_event_stream
 from tests.peers.faults import LAST_CHUNK
 from tests.relay.response.streams import NAMES, SECRET, response_head, response_options
 
@@ -57,7 +57,9 @@ def test_headers_are_those_that_a_client_may_see() -> None:
         without=(b"content-type",),
         renamed={b"request-id": b"x-request-id"},
     )
-    assert lines == b"x-request-id: r1\r\nopenai-version: " + b"*" * len(SECRET) + b"\r\n" + NAMES
+    assert (
+        lines == b"x-request-id: r1\r\nopenai-version: " + b"*" * len(SECRET) + b"\r\n" + NAMES + NOT_STORED
+    )
 
 
 @pytest.mark.parametrize(

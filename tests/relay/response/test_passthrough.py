@@ -9,7 +9,7 @@ import pytest
 
 from clawgate.errors import GatewayStopping
 from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.head import ResponseOptions
+from clawgate.relay.response.head import NOT_STORED, ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.wire.dialect import Dialect
 
@@ -182,7 +182,7 @@ def test_who_chose_is_who_says_who_served() -> None:
 def test_extra_headers_contain_no_attribution() -> None:
     """The names are each request's own; an answer with names of somebody else's is never handed over whole."""
     assert writer(head(length=3, chunked=False)).extra_headers is not None
-    assert writer(head(length=3, chunked=False), attribution_headers=NAMES).extra_headers == b""
+    assert writer(head(length=3, chunked=False), attribution_headers=NAMES).extra_headers == NOT_STORED
     theirs = replace(head(length=3, chunked=False), headers=[(b"x-clawgate-provider", b"them")])
     assert writer(theirs, attribution_headers=NAMES).extra_headers is None
 

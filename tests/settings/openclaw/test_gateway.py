@@ -165,7 +165,6 @@ def test_what_lets_in(
             {},
             "gateway.auth.password (OPENCLAW_GATEWAY_PASSWORD) is not set",
         ),
-        ({"mode": "trusted-proxy", "token": TOKEN}, {}, "'trusted-proxy' is not supported"),
         ({"token": TOKEN, "password": PASSWORD}, {}, "both token and password are"),
         ({"token": TOKEN, "password": TOKEN}, {"env": ENV}, "both token and password are"),
         ({}, {"token": "changeme"}, "is an example"),

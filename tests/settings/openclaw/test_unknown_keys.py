@@ -12,7 +12,7 @@ OWN = {
     "session skills surfaces talk telemetry transcripts tts ui update wizard worktreeAcceleration worktreeRoot",
     "gateway": "allowRealIpFallback cliAgents nodes portals push reload remote roles tailscale terminal tls tools",
     "gateway.controlUi": "allowExternalEmbedUrls basePath dangerouslyAllowHostHeaderOriginFallback enabled root",
-    "gateway.auth": "allowTailscale identityScopes trustedProxy",
+    "gateway.auth": "allowTailscale identityScopes",
     "gateway.http": "securityHeaders",
     "gateway.http.endpoints": "responses",
     "gateway.http.endpoints.chatCompletions.images": "maxRedirects timeoutMs",

@@ -12,11 +12,12 @@ from urllib.parse import unquote
 
 from clawgate import errors
 from clawgate.policy.authentication import AuthLockout, GuessDelay, TokenStore, presented_token
-from clawgate.policy.client_ip import TrustedProxies, client_key
+from clawgate.policy.client_ip import TrustedProxies, client_key, forwarded_names
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.headers import TO_HOOKS, lines_to_upstream
 from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import RouteTable, is_among
+from clawgate.policy.proxy_identity import ADMIN, READ, SCOPES, WRITE, ProxyIdentity, check_scope
 from clawgate.policy.rate_limit import RateLimiter
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, Router
 from clawgate.relay.admission.request_checks import (
@@ -37,6 +38,7 @@ from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import dialect_of
 
 ANONYMOUS = "-"
+_MODEL_OVERRIDE = "x-openclaw-model"
 _ONE_MODEL = b"/v1/models/"
 _MOST_TARGETS = 256
 _LONGEST_TARGET = 200
@@ -59,6 +61,7 @@ class _Request:
     query: bytes
     lockout_key: str | None = None
     caller: str | None = None
+    scopes: bytes | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,8 +92,17 @@ class Admission:
     """The headers that `AdmittedHead.agent_headers` has."""
     requires_attribution: bool = False
     """Whether a forwarded request has to come from one of ``proxies``."""
+    identity: ProxyIdentity | None = None
+    """How one of ``proxies`` names the caller; ``tokens`` are then for callers on this machine, if there are any."""
+    honours_scopes: bool = False
+    """Whether a caller without a secret can give up rights."""
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     _split_targets: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
+
+    @property
+    def admits_everyone(self) -> bool:
+        """Whether a caller has to show nothing."""
+        return self.tokens is None and self.identity is None
 
     def admit(self, head: RequestHead, peer: str, now: float) -> AdmittedHead | ControlRequest:
         """Admit a request, or raise the `GatewayError` that its client gets.
@@ -110,7 +122,10 @@ class Admission:
                     "there are no WebSockets on this route; send the request as plain HTTP"
                 )
             if is_public or is_among(request.path, self.own_paths):
+                if not is_public:
+                    check_scope(request.scopes, READ)
                 return self._admit_control(request)
+            check_scope(request.scopes, WRITE)
             return self._admit_relayed(request)
         except errors.GatewayError as error:
             error.caller = request.caller
@@ -166,7 +181,7 @@ class Admission:
         """Find the caller by its token. A wrong token is counted and rejected even where none is ``required``."""
         if self.requires_attribution and required:
             self.proxies.check_attribution(peer, request.head.fields)
-        if self.tokens is None:
+        if self._needs_no_token(request, peer, required=required) or self.tokens is None:
             return
         failures, key = self.failures, self._lockout_key(request, peer)
         if failures is not None and key is not None:
@@ -198,21 +213,42 @@ class Admission:
         elif self.local_guesses is not None:
             self.local_guesses.record_success()
 
+    def _needs_no_token(self, request: _Request, peer: str, *, required: bool) -> bool:
+        """Whether the caller is admitted without one; by its name, if a proxy is to give it."""
+        if self.identity is not None:
+            headers = request.head.fields
+            try:
+                request.caller = self.identity.caller(peer, self.proxies, headers)
+            except errors.InvalidToken:
+                if self.tokens is not None and is_loopback(peer) and not forwarded_names(headers):
+                    return False
+                if required:
+                    raise
+                return True
+        elif self.tokens is not None:
+            return False
+        if self.honours_scopes:
+            request.scopes = request.get(SCOPES)
+        return True
+
     def _lockout_key(self, request: _Request, peer: str) -> str | None:
-        """The client's address as the lockout counts it; None if wrong tokens from it lock nothing."""
+        """The client's address as the lockout counts it; None if wrong tokens from it lock nothing.
+
+        A page in a browser on this machine is not its owner's program: what it sends counts under its origin.
+        """
         if self.failures is None:
             return None
         forwarded = request.get(b"x-forwarded-for")
         if self.local_guesses is not None and forwarded is None and is_loopback(peer):
-            return None
+            origin = request.get(b"origin") or request.get(b"sec-fetch-site")
+            return None if origin is None else f"browser {origin.decode('latin-1')}"
         return client_key(self.proxies.client_ip(peer, forwarded))
 
     # The route and the body
 
     def _admit_control(self, request: _Request) -> ControlRequest:
-        RouteTable(exact={request.path: (b"GET", b"HEAD")}, prefixes={}).check(
-            request.head.method, request.path
-        )
+        methods = (b"GET", b"HEAD") if request.path in self.control_paths else (b"GET",)
+        RouteTable(exact={request.path: methods}, prefixes={}).check(request.head.method, request.path)
         if body_length(request.head, request.get, self.body_limit) != 0:
             raise errors.MalformedRequest("this route takes no body")
         return ControlRequest(request.caller)
@@ -240,6 +276,9 @@ class Admission:
             if length is None:
                 framing = b"transfer-encoding: chunked\r\n\r\n"
             encoded = self.upstream.encode_head(head.method, target, lines, via) + framing
+        agent_headers = values_once(head, self.agent_headers) if self.agent_headers else ()
+        if request.scopes is not None and any(name == _MODEL_OVERRIDE for name, _ in agent_headers):
+            check_scope(request.scopes, ADMIN)
         return AdmittedHead(
             upstream=self.upstream,
             router=self.router if self.upstream is None else None,
@@ -253,7 +292,7 @@ class Admission:
             head=encoded,
             header_lines=lines,
             via=via,
-            agent_headers=values_once(head, self.agent_headers) if self.agent_headers else (),
+            agent_headers=agent_headers,
             hook_headers=tuple(
                 (name.decode(), value.decode("latin-1")) for name, value in head.fields if name in TO_HOOKS
             ),

@@ -181,7 +181,7 @@ class RelayProtocol(ResponseSide):
     def _authenticate(self, admitted: AdmittedHead | ControlRequest) -> None:
         """Report an admitted request, unless it is one that needs no token although others do."""
         needs_no_token = isinstance(admitted, ControlRequest) and admitted.caller is None
-        if not needs_no_token or self._listener.admission.tokens is None:
+        if not needs_no_token or self._listener.admission.admits_everyone:
             self._authenticated = True
             self._listener.authenticated(self)
 

@@ -24,7 +24,7 @@ from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.errors import UNSPECIFIED, find_error
 from clawgate.wire.translate.exchange import Translation
 
-_OWN = (b"content-type", b"cache-control")
+_OWN = (b"content-type",)
 
 
 class ResponseAssembler(Protocol):

@@ -39,6 +39,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.HostNotAllowed: (421, "policy_error"),
     errors.OriginNotAllowed: (403, "policy_error"),
     errors.ProxyAttributionRequired: (403, "policy_error"),
+    errors.MissingScope: (403, "policy_error"),
     errors.EgressDenied: (403, "policy_error"),
     errors.PrivateNetworkBlocked: (403, "policy_error"),
     errors.InvalidToken: (401, "authentication_error"),

@@ -19,6 +19,9 @@ FAILED = 400
 """From this status on, a response is an error."""
 OWN_PREFIX = b"x-clawgate-"
 _PROVIDER = OWN_PREFIX + b"provider: "
+_CACHING = b"cache-control"
+NOT_STORED = _CACHING + b": no-store\r\n"
+"""Of every response of a gateway: a cache between it and its clients must not hand one caller's to another."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,9 +85,13 @@ def header_lines(
 ) -> bytes:
     """Return the upstream's headers that a client of a gateway may see, masked, and the gateway's attribution."""
     kept = [pair for pair in head.headers if pair[0] not in without and not pair[0].startswith(OWN_PREFIX)]
+    own = options.attribution_headers
+    if own:
+        kept = [pair for pair in kept if pair[0] != _CACHING]
+        own += NOT_STORED
     if renamed:
         kept = [(renamed.get(name, name), value) for name, value in kept]
-    return masked_fully(lines_to_client(kept), options.secrets) + options.attribution_headers
+    return masked_fully(lines_to_client(kept), options.secrets) + own
 
 
 def relayed_lines(head: ResponseHead, options: ResponseOptions) -> tuple[bytes, bytes]:

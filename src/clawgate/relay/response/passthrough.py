@@ -14,6 +14,7 @@ from clawgate.relay.response.closing import closing_event, is_final, lacks_only_
 from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import (
     FAILED,
+    NOT_STORED,
     OWN_PREFIX,
     Framing,
     ResponseOptions,
@@ -75,7 +76,7 @@ class PassthroughWriter:
             self._reader = EventReader()
         self._passes_chunks = event_stream and self._framing.chunked and head.status < FAILED
         self._out: list[bytes] = []
-        lines, own = (header_lines(head, options), b"") if is_gateway else relayed_lines(head, options)
+        lines, own = (header_lines(head, options), NOT_STORED) if is_gateway else relayed_lines(head, options)
         self._head = encode_head(
             head.status, lines, self._framing, close=options.close, event_stream=event_stream
         )

@@ -20,8 +20,8 @@ RENAMED: Mapping[Dialect, Mapping[bytes, bytes]] = {
     Dialect.MESSAGES: {b"x-request-id": b"request-id"},
 }
 """Where the clients of a dialect look for the id of a request (read in the SDKs of OpenAI and Anthropic)."""
-_OWN = (b"content-type", b"cache-control")
-EVENT_STREAM_LINES = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+_OWN = (b"content-type",)
+EVENT_STREAM_LINES = b"content-type: text/event-stream; charset=utf-8\r\n"
 
 
 def translated_lines(head: ResponseHead, options: ResponseOptions) -> bytes:

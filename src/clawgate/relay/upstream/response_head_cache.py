@@ -57,7 +57,7 @@ class ResponseHeadPattern:
     ) -> ResponseHeadPattern | None:
         """Return the pattern of a parsed head, or None where caching is not safe or does not pay.
 
-        ``extra_headers`` are the lines that were added for the client.
+        ``extra_headers`` are the lines that were added for the client, in place of the upstream's of these names.
         """
         if status not in _SUCCESSFUL or len(raw) > _LONGEST_HEAD or not raw.endswith(HEAD_END):
             return None
@@ -74,6 +74,7 @@ class ResponseHeadPattern:
             name, colon, value = line.partition(b":")
             header = name.lower()
             forwarded = header in TO_CLIENT or header.startswith(TO_CLIENT_PREFIXES)
+            forwarded = forwarded and header + b":" not in extra_headers
             if header == b"content-length":
                 group_count += 1
                 length_group = group_count

@@ -14,11 +14,13 @@ from typing import Any, Self
 from pydantic import BaseModel, SecretStr
 
 from clawgate.policy.local_hosts import is_loopback
+from clawgate.policy.proxy_identity import ProxyIdentity
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.own_settings import own_settings
+from clawgate.settings.openclaw.proxy_auth import TRUSTED_PROXY, identity_problems, proxy_identity
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.resolve import Resolved, resolve
 from clawgate.settings.schema.openclaw import GatewayAuth, GatewayBlock, RateLimit
@@ -37,6 +39,8 @@ _MAKE_ONE = "make one with: clawgate doctor --fix"
 class GatewaySettings:
     """``tokens`` maps the names of callers to what they present; empty admits every caller on this machine.
 
+    ``identity`` is how a reverse proxy names the caller, in mode trusted-proxy; ``tokens`` has what local callers
+    present then, if anything.
     ``serves_agents``: whether agents are on (``gateway.http.endpoints.chatCompletions.enabled``); ``serves_models``:
     whether requests may name models of providers (``directModels``).
     """
@@ -44,6 +48,7 @@ class GatewaySettings:
     host: str
     port: int
     tokens: Mapping[str, str]
+    identity: ProxyIdentity | None
     rate_limit: RateLimit | None
     trusted_proxies: tuple[str, ...]
     allow_host: tuple[str, ...]
@@ -105,6 +110,7 @@ def gateway_settings(
         host=host,
         port=port,
         tokens=tokens,
+        identity=proxy_identity(file),
         rate_limit=block.auth.rate_limit,
         trusted_proxies=block.trusted_proxies,
         allow_host=(*flags.allow_host, *own.allow_host),
@@ -250,16 +256,19 @@ def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -
     mode = file.config.gateway.auth.mode
     if mode == "none":
         return {}
-    if mode == "trusted-proxy":
-        fix = "use 'token' or 'password'"
-        problems.append(Diagnostic((*_AUTH, "mode"), "'trusted-proxy' is not supported", fix=fix))
-        return {}
     kinds = _kinds(file)
+    if mode == TRUSTED_PROXY:
+        problems += identity_problems(file)
+        if (both := _setting(file, flags, (*_AUTH, "token"))).value is not None:
+            message = f"is set, and mode '{TRUSTED_PROXY}' admits no token"
+            fix = "remove it; callers on this machine may have gateway.auth.password"
+            problems.append(Diagnostic((*_AUTH, "token"), message, fix=fix, location=both.origin))
     kind = next((one for one in kinds if getattr(flags, one)), None)
     if kind is None:
         kind = next((one for one in kinds if _setting(file, flags, (*_AUTH, one)).value is not None), None)
     if kind is None:
-        problems.append(_no_token(file))
+        if mode != TRUSTED_PROXY:
+            problems.append(_no_token(file))
         return {}
     path = (*_AUTH, kind)
     setting = _setting(file, flags, path)
@@ -273,7 +282,7 @@ def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -
 
 def _kinds(file: ConfigFile) -> tuple[str, ...]:
     mode = file.config.gateway.auth.mode
-    return _KINDS if mode is None else (mode,)
+    return _KINDS if mode is None else ("password",) if mode == TRUSTED_PROXY else (mode,)
 
 
 def _no_token(file: ConfigFile) -> Diagnostic:

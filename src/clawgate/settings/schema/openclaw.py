@@ -76,6 +76,15 @@ class RateLimit(Block):
     exempt_loopback: StrictBool = setting("Whether callers on this machine are never locked out.", True)
 
 
+class TrustedProxyAuth(Block):
+    """``gateway.auth.trustedProxy``: how a reverse proxy names the user whom it has authenticated."""
+
+    user_header: str | None = setting("The header that names the user.")
+    required_headers: tuple[str, ...] = setting("Further headers that a request must have.", ())
+    allow_users: tuple[str, ...] = setting("The users that are admitted; without any, all.", ())
+    allow_loopback: StrictBool = setting("Whether the proxy may be on this machine.", False)
+
+
 class GatewayAuth(Block):
     """``gateway.auth``: who may use the gateway."""
 
@@ -86,6 +95,7 @@ class GatewayAuth(Block):
     password: Secret | None = setting(
         "The password of mode password; a reference.", variable="OPENCLAW_GATEWAY_PASSWORD"
     )
+    trusted_proxy: TrustedProxyAuth = setting("Of mode trusted-proxy.", TrustedProxyAuth)
     rate_limit: RateLimit | None = setting("Lockout of addresses that present wrong ones.")
 
 
