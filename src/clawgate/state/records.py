@@ -69,6 +69,7 @@ class ModelUsage:
     provider: str
     model: str
     input_tokens: int
+    """With the cached ones."""
     output_tokens: int
     cached_tokens: int = 0
     cost: Decimal | None = None
