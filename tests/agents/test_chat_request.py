@@ -307,17 +307,6 @@ def test_the_agents_own_fields_are_read() -> None:
     assert not read(stream_options={"include_usage": True}).include_usage
 
 
-def test_a_response_without_a_required_call_is_an_error() -> None:
-    assert ToolChoice().unmet([]) is None and ToolChoice("none").unmet([]) is None
-    assert (
-        ToolChoice("required").unmet(["f"]) is None and ToolChoice("required", "f").unmet(["g", "f"]) is None
-    )
-    assert ToolChoice("required").unmet([]) == "tool_choice=required was not satisfied by the agent response"
-    assert ToolChoice("required", "f").unmet(["g"]) == (
-        "tool_choice required a f tool call, but the agent did not produce one"
-    )
-
-
 def test_a_clients_tool_may_not_have_the_name_of_one_of_the_agents() -> None:
     check_tool_names([TOOL], {"exec"})
     with pytest.raises(InvalidRequest, match="invalid tool configuration") as refused:

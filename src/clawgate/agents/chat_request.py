@@ -64,14 +64,6 @@ class ToolChoice:
     mode: str = "auto"
     name: str | None = None
 
-    def unmet(self, called: Collection[str]) -> str | None:
-        """Return what is wrong with a response that calls these tools of the client, None if nothing is."""
-        if self.mode != "required" or (self.name in called if self.name is not None else called):
-            return None
-        if self.name is None:
-            return "tool_choice=required was not satisfied by the agent response"
-        return f"tool_choice required a {shown(self.name)} tool call, but the agent did not produce one"
-
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:

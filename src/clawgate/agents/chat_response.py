@@ -7,10 +7,11 @@ OpenClaw 2026.9.6, recorded. An error is an event like any other, and the end of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+
+from clawgate.agents.step import Call, Usage
 
 DONE = b"data: [DONE]\n\n"
 """Ends each stream, also one that failed."""
@@ -18,33 +19,14 @@ DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one model call, or of several: ``+`` sums them."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        usage: dict[str, Any] = {
-            "prompt_tokens": self.input_tokens,
-            "completion_tokens": self.output_tokens,
-            "total_tokens": self.input_tokens + self.output_tokens,
-            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
-        }
-        if self.reasoning_tokens:
-            usage["completion_tokens_details"] = {"reasoning_tokens": self.reasoning_tokens}
-        return usage
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """Return the usage of a run, summed over its model calls, as OpenAI has it."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    }
 
 
 class ChatEvents:
@@ -67,25 +49,27 @@ class ChatEvents:
     def refusal(self, text: str) -> bytes:
         return self._chunk(b'{"refusal":%b}' % _encode(text))
 
-    def tool_call(self, index: int, call_id: str, name: str) -> bytes:
-        """Begins a call; its arguments follow."""
-        function = {"name": name, "arguments": ""}
-        call = {"index": index, "id": call_id, "type": "function", "function": function}
-        return self._chunk(b'{"tool_calls":[%b]}' % _encode(call))
+    def call(self, index: int, call: Call) -> bytes:
+        """The two events of a call of the client's tools: what is called, and its arguments in one piece."""
+        begun = {"index": index} | _call_object(call, "")
+        return self._calls(begun) + self._calls({"index": index, "function": {"arguments": call.arguments}})
 
-    def arguments(self, index: int, text: str) -> bytes:
-        call = b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}'
-        return self._chunk(call % (index, _encode(text)))
+    def _calls(self, call: dict[str, Any]) -> bytes:
+        return self._chunk(b'{"tool_calls":[%b]}' % _encode(call))
 
     def finish(self, reason: str) -> bytes:
         return b'%b{},"finish_reason":%b}]}\n\n' % (self._delta, _encode(reason))
 
     def usage(self, usage: Usage) -> bytes:
         """The event for a client that requests it, behind the one that finishes."""
-        return b'%b],"usage":%b}\n\n' % (self._before, _encode(usage.as_json()))
+        return b'%b],"usage":%b}\n\n' % (self._before, _encode(usage_object(usage)))
 
     def _chunk(self, delta: bytes) -> bytes:
         return b'%b%b,"finish_reason":null}]}\n\n' % (self._delta, delta)
+
+
+def _call_object(call: Call, arguments: str) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
 def with_event_id(event: bytes, event_id: str) -> bytes:
@@ -101,15 +85,15 @@ def encode_body(
     content: str,
     finish_reason: str,
     usage: Usage,
-    tool_calls: Sequence[dict[str, Any]] = (),
+    calls: Sequence[Call] = (),
     refusal: str = "",
 ) -> bytes:
-    """Return the body of a response without a stream. ``tool_calls`` are as in a message."""
+    """Return the body of a response without a stream. ``calls`` are those of the client's tools."""
     message: dict[str, Any] = {"role": "assistant", "content": content}
     if refusal:
         message["refusal"] = refusal
-    if tool_calls:
-        message["tool_calls"] = list(tool_calls)
+    if calls:
+        message["tool_calls"] = [_call_object(call, call.arguments) for call in calls]
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     return _encode(
         {
@@ -118,6 +102,6 @@ def encode_body(
             "created": created,
             "model": model,
             "choices": [choice],
-            "usage": usage.as_json(),
+            "usage": usage_object(usage),
         }
     )
