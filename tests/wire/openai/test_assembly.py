@@ -147,6 +147,18 @@ def test_a_complete_message_in_one_event_is_one() -> None:
     assert assembled(whole)["choices"][0]["message"] == {"role": "assistant", "content": "hi"}
 
 
+def test_a_complete_message_behind_its_pieces_is_not_added_to_them() -> None:
+    called = [function(0, "f", "{}", id="x")]
+    whole = {
+        "choices": [{"index": 0, "message": {"content": "hi", "tool_calls": called}, "finish_reason": "stop"}]
+    }
+    message = assembled(chunk(content=""), chunk(content="hi"), chunk(tool_calls=called), whole)["choices"][
+        0
+    ]["message"]
+    assert message["content"] == "hi" and len(message["tool_calls"]) == 1
+    assert assembled(chunk(role="assistant", content=""), whole)["choices"][0]["message"]["content"] == "hi"
+
+
 def test_ids_and_counts_of_later_chunks_count() -> None:
     made = assembled(
         {

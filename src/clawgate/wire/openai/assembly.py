@@ -16,7 +16,7 @@ from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.openai.stream_calls import StreamedCall, StreamedCalls
-from clawgate.wire.openai.stream_end import is_last_event
+from clawgate.wire.openai.stream_end import choice_has_content, is_last_event
 from clawgate.wire.openai.types import FunctionPiece, ToolCallPiece
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 
@@ -91,7 +91,9 @@ class ChatAssembler:
             message = {"role": "assistant", "content": None}
             known = self._choices[index] = {"index": index, "message": message, "finish_reason": None}
             self._calls[index] = StreamedCalls()
-        delta = choice.get("delta") or choice.get("message")
+        delta = choice.get("delta")
+        if not delta and not choice_has_content(known):  # complete, in one event
+            delta = choice.get("message")
         if isinstance(delta, dict):
             pieces = delta.pop("tool_calls", None)
             _merge(known["message"], delta)
