@@ -36,6 +36,7 @@ from clawgate.settings.openclaw.gateway import (
     GatewaySettings,
     gateway_settings,
     given_elsewhere,
+    serving_note,
 )
 from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import SettingsInvalid
@@ -187,6 +188,8 @@ class ConfigWatcher:
                 "[reload] %s changed: restart the gateway to apply that (clawgate gateway restart)",
                 " and ".join(needs_restart),
             )
+        if (note := serving_note(settings, file)) is not None:
+            logger.warning("%s", note)
         self._router.use(catalog)
         admission = self._connections.admission
         self._switches.apply(file, settings)

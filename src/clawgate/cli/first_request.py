@@ -19,6 +19,7 @@ from clawgate.cli.completers import known_refs
 from clawgate.cli.paths import Paths, find_paths
 from clawgate.cli.terminal.program import program
 from clawgate.policy.local_hosts import connectable
+from clawgate.policy.model_routing import DEFAULT_AGENT
 from clawgate.processes.instance.instance_lock import RunningInstance
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.problems import SettingsInvalid
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from clawgate.providers.catalog import Catalog
     from clawgate.providers.provider import Provider
     from clawgate.settings.openclaw.config_file import ConfigFile
-    from clawgate.settings.openclaw.gateway import GatewayFlags
+    from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings
 
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
@@ -99,7 +100,7 @@ def next_command(words: str, paths: Paths) -> str:
     return " ".join([program(in_this_shell=True), words, *location_flags(paths)])
 
 
-def advice_without_model(catalog: Catalog, paths: Paths) -> tuple[str, str]:
+def advice_without_model(catalog: Catalog, paths: Paths) -> tuple[str, ...]:
     """Return why there is no model to request, and the next command."""
     from clawgate.providers.availability import provider_error
 
@@ -110,6 +111,14 @@ def advice_without_model(catalog: Catalog, paths: Paths) -> tuple[str, str]:
         return "No provider is ready, so every request fails.", f"Next: {next_command(command, paths)}"
     text = f"No model is known yet: the config lists none for {' and '.join(ready)}, and no list could be fetched."
     return text, f"Next: {next_command('models status --probe', paths)}"
+
+
+def without_models(settings: GatewaySettings, file: ConfigFile) -> tuple[str | None, tuple[str, ...]]:
+    """Return the model of a first request where models are off: an agent, or none and why that is so."""
+    from clawgate.settings.openclaw.gateway import serving_note
+
+    note = serving_note(settings, file)
+    return (DEFAULT_AGENT, ()) if note is None else (None, (str(note),))
 
 
 def location_flags(paths: Paths, env_file: str | None = None) -> list[str]:
@@ -178,7 +187,7 @@ def read_config_with(paths: Paths, flags: Mapping[str, Any]) -> tuple[ConfigFile
 def print_request_to(
     paths: Paths, flags: Mapping[str, Any], running: RunningInstance, show: Callable[[str], object]
 ) -> FirstRequest | None:
-    """Print the first request, or what is missing for one; None where the config is unusable or serves no models."""
+    """Print the first request, or what is missing for one; None where the config is unusable."""
     from clawgate.providers.catalog import build_catalog
     from clawgate.settings.openclaw.gateway import gateway_settings
 
@@ -187,14 +196,16 @@ def print_request_to(
         return None
     file, gateway_flags = found
     try:
-        if not gateway_settings(file, gateway_flags).serves_models:
-            return None
+        settings = gateway_settings(file, gateway_flags)
         credential = credential_expression(file, gateway_flags, paths, flags.get("env_file"))
     except SettingsInvalid:
         return None
     catalog = build_catalog(file.config, file.unset, file.environment)
-    advice = advice_without_model(catalog, paths)
-    request = first_request(running.url, choose_model_here(catalog), credential, advice)
+    if settings.serves_models:
+        model, advice = choose_model_here(catalog), advice_without_model(catalog, paths)
+    else:
+        model, advice = without_models(settings, file)
+    request = first_request(running.url, model, credential, advice)
     for line in request.lines():
         show(line)
     return request

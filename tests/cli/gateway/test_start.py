@@ -129,6 +129,18 @@ def test_a_start_that_others_would_reach_makes_no_token(home: Home) -> None:
     assert (home.state / "openclaw.json").read_text() == before
 
 
+def test_a_start_that_serves_nothing_says_what_to_set(home: Home) -> None:
+    """On the terminal, in the log, and from the commands that check the config."""
+    config = pyjson5.decode((home.state / "openclaw.json").read_text())
+    config["plugins"] = {"entries": {"clawgate": {"config": {"directModels": False}}}}
+    home.write(json.dumps(config))
+    started = home.gateway("start")
+    key = "plugins.entries.clawgate.config.directModels"
+    assert started.returncode == 0 and key in started.stdout and "curl" not in started.stdout
+    assert key in home.log.read_text()
+    assert key in home.run("config", "validate").stderr and key in home.run("doctor").stdout
+
+
 def test_where_no_provider_is_ready_the_next_step_is_printed(home: Home) -> None:
     home.write("{gateway: {port: 0}}")
     started = home.gateway("start")

@@ -17,6 +17,7 @@ from clawgate.settings.openclaw.gateway import (
     gateway_settings,
     lacks_token,
     listens_at,
+    serving_notes,
 )
 from clawgate.settings.problems import SettingsInvalid
 
@@ -260,6 +261,29 @@ def test_models_are_on_by_default_where_only_this_machine_reaches_the_gateway(
     block = {"auth": {"token": TOKEN}, "bind": bind}
     found = config_file(tmp_path, block, plugins={"entries": {"clawgate": {"config": own}}})
     assert gateway_settings(found, GatewayFlags(), listening_on=listening_on).serves_models is serves
+
+
+@pytest.mark.parametrize(
+    ("bind", "models", "agents", "says"),
+    [
+        ("loopback", None, False, None), ("lan", None, True, None), ("lan", True, False, None),
+        ("lan", None, False, "is not set, and others reach the gateway at 0.0.0.0"),
+        ("loopback", False, False, "is false"), ("loopback", False, True, None),
+    ],
+)  # fmt: skip
+def test_a_gateway_that_serves_nothing_says_what_to_set(
+    bind: str, models: bool | None, agents: bool, says: str | None, tmp_path: Path
+) -> None:
+    own = {} if models is None else {"directModels": models}
+    switch = {"endpoints": {"chatCompletions": {"enabled": agents}}}
+    block = {"auth": {"token": TOKEN}, "bind": bind, "http": switch}
+    notes = serving_notes(config_file(tmp_path, block, plugins={"entries": {"clawgate": {"config": own}}}))
+    assert len(notes) == (says is not None)
+    if says is not None:
+        (note,) = notes
+        text = str(note)
+        assert text.startswith("plugins.entries.clawgate.config.directModels") and says in text
+        assert "gateway.http.endpoints.chatCompletions.enabled" in text and not note.is_error
 
 
 def test_limits_and_proxies_are_taken_over(tmp_path: Path) -> None:

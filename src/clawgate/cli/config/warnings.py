@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 def warnings_of(file: ConfigFile) -> list[str]:
     """Return one sentence for each warning, with its key path. Must not hold a value that could be a secret."""
-    return [*map(str, file.warnings), *_of_catalog(file)]
+    return [*map(str, (*file.warnings, *_serving_notes(file))), *_of_catalog(file)]
+
+
+def _serving_notes(file: ConfigFile) -> list[Diagnostic]:
+    from clawgate.settings.openclaw.gateway import serving_notes
+
+    return serving_notes(file)
 
 
 def _of_catalog(file: ConfigFile) -> list[str]:
@@ -50,7 +56,7 @@ def warnings_at(paths: Paths, path: KeyPath) -> list[str]:
         return []
     plugins = [one for one in _examine(file, paths, path) if not one.is_error]
     # Without a line number: a change moves lines, and an old warning stays the same.
-    located = [*file.warnings, *plugins]
+    located = [*file.warnings, *_serving_notes(file), *plugins]
     return [*(str(one.without_location()) for one in located), *_of_catalog(file)]
 
 

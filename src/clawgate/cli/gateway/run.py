@@ -26,6 +26,7 @@ from clawgate.cli.first_request import (
     choose_model,
     credential_expression,
     first_request,
+    without_models,
 )
 from clawgate.cli.gateway.options import public_flags
 from clawgate.cli.gateway.preflight import start_refusal
@@ -177,16 +178,17 @@ class GatewayRun:
 
     async def _print_first_request(self, role: GatewayRole, url: str) -> None:
         """Print the first request on standard output; nothing depends on that it can be written."""
-        if not role.settings.serves_models:
-            return
         try:
             file = self._read_config()
             credential = credential_expression(file, self._flags, self._paths, self._options.env_file)
         except SettingsInvalid:  # changed since the start
             return
         catalog = role.router.catalog
-        model = await choose_model(catalog, role.discovery.models_of)
-        advice = advice_without_model(catalog, self._paths)
+        if role.settings.serves_models:
+            model = await choose_model(catalog, role.discovery.models_of)
+            advice = advice_without_model(catalog, self._paths)
+        else:
+            model, advice = without_models(role.settings, file)
         for line in first_request(url, model, credential, advice).lines():
             with contextlib.suppress(OSError):
                 click.echo(line)

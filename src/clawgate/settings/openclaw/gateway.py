@@ -14,12 +14,13 @@ from typing import Any, Self
 from pydantic import BaseModel, SecretStr
 
 from clawgate.policy.local_hosts import is_loopback
+from clawgate.policy.path_routing import AGENTS_SWITCH
 from clawgate.policy.proxy_identity import ProxyIdentity
-from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
-from clawgate.settings.openclaw.own_settings import own_settings
+from clawgate.settings.openclaw.own_settings import SECTION, own_settings
 from clawgate.settings.openclaw.proxy_auth import TRUSTED_PROXY, identity_problems, proxy_identity
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.resolve import Resolved, resolve
@@ -128,6 +129,15 @@ def _origins(block: GatewayBlock) -> tuple[str, ...]:
     return (*block.control_ui.allowed_origins, *public)
 
 
+def serving_notes(file: ConfigFile) -> list[Diagnostic]:
+    """Return the same for a config that no gateway runs with yet, without flags."""
+    try:
+        note = serving_note(gateway_settings(file, GatewayFlags()), file)
+    except SettingsInvalid:
+        return []
+    return [] if note is None else [note]
+
+
 def admitted_tokens(file: ConfigFile, flags: GatewayFlags, *, listening_on: str) -> dict[str, str]:
     """Return what admits callers to a gateway that runs, by name. Raises `SettingsInvalid`."""
     problems: list[Diagnostic] = []
@@ -142,6 +152,22 @@ def listens_at(file: ConfigFile, flags: GatewayFlags) -> tuple[str, int]:
     """Return host and port, the default of one that is not usable."""
     problems: list[Diagnostic] = []
     return _host(file, flags, problems), _port(file, flags, problems)
+
+
+def serving_note(settings: GatewaySettings, file: ConfigFile) -> Diagnostic | None:
+    """Return the warning that the gateway serves neither models nor agents; None if it serves any."""
+    if settings.serves_models or settings.serves_agents:
+        return None
+    path = (*SECTION, "directModels")
+    is_set = own_settings(file.config).direct_models is not None
+    why = "is false" if is_set else f"is not set, and others reach the gateway at {settings.host}"
+    return Diagnostic(
+        path,
+        f"{why}, so requests for provider/model are rejected, and agents are off: every /v1 route is 404",
+        Severity.WARNING,
+        f"set it to true to serve models to callers, or {AGENTS_SWITCH} to true to serve agents",
+        location=file.location(path) if is_set else "",
+    )
 
 
 def lacks_token(file: ConfigFile, flags: GatewayFlags) -> bool:
