@@ -60,9 +60,8 @@ def test_a_tool_that_one_rule_denies_is_not(tool: str, of_all: dict[str, Any], o
 
 
 def test_a_plugins_tools_can_be_named_by_the_plugin() -> None:
-    assert permits("weather", {"allow": ["sky"]}, plugin="sky") and permits(
-        "weather", {"allow": ["group:plugins"]}, plugin="sky"
-    )
-    assert not permits("weather", {"deny": ["Sky"]}, plugin="sky") and not permits(
-        "weather", {"allow": ["sky"]}
-    )
+    for name in ("sky", "group:plugins"):
+        assert permits("weather", {"allow": [name]}, plugin="sky") and not permits(
+            "weather", {"allow": [name]}
+        )
+        assert not permits("weather", {"deny": [name]}, plugin="Sky")
