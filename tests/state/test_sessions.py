@@ -152,6 +152,13 @@ CALL = ToolCallRecord(
 )
 
 
+@pytest.mark.parametrize(("last", "seqs"), [(1, [4]), (3, [2, 3, 4]), (99, [0, 1, 2, 3, 4])])
+async def test_the_last_turns_can_be_had_alone(store: Store, last: int, seqs: list[int]) -> None:
+    await store.commit(run(turns=said(*"abcde")))
+    session = await store.session("ann", "s", last=last)
+    assert session is not None and [turn.seq for turn in session.turns] == seqs and session.next_seq == 5
+
+
 async def test_a_deleted_session_leaves_no_turn_and_no_tool_call(store: Store) -> None:
     await store.commit(run("r1", tool_calls=(CALL, CALL)))
     await store.commit(run("r2", session="other", tool_calls=(CALL,)))

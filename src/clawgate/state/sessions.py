@@ -26,8 +26,9 @@ _SESSION = (
     )
     .outerjoin(turns, and_(turns.c.caller == sessions.c.caller, turns.c.session == sessions.c.key))
     .where(_OF_SESSION)
-    .order_by(turns.c.seq)
+    .order_by(turns.c.seq.desc())
 )
+_SESSION_WITH_LAST = _SESSION.limit(bindparam("last"))
 _ADVANCE = (
     update(sessions)
     .where(_OF_SESSION, sessions.c.next_seq == bindparam("expected"))
@@ -46,8 +47,12 @@ _DELETE_TOOL_CALLS = delete(tool_calls).where(
 )
 
 
-def load(connection: Connection, caller: str, key: str) -> StoredSession | None:
-    rows = connection.execute(_SESSION, {"caller_": caller, "key_": key}).all()
+def load(connection: Connection, caller: str, key: str, last: int | None = None) -> StoredSession | None:
+    who = {"caller_": caller, "key_": key}
+    if last is None:
+        rows = connection.execute(_SESSION, who).all()
+    else:
+        rows = connection.execute(_SESSION_WITH_LAST, who | {"last": max(last, 1)}).all()
     if not rows:
         return None
     first = rows[0]
@@ -58,7 +63,7 @@ def load(connection: Connection, caller: str, key: str) -> StoredSession | None:
         created_at=first.created_at,
         updated_at=first.updated_at,
         next_seq=first.next_seq,
-        turns=tuple(_turn(row) for row in rows if row.seq is not None),
+        turns=tuple(_turn(row) for row in reversed(rows) if row.seq is not None),
         model=first.model,
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select, text
 
 from clawgate.errors import InvalidRequest
-from clawgate.state import idempotency, sessions, usage
+from clawgate.state import idempotency, retention, sessions, usage
 from clawgate.state.database import Database, open_database
 from clawgate.state.locks import SessionLocks
 from clawgate.state.records import (
@@ -26,6 +26,7 @@ from clawgate.state.records import (
     UsageKey,
     UsageRow,
 )
+from clawgate.state.retention import Pruned, Retention
 
 _ONE = select(text("1"))
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
@@ -44,9 +45,10 @@ class Store:
     def name(self) -> str:
         return self._database.name
 
-    async def session(self, caller: str, key: str) -> StoredSession | None:
+    async def session(self, caller: str, key: str, *, last: int | None = None) -> StoredSession | None:
+        """Return the session with its turns, of which only the ``last`` ones where that is given."""
         _check_texts(caller, key)
-        return await self._database.read(sessions.load, caller, key)
+        return await self._database.read(sessions.load, caller, key, last)
 
     async def commit(self, record: RunRecord) -> None:
         """Write what a run leaves; a run that was written changes nothing.
@@ -94,6 +96,22 @@ class Store:
         """Forget a request that produced nothing to repeat, so that the next one with its key is new."""
         _check_texts(caller, key)
         await self._database.write(idempotency.abandon, caller, key, run)
+
+    async def prune(self, keep: Retention) -> Pruned:
+        """Delete what is older or larger than ``keep``, while runs go on writing."""
+        database, now = self._database, self._clock()
+        sessions_ = turns = requests = expired = 0
+        while stale := await database.read(retention.stale_sessions, keep, now):
+            sessions_ += (count := await database.write(retention.delete_sessions, stale))
+            if not count:
+                break  # each one was used in between
+        while large := await database.read(retention.large_sessions, keep):
+            turns += await database.write(retention.delete_turns, large)
+        while count := await database.write(retention.delete_requests, now - keep.usage_age):
+            requests += count
+        while count := await database.write(retention.delete_expired, now):
+            expired += count
+        return Pruned(sessions=sessions_, turns=turns, requests=requests, idempotency_records=expired)
 
     async def check(self) -> None:
         await self._database.read(_ping)

@@ -72,13 +72,16 @@ def test_models_are_discovered_unless_it_is_turned_off() -> None:
         (
             {"zzz": 5},
             "zzz",
-            "use one of agents, allowHost, directModels, discoverModels, maxUpstreamConnections, providers, upstream",
+            "use one of agents, allowHost, database, directModels, discoverModels, maxUpstreamConnections, provid",
         ),
         ({"providers": {"owl": {"max": 1}}}, "providers.owl.max", "use one of"),
         ({"discoverModels": "no"}, "discoverModels", "must be"),
         ({"discoverModel": False}, "discoverModel", "did you mean 'discoverModels'?"),
         ({"providers": {"owl": 1}}, "providers.owl", "must be"),
         ({"agents": []}, "agents", "must be an object"),
+        ({"sessions": {"maxAge": 5}}, "sessions.maxAge", "did you mean 'maxAgeDays'?"),
+        ({"sessions": {"maxTurns": 0}}, "sessions.maxTurns", "must be greater than or equal to 1"),
+        ({"database": 5}, "database", "must be text"),
         ({"agents": {"main": {"maxTurn": 5}}}, "agents.main.maxTurn", "did you mean 'maxTurns'?"),
         ({"agents": {"main": {"maxTurns": 0}}}, "agents.main.maxTurns", "must be greater than or equal to 1"),
         (

@@ -20,6 +20,7 @@ from clawgate.settings.json5.file import PRIVATE_MODE, Json5File, missing_file, 
 from clawgate.settings.json5.source_map import SourceMap, nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.compatibility import incompatibilities, unknown_key
+from clawgate.settings.openclaw.own_settings import DATABASE_VARIABLE
 from clawgate.settings.openclaw.unknown_keys import unknown_keys
 from clawgate.settings.openclaw.validate import problems
 from clawgate.settings.problems import INCLUDE, SettingsInvalid, format_message, include_problem
@@ -91,7 +92,10 @@ class ConfigFile:
 
     def secrets(self) -> tuple[str, ...]:
         """Return every secret that the file has or refers to, as text: what must never be shown."""
+        database = self.environment.get(DATABASE_VARIABLE, "")
         texts = dict.fromkeys((*self._secret_texts, *_secrets_of(self.config)))
+        if is_secret((), database):
+            texts[database] = None
         for text in tuple(texts):
             texts |= dict.fromkeys(_parts_of(text))
         return tuple(text for text in texts if text)

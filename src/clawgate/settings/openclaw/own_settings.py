@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.diagnostic import Diagnostic
@@ -30,6 +39,9 @@ ENTRY = "clawgate"
 """The id under ``plugins.entries``; no plugin has it."""
 SECTION: KeyPath = ("plugins", "entries", ENTRY, "config")
 
+DATABASE_VARIABLE = "CLAWGATE_DATABASE_URL"
+_DATABASE = "postgresql://<user>:<password>@<host>/<database>, or the path of a SQLite file from / or ~"
+
 DEFAULTS = "defaults"
 """What is under ``agents`` for all of them."""
 MAX_PROMPT = 60_000
@@ -41,6 +53,27 @@ _OPTIONS = ConfigDict(
 
 
 Count = Annotated[int, BeforeValidator(reject_bool), Field(ge=1)]
+
+
+def check_database(value: str) -> str:
+    """Return ``value`` if it can be the place of a database. Raises ValueError, without any part of it."""
+    scheme, is_url, rest = value.partition("://")
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("has a space or a control character at its ends or within")
+    if (not is_url and value.startswith(("/", "~/", "${"))) or (scheme == "sqlite" and rest.startswith("/")):
+        return value
+    if scheme not in ("postgresql", "postgres"):
+        raise ValueError(f"must be {_DATABASE}")
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        parts = None
+    if parts is None or not (parts.hostname or "host=" in parts.query) or not parts.path.strip("/"):
+        raise ValueError(f"cannot be read; it must be {_DATABASE}, special characters of the password as %XX")
+    if "password" in parse_qs(parts.query):
+        raise ValueError("has its password behind '?'; write it before the '@'")
+    return value
 
 
 class ProviderSettings(BaseModel):
@@ -81,6 +114,22 @@ class AgentSettings(BaseModel):
     history_characters: Count | None = setting("Characters of these messages.")
 
 
+class SessionSettings(BaseModel):
+    """What is kept of sessions and of the requests of agents, and for how long."""
+
+    model_config = _OPTIONS
+
+    max_age_days: Count = setting("Days after its last run that a session is kept.", 90)
+    max_turns: Count = setting("Messages of a session that are kept; the oldest go first.", 2000)
+    max_megabytes: Count = setting("Size of a session's messages that are kept, in MB.", 50)
+    max_sessions: Count = setting(
+        "Sessions of a caller that are kept; those used least recently go first.", 10_000
+    )
+    usage_days: Count = setting(
+        "Days that the record of a request, its usage and its tool calls are kept.", 400
+    )
+
+
 class OwnSettings(BaseModel):
     model_config = _OPTIONS
 
@@ -98,6 +147,11 @@ class OwnSettings(BaseModel):
         "Whether requests may name a model of a provider; on by default where only this machine reaches the gateway."
     )
     allow_host: HostNames = setting("Further names to accept in Host, '*' for any.", ())
+    database: Annotated[str, AfterValidator(check_database)] | None = setting(
+        "Where the state of agents is: a path, or the URL of a PostgreSQL that several gateways may share.",
+        variable=DATABASE_VARIABLE,
+    )
+    sessions: SessionSettings = setting("What is kept of sessions, and for how long.", SessionSettings)
     providers: dict[str, ProviderSettings] = setting("What differs for one provider, by its id.", dict)
     agents: dict[str, AgentSettings] = setting(
         "The runs of agents, by their id; 'defaults' is for all.", dict
@@ -146,7 +200,11 @@ def agents_with_settings(config: OpenClawConfig) -> Collection[str]:
     return [name for name in found if name != DEFAULTS] if isinstance(found, dict) else []
 
 
-_PARTS: dict[int | str, type[BaseModel]] = {"agents": AgentSettings, "providers": ProviderSettings}
+_PARTS: dict[int | str, type[BaseModel]] = {
+    "agents": AgentSettings,
+    "providers": ProviderSettings,
+    "sessions": SessionSettings,
+}
 
 
 def _block(config: OpenClawConfig) -> dict[str, Any]:
