@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.policy.printable import escape_controls, is_quoted
+from clawgate.policy.printable import escape_controls, escape_steering, is_quoted
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,16 @@ def test_quotes_around_a_text_are_found(text: str) -> None:
 
 def test_one_quote_is_not_a_pair() -> None:
     assert not is_quoted('"') and not is_quoted("") and not is_quoted("\"a'")
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a\n\tb\u00a0\U0001f469\u200d\U0001f680", "a\n\tb\u00a0\U0001f469\u200d\U0001f680"),
+        ("a\r\nb\rc", "a\nbc"),
+        ("\x1b[2J\x9b\x7f\x00", r"\x1b[2J\x9b\x7f\x00"),
+        ("\u202e\u2066\u2028\ud800", r"\u202e\u2066\u2028\ud800"),
+    ],
+)
+def test_lines_stay_and_nothing_steers_the_terminal(text: str, escaped: str) -> None:
+    assert escape_steering(text) == escaped

@@ -1,4 +1,4 @@
-"""Completes providers, models and aliases for the shell. Must not print: an unusable config completes nothing."""
+"""Completes names of the config for the shell. Must not print: an unusable config completes nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from clawgate.policy.model_routing import ModelRef
 
 if TYPE_CHECKING:
     from clawgate.providers.catalog import Catalog
+    from clawgate.settings.openclaw.config_file import ConfigFile
 
 
 def complete_provider(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -42,6 +43,13 @@ def complete_fallback(ctx: click.Context, param: click.Parameter, incomplete: st
     return _matching(map(str, catalog.fallbacks), incomplete) if catalog else []
 
 
+def complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from clawgate.settings.openclaw.agent_ids import agent_ids
+
+    file = _config_file(ctx)
+    return _matching(agent_ids(file.config), incomplete) if file else []
+
+
 def known_refs(catalog: Catalog) -> list[ModelRef]:
     """Return each model that the config lists or names once: the default, the listed, then those only named."""
     listed = [ModelRef(name, model) for name, models in catalog.listed().items() for model in models]
@@ -52,9 +60,13 @@ def known_refs(catalog: Catalog) -> list[ModelRef]:
 def _catalog(ctx: click.Context) -> Catalog | None:
     from clawgate.providers.catalog import build_catalog
 
+    file = _config_file(ctx)
+    return build_catalog(file.config, file.unset, file.environment) if file else None
+
+
+def _config_file(ctx: click.Context) -> ConfigFile | None:
     with contextlib.suppress(click.UsageError, OSError):
-        file, _ = read_config_at(find_paths(ctx.params.get("config")))
-        return build_catalog(file.config, file.unset, file.environment) if file else None
+        return read_config_at(find_paths(ctx.params.get("config")))[0]
     return None
 
 

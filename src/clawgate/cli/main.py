@@ -19,6 +19,7 @@ _COMMANDS = {
     "gateway": ("gateway.commands", "The gateway: run, start, stop, restart, status, install."),
     "models": ("models.commands", "Models and providers: list, status, sign in, set default."),
     "plugins": ("plugins.commands", "Plugins: list, install, enable, disable, uninstall."),
+    "sessions": ("sessions.commands", "Sessions of agents: list, show, export, delete."),
     "config": ("config.commands", "The config file: get, set, unset, validate, explain."),
     "route": ("models.route", "The provider that would serve a request, and the hops to it."),
     "logs": ("gateway.logs", "The log of the gateway."),

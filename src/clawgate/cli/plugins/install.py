@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
+from clawgate.cli.confirmation import require_confirmation, yes_option
 from clawgate.cli.context import load_config, print_effect_of, print_written, write_config
 from clawgate.cli.errors import fail
 from clawgate.cli.paths import path_options
 from clawgate.cli.plugins.enable import enable_plugin
-from clawgate.cli.plugins.lookup import enabled_by_config, find_plugin, plugin_argument, yes_option
-from clawgate.cli.terminal.confirm import confirm
+from clawgate.cli.plugins.lookup import enabled_by_config, find_plugin, plugin_argument
 from clawgate.plugins.host.discovery import DiscoveredPlugin, find_plugins, installed_folder
 from clawgate.plugins.install.config_cleanup import owned_paths, remove_paths
 from clawgate.plugins.install.installer import Staged, activate, remove, stage
@@ -80,13 +79,9 @@ def _confirm_install(new: Staged, state: Path, *, yes: bool, upgrade: bool) -> N
         fail(f"the id '{manifest.id}' belongs to another plugin ({present.source})", outcome=_NOT_INSTALLED)
     if present is not None and not upgrade:
         fail(f"'{manifest.id}' is already installed; replace it with --upgrade", outcome=_NOT_INSTALLED)
-    if yes:
-        return
-    click.echo("A plugin runs inside the gateway, with all rights of the gateway.")
-    if not sys.stdin.isatty():
-        fail("not a terminal: pass --yes to confirm", outcome=_NOT_INSTALLED)
-    if not confirm("Install it?", default=False, on_abort=_NOT_INSTALLED):
-        fail("aborted", outcome=_NOT_INSTALLED)
+    if not yes:
+        click.echo("A plugin runs inside the gateway, with all rights of the gateway.")
+    require_confirmation("Install it?", yes=yes, outcome=_NOT_INSTALLED)
 
 
 @click.command(short_help="Remove a plugin: files, settings, providers, aliases.")
@@ -107,7 +102,7 @@ def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> N
             click.echo(f"  {installed_folder(loaded.paths.state) / discovered.id}")
         for path in paths:
             click.echo(f"  {format_key_path(path)} in {loaded.path}")
-        _confirm_removal(yes=yes)
+        require_confirmation("Remove it?", yes=yes, outcome=_NOT_REMOVED)
     if paths:
         written = write_config(loaded.path, lambda text: remove_paths(text, paths), dropped=paths)
         print_written(loaded.path, written)
@@ -119,15 +114,6 @@ def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> N
             outcome = "The config was changed." if paths else ""
             fail(f"the files cannot be removed: {error.strerror}", outcome=outcome)
     _print_removed(discovered, plugin, anything=bool(paths) or has_files)
-
-
-def _confirm_removal(*, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("not a terminal: pass --yes to confirm", outcome=_NOT_REMOVED)
-    if not confirm("Remove it?", default=False, on_abort=_NOT_REMOVED):
-        fail("aborted", outcome=_NOT_REMOVED)
 
 
 def _print_removed(discovered: DiscoveredPlugin, plugin: str, *, anything: bool) -> None:

@@ -24,7 +24,6 @@ def _complete_id(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 
 plugin_argument = click.argument("plugin", metavar="ID", shell_complete=_complete_id)
-yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 
 
 def find_plugin(loaded: LoadedConfig, plugin: str) -> DiscoveredPlugin:

@@ -28,6 +28,7 @@ OWN_COMMANDS = frozenset(
         "gateway",
         "models",
         "plugins",
+        "sessions",
         "config",
         "route",
         "logs",

@@ -1,0 +1,1 @@
+"""`clawgate sessions`: lists, shows, exports and deletes the sessions of agents."""

@@ -1,0 +1,148 @@
+"""``clawgate sessions``: lists, shows and deletes the sessions of agents; works whether or not the gateway runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from clawgate.cli.confirmation import require_confirmation, yes_option
+from clawgate.cli.context import load_config
+from clawgate.cli.errors import fail
+from clawgate.cli.groups import DefaultVerbGroup
+from clawgate.cli.moments import iso, local
+from clawgate.cli.paths import json_option, path_options
+from clawgate.cli.sessions.export import export, session_json
+from clawgate.cli.sessions.filters import caller_option, complete_key, filters
+from clawgate.cli.sessions.selection import all_sessions, find_session
+from clawgate.cli.sessions.transcript import lines_of
+from clawgate.cli.state_store import with_store
+from clawgate.cli.terminal.table import print_table
+from clawgate.policy.printable import escape_controls
+from clawgate.state.records import SessionSummary
+
+if TYPE_CHECKING:
+    from clawgate.state.store import Store
+
+_NOT_DELETED = "Nothing was deleted."
+_COLUMNS = ("Session", "Caller", "Turns", "Model", "Last used")
+
+
+@click.group(cls=DefaultVerbGroup, default="list")
+def sessions() -> None:
+    """Sessions of agents: list, show, export, delete. Without a command: list."""
+
+
+sessions.add_command(export)
+
+
+@sessions.command("list", short_help="List the sessions, those used last first.")
+@filters
+@click.option(
+    "--limit",
+    "-n",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    metavar="NUMBER",
+    help="Number of sessions to list.",
+)
+@json_option
+@path_options
+def list_sessions(
+    config: str | None, agent: str | None, caller: str | None, limit: int, as_json: bool
+) -> None:
+    """List the sessions of agents, those used last first."""
+    found = all_sessions(load_config(config).file, agent=agent, caller=caller, limit=limit + 1)
+    shown, is_cut = found[:limit], len(found) > limit
+    if as_json:
+        rows = [summary_json(one) for one in shown]
+        click.echo(json.dumps({"count": len(rows), "isCut": is_cut, "sessions": rows}, indent=2))
+        return
+    if shown:
+        print_summaries(shown)
+    elif agent is not None or caller is not None:
+        click.echo("No such sessions; to see all: clawgate sessions list")
+    else:
+        click.echo("No sessions yet; a request to an agent makes one, by the header x-openclaw-session-key.")
+    if is_cut:
+        click.echo(f"These are the last {limit}; for more: --limit", err=True)
+
+
+def print_summaries(found: Sequence[SessionSummary]) -> None:
+    rows = [(one.key, one.caller, str(one.turns), one.model or "-", local(one.updated_at)) for one in found]
+    print_table(_COLUMNS, [tuple(map(escape_controls, row)) for row in rows])
+
+
+def summary_json(one: SessionSummary) -> dict[str, object]:
+    return {
+        "key": one.key,
+        "caller": one.caller,
+        "agent": one.agent,
+        "model": one.model,
+        "turns": one.turns,
+        "createdAt": iso(one.created_at),
+        "updatedAt": iso(one.updated_at),
+    }
+
+
+@sessions.command(short_help="Show the turns of a session.")
+@click.argument("key", shell_complete=complete_key)
+@caller_option
+@click.option("--limit", "-n", type=click.IntRange(1), metavar="NUMBER", help="Only the last turns.")
+@json_option
+@path_options
+def show(key: str, config: str | None, caller: str | None, limit: int | None, as_json: bool) -> None:
+    """Show the turns of the session KEY. Its agent's prefix can be left out where the rest is clear."""
+    file = load_config(config).file
+    one = find_session(all_sessions(file, caller=caller), key)
+    session = with_store(file, lambda store: store.session(one.caller, one.key), absent=None)
+    if session is None:
+        fail(f"session {one.key} was deleted just now; to see all sessions: clawgate sessions list")
+    turns = session.turns[-limit:] if limit else session.turns
+    if as_json:
+        click.echo(json.dumps(session_json(session, turns), indent=2))
+        return
+    facts = {
+        "Session": session.key,
+        "Agent": session.agent,
+        "Caller": session.caller,
+        "Model": session.model or "the agent's",
+        "Turns": f"{len(session.turns)}, {local(session.created_at)} to {local(session.updated_at)}",
+    }
+    for name, value in facts.items():
+        click.echo(f"{name:<8}: {escape_controls(value)}")
+    for turn in turns:
+        click.echo("")
+        for line in lines_of(turn, local):
+            click.echo(line)
+
+
+@sessions.command(short_help="Delete sessions with their turns.")
+@click.argument("key", nargs=-1, required=True, shell_complete=complete_key)
+@caller_option
+@yes_option
+@json_option
+@path_options
+def delete(key: tuple[str, ...], config: str | None, caller: str | None, yes: bool, as_json: bool) -> None:
+    """Delete the sessions of these KEYs with their turns and tool calls. What they used stays in the usage."""
+    file = load_config(config).file
+    known = all_sessions(file, caller=caller)
+    chosen = list(dict.fromkeys(find_session(known, name) for name in key))
+    if not yes:
+        for one in chosen:
+            click.echo(escape_controls(f"{one.key} of caller {one.caller}, {one.turns} turns"), err=True)
+    require_confirmation("Delete it?" if len(chosen) == 1 else "Delete them?", yes=yes, outcome=_NOT_DELETED)
+
+    async def remove(store: Store) -> list[SessionSummary]:
+        return [one for one in chosen if await store.delete_session(one.caller, one.key)]
+
+    deleted: list[SessionSummary] = with_store(file, remove, absent=[])
+    if as_json:
+        rows = [summary_json(one) for one in deleted]
+        click.echo(json.dumps({"count": len(rows), "deleted": rows}, indent=2))
+        return
+    for one in deleted:
+        click.echo(escape_controls(f"Deleted session: {one.key}"))
