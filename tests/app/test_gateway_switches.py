@@ -88,6 +88,20 @@ async def test_both_switches_work_both_ways_without_a_restart(tmp_path: Path) ->
                         assert response.status != 404
 
 
+async def test_the_embeddings_of_an_agent_are_those_of_its_memory(tmp_path: Path) -> None:
+    """Also where models are off: the operator has chosen this one."""
+    async with FakeUpstream(GOOD) as upstream:
+        start = config(upstream, agents=True, models=False) | {
+            "memory": {"search": {"provider": "x", "model": "e"}}
+        }
+        async with serving_gateway(tmp_path, start, make_agents=Agents) as stand:
+            assert await kind(stand, "openclaw", EMBEDDINGS) == (200, "")
+            assert await kind(stand, "x/e", EMBEDDINGS) == (400, "invalid_request")
+            assert b'"model":"e"' in upstream.requests[0].body.replace(b" ", b"")
+            stand.rewrite(config(upstream, agents=True, models=False))
+            assert await kind(stand, "openclaw", EMBEDDINGS) == (503, "provider_not_configured")
+
+
 async def test_a_kept_connection_follows_a_switch(tmp_path: Path) -> None:
     """A head that was admitted before is not served by the old switches."""
     async with FakeUpstream(GOOD) as upstream:

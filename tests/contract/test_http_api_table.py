@@ -119,6 +119,7 @@ def cells(line: str) -> list[str]:
 def config(upstream: FakeUpstream, who: Who, *, agents: bool = True, models: bool = True) -> dict[str, Any]:
     made = config_of({"x": provider(upstream.url, models=[{"id": "m"}])}, gateway=who.gateway)
     made["agents"]["entries"] = {"main": {}, "research": {}}
+    made["memory"] = {"search": {"provider": "x", "model": "e"}}
     return own_config(agents_on(made, on=agents), directModels=models)
 
 
@@ -168,8 +169,9 @@ async def test_switches(row: dict[str, str], switch: str, tmp_path: Path) -> Non
             if row[switch] in ("400", "404") and "200" in row.values():
                 message = response.json()["error"]["message"]
                 assert "chatCompletions.enabled" in message or "directModels" in message
-            reaches = row[switch] == "200" and "with a model" in row["request"]
-            assert len(upstream.requests) == (reaches and "count_tokens" not in row["request"])
+            forwards = "with a model" in row["request"] or "embeddings" in row["request"]
+            reaches = row[switch] == "200" and forwards and "count_tokens" not in row["request"]
+            assert len(upstream.requests) == reaches
 
 
 @pytest.mark.parametrize("caller", CALLERS)

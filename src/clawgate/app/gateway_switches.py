@@ -37,8 +37,15 @@ class GatewaySwitches:
         agents, models = make is not None, settings.serves_models
         router, admission = self._router, self._admission
         router.agents = None if make is None else make(file)
+        router.embeddings = _embeddings(router, file) if agents else None
         router.agent_ids = agent_ids(file.config) if agents else ()
         router.serves_models = models
         admission.routes = gateway_routes(agents=agents, models=models)
         admission.own_paths = OWN_PATHS if agents or models else ()
         admission.agent_headers = TO_AGENTS if agents else DIRECT_REJECTS
+
+
+def _embeddings(router: GatewayRouter, file: ConfigFile) -> Router:
+    from clawgate.agents.embeddings import AgentEmbeddings
+
+    return AgentEmbeddings(router.models, file.config)

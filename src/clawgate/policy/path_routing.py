@@ -115,7 +115,8 @@ MODELS_SWITCH = "plugins.entries.clawgate.config.directModels"
 _MODELS = f"set {MODELS_SWITCH} to true to serve provider/model here"
 _BOTH = f"{_MODELS}, or {AGENTS_SWITCH} to serve agents"
 
-AGENT_PATHS = (b"/v1/chat/completions", b"/v1/embeddings")
+EMBEDDINGS_PATH = b"/v1/embeddings"
+AGENT_PATHS = (b"/v1/chat/completions", EMBEDDINGS_PATH)
 """Where an agent may be named; every other route is one of models."""
 
 GATEWAY_ROUTES = RouteTable(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from clawgate.errors import InvalidRequest, ModelNotFound
 from clawgate.policy.headers import DISCONNECT, OF_AGENTS_ALONE
 from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
-from clawgate.policy.path_routing import AGENT_PATHS, AGENTS_SWITCH, MODELS_SWITCH
+from clawgate.policy.path_routing import AGENT_PATHS, AGENTS_SWITCH, EMBEDDINGS_PATH, MODELS_SWITCH
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, Router
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.json.model_field import find_model
@@ -26,6 +26,8 @@ class GatewayRouter:
     def __init__(self, models: ModelRouter) -> None:
         self.models = models
         self.agents: Router | None = None
+        self.embeddings: Router | None = None
+        """For agents, too: they embed with a model of theirs."""
         self.agent_ids: tuple[str, ...] = ()
         self.serves_models = True
 
@@ -63,7 +65,7 @@ class GatewayRouter:
         if head.path not in AGENT_PATHS:
             paths = " and ".join(path.decode("ascii") for path in AGENT_PATHS)
             raise ModelNotFound(f"'{shown_name(name)}' names an agent, and agents are served at {paths}")
-        return agents
+        return self.embeddings if self.embeddings is not None and head.path == EMBEDDINGS_PATH else agents
 
 
 def _reject_agent_headers(head: AdmittedHead, model: str) -> None:

@@ -130,9 +130,13 @@ class ModelRouter:
         """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`. Touches nothing of the loop's."""
         return self.plan(head, body, find_model(body))
 
-    def plan(self, head: AdmittedHead, body: bytes, field: ModelField) -> FallbackChain:
-        """Do the same for a body whose model was found. Raises `ModelNotFound`."""
-        return FallbackChain(self, self._table.route(field.name or ""), ModelRequest(head, body, field))
+    def plan(
+        self, head: AdmittedHead, body: bytes, field: ModelField, name: str | None = None
+    ) -> FallbackChain:
+        """Do the same for a body whose model was found, or with ``name`` in its place. Raises `ModelNotFound`."""
+        return FallbackChain(
+            self, self._table.route(name or field.name or ""), ModelRequest(head, body, field)
+        )
 
     def route_chain(self, chain: Sequence[ModelRef], head: AdmittedHead, body: bytes) -> FallbackChain:
         """Return the plan of a request for the first model of ``chain``, then the others, by the operator's config.

@@ -8,7 +8,7 @@ from clawgate.settings.openclaw.unknown_keys import unknown_keys
 
 OWN = {
     "": "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels cloudWorkers commands "
-    "cron desktop diagnostics discovery env hooks logging mcp memory messages meta nodeHost proxy secrets security "
+    "cron desktop diagnostics discovery env hooks logging mcp messages meta nodeHost proxy secrets security "
     "session skills surfaces talk telemetry transcripts tts ui update wizard worktreeAcceleration worktreeRoot",
     "gateway": "allowRealIpFallback cliAgents nodes portals push reload remote roles tailscale terminal tls tools",
     "gateway.controlUi": "allowExternalEmbedUrls basePath dangerouslyAllowHostHeaderOriginFallback enabled root",

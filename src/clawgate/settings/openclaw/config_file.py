@@ -30,7 +30,7 @@ from clawgate.settings.schema.openclaw import OpenClawConfig, PluginEntry
 from clawgate.settings.schema.upstream_keys import OPENCLAW_KEYS
 from clawgate.wire.http.url import userinfo_secrets
 
-_READ = ("gateway", "models", "agents", "plugins", "tools")
+_READ = ("gateway", "models", "agents", "plugins", "tools", "memory")
 """The sections that are read, and in which references are resolved."""
 
 _OPTIONAL = frozenset({"baseUrl", "apiKey", "headers", "request", "api", "auth"})

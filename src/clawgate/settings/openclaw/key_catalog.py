@@ -29,7 +29,7 @@ ROLES: dict[str, type[RelaySettings]] = {
 }
 """The settings of our own roles, by the id under ``plugins.entries``."""
 
-_READ = ("gateway", "models", "agents", "plugins", "tools", "env")
+_READ = ("gateway", "models", "agents", "plugins", "tools", "memory", "env")
 _AT_START: tuple[KeyPath, ...] = (
     ("gateway", "port"),
     ("gateway", "bind"),

@@ -59,6 +59,19 @@ class ToolRules(Block):
     deny: tuple[str, ...] = setting("Tools that are not allowed, whatever else is set.", ())
 
 
+class MemorySearch(Block):
+    """``memory.search`` and that of one agent: with what texts are embedded."""
+
+    provider: str | None = setting("The provider of embeddings.")
+    model: str | None = setting("Its model for them.")
+
+
+class Memory(Block):
+    """``memory`` and that of one agent."""
+
+    search: MemorySearch = setting("Its search.", MemorySearch)
+
+
 class AgentDefaults(Block):
     """``agents.defaults``."""
 
@@ -86,6 +99,7 @@ class AgentEntry(Block):
         "Which models a request may choose, in place of the defaults'."
     )
     tools: ToolRules = setting("What it may use, within what all may.", ToolRules)
+    memory: Memory = setting("What differs in its memory from that of all.", Memory)
     workspace: str | None = setting("The folder with its files.")
     thinking_default: Thinking | None = setting("How much the model thinks, unless a request says otherwise.")
     context_injection: Injection | None = setting("Whether AGENTS.md and SOUL.md are a part of the prompt.")

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBo
 
 from clawgate.policy.printable import is_quoted
 from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
-from clawgate.settings.schema.agents import AgentsBlock, ToolRules
+from clawgate.settings.schema.agents import AgentsBlock, Memory, ToolRules
 from clawgate.settings.schema.block import Block, NonNegativeInt
 from clawgate.settings.schema.model_compat import ModelCompat
 from clawgate.settings.secrets import PLACEHOLDERS, QUOTED, login_problem
@@ -262,6 +262,7 @@ class OpenClawConfig(Block):
     agents: AgentsBlock = setting("The agents and their models.", AgentsBlock)
     plugins: PluginsBlock = setting("Plugins and their settings.", PluginsBlock)
     tools: ToolRules = setting("What agents may use.", ToolRules)
+    memory: Memory = setting("The memory of agents.", Memory)
 
 
 def schema() -> dict[str, Any]:

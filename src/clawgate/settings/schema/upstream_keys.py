@@ -26,12 +26,12 @@ DIALECTS = (
 
 _AGENT = (
     "agentDir contextLimits cwd decisionModel embeddedAgent experimental fastModeDefault groupChat heartbeat "
-    "humanDelay identity memory models params reasoningDefault runtime sandbox skills skillsLimits subagents "
+    "humanDelay identity models params reasoningDefault runtime sandbox skills skillsLimits subagents "
     "toolProgressDetail tts typingMode utilityModel verboseDefault"
 )
 _KEYS: dict[type[Block], str] = {
     openclaw.OpenClawConfig: "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels "
-    "cloudWorkers commands cron desktop diagnostics discovery env hooks logging mcp memory messages meta nodeHost "
+    "cloudWorkers commands cron desktop diagnostics discovery env hooks logging mcp messages meta nodeHost "
     "proxy secrets security session skills surfaces talk telemetry transcripts tts ui update wizard "
     "worktreeAcceleration worktreeRoot",
     openclaw.GatewayBlock: "allowRealIpFallback cliAgents nodes portals push reload remote roles tailscale terminal "
@@ -39,7 +39,8 @@ _KEYS: dict[type[Block], str] = {
     openclaw.ControlUi: "allowExternalEmbedUrls allowInsecureAuth automaticallyFetchFavicons basePath "
     "chatMessageMaxWidth communityInvite dangerouslyAllowHostHeaderOriginFallback dangerouslyDisableDeviceAuth "
     "embedSandbox enabled environment experimental github newSessionModelDefaults root sessionObserver toolTitles",
-    openclaw.GatewayAuth: "allowTailscale identityScopes trustedProxy",
+    openclaw.GatewayAuth: "allowTailscale identityScopes",
+    openclaw.TrustedProxyAuth: "deviceAutoApprove",
     openclaw.RateLimit: "",
     openclaw.GatewayHttp: "securityHeaders",
     openclaw.HttpEndpoints: "responses",
@@ -66,6 +67,9 @@ _KEYS: dict[type[Block], str] = {
     agents.ListedAgent: _AGENT,
     agents.ToolRules: "agentToAgent byProvider codeMode elevated exec fs github links loopDetection media message "
     "sandbox sessions sessions_spawn subagents swarm toolSearch toolsBySender updatePlan web",
+    agents.Memory: "citations",
+    agents.MemorySearch: "cache documentInputType enabled experimental extraPaths fallback inputType local multimodal "
+    "outputDimensionality query queryInputType rememberAcrossConversations remote sources store",
     agents.ModelChoice: "",
     agents.ModelPolicy: "",
     agents.ModelSettings: "agentRuntime codeMode params pickerRuntimes streaming",
