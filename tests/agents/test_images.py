@@ -8,6 +8,7 @@ import pytest
 
 from clawgate.agents.images import ImageRules, check_image
 from clawgate.errors import InvalidRequest
+from clawgate.settings.schema.openclaw import ChatImages
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n0123").decode()
 PDF = base64.b64encode(b"%PDF-1.7 01").decode()
@@ -59,6 +60,12 @@ def test_an_address_that_can_be_read_in_two_ways_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         check_image(url, "x", OPEN)
     assert "secret" not in refused.value.message
+
+
+def test_the_rules_are_those_of_the_config() -> None:
+    assert ImageRules.of(ChatImages()) == RULES
+    settings = ChatImages(allow_url=True, url_allowlist=("a",), allowed_mimes=("IMAGE/PNG",), max_bytes=5)
+    assert ImageRules.of(settings) == ImageRules(True, ("a",), frozenset({"image/png"}), 5)
 
 
 @pytest.mark.parametrize("host", ["cdn.example.com", "CDN.example.com:8443", "a.assets.example.com"])

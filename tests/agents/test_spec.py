@@ -12,7 +12,7 @@ from clawgate.agents.history import HistoryLimit
 from clawgate.agents.spec import Agents, AgentSpec, read_agents
 from clawgate.agents.step import RunLimits
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.openclaw.own_settings import own_settings
+from clawgate.settings.openclaw.own_settings import AgentSettings, own_settings
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
 BIG, SMALL, OTHER = ModelRef("owl", "big"), ModelRef("owl", "small"), ModelRef("elk", "x")
@@ -109,6 +109,13 @@ def test_limits_have_defaults_and_can_be_set() -> None:
     found = spec(own=own)
     assert found.limits == RunLimits(max_turns=5, max_tool_calls=3, max_tokens=7, max_cost=Decimal("0.1"))
     assert found.history == HistoryLimit(9, 99)
+
+
+def test_the_descriptions_of_the_settings_name_the_defaults() -> None:
+    defaults = {"max_turns": RunLimits().max_turns, "max_tool_calls": RunLimits().max_tool_calls,
+                "history_turns": HistoryLimit().turns, "history_characters": HistoryLimit().characters}  # fmt: skip
+    for name, default in defaults.items():
+        assert f"{default} unless it is set" in str(AgentSettings.model_fields[name].description)
 
 
 @pytest.mark.parametrize(

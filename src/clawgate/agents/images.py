@@ -9,8 +9,10 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
+from typing import Self
 
 from clawgate.agents.refusal import reject
+from clawgate.settings.schema.openclaw import IMAGE_TYPES, ChatImages
 from clawgate.wire.http.url import parse_url
 from clawgate.wire.translate import data_url
 from clawgate.wire.translate.media_type import sniffed_type
@@ -30,10 +32,14 @@ class ImageRules:
 
     allow_url: bool = False
     url_allowlist: tuple[str, ...] = ()
-    allowed_types: frozenset[str] = frozenset(
-        {"image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "image/heif"}
-    )
+    allowed_types: frozenset[str] = frozenset(IMAGE_TYPES)
     max_bytes: int = 10 * 1024 * 1024
+
+    @classmethod
+    def of(cls, settings: ChatImages) -> Self:
+        """Return the rules that the config sets."""
+        types = frozenset(kind.strip().lower() for kind in settings.allowed_mimes)
+        return cls(settings.allow_url, settings.url_allowlist, types, settings.max_bytes)
 
 
 def check_image(url: object, place: str, rules: ImageRules) -> int:

@@ -99,19 +99,21 @@ class AgentSettings(BaseModel):
         "What the agent is, in place of AGENTS.md and SOUL.md in its workspace."
     )
     disconnect: Literal["cancel", "detach"] | None = setting(
-        "What happens to a run whose client disconnects: it is cancelled, or runs on for a client that resumes it."
+        "What becomes of a run whose client disconnects: cancel, unless it is set, or detach: it runs on."
     )
     timeout: Seconds | None = setting(
         "Seconds that a run may take, in place of agents.defaults.timeoutSeconds."
     )
-    max_turns: Count | None = setting("Model calls of one run.")
-    max_tool_calls: Count | None = setting("Tool calls of one run.")
+    max_turns: Count | None = setting("Model calls of one run; 50 unless it is set.")
+    max_tool_calls: Count | None = setting("Tool calls of one run; 200 unless it is set.")
     max_tokens: Count | None = setting("Tokens of all model calls of one run, in and out.")
     max_cost: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, allow_inf_nan=False)] | None = (
         setting("US dollars of all model calls of one run; a model without a known price is not used.")
     )
-    history_turns: Count | None = setting("Stored messages of a session that a run begins with.")
-    history_characters: Count | None = setting("Characters of these messages.")
+    history_turns: Count | None = setting(
+        "Stored messages of a session that a run begins with; 200 unless it is set."
+    )
+    history_characters: Count | None = setting("Characters of these messages; 400000 unless it is set.")
 
 
 class SessionSettings(BaseModel):
