@@ -8,6 +8,7 @@ import pytest
 
 from clawgate.errors import SessionConflict
 from clawgate.state.records import IdempotencyResult, ToolCallRecord
+from clawgate.state.retention import BATCH
 from clawgate.state.store import Store
 from clawgate.state.tables import requests, tool_calls
 from tests.state.runs import run
@@ -64,3 +65,12 @@ def test_nothing_of_the_state_is_imported_before_it_is_used(module: str) -> None
     code = f"import sys; import {module}; print(sorted({heavy} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert shown.stdout == "[]\n"
+
+
+async def test_what_was_used_in_the_meantime_is_not_deleted_as_unused(store: Store) -> None:
+    for number in range(BATCH + 2):
+        await store.commit(run(f"r{number}", session=f"s{number}"))
+    found = await store.sessions(limit=1000)
+    await store.commit(run("again", session="s7", expected_seq=1, finished_at=1_800_000_009.0))
+    assert await store.delete_unused(found) == BATCH + 1
+    assert [one.key for one in await store.sessions()] == ["s7"]

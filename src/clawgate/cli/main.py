@@ -20,6 +20,7 @@ _COMMANDS = {
     "models": ("models.commands", "Models and providers: list, status, sign in, set default."),
     "plugins": ("plugins.commands", "Plugins: list, install, enable, disable, uninstall."),
     "sessions": ("sessions.commands", "Sessions of agents: list, show, export, delete."),
+    "usage": ("usage", "Tokens, runs and cost of agents."),
     "config": ("config.commands", "The config file: get, set, unset, validate, explain."),
     "route": ("models.route", "The provider that would serve a request, and the hops to it."),
     "logs": ("gateway.logs", "The log of the gateway."),

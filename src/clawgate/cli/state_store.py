@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from clawgate.cli.errors import fail
+from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.errors import GatewayError
-from clawgate.settings.paths import state_dir
+from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
     from clawgate.settings.openclaw.config_file import ConfigFile
@@ -23,12 +23,14 @@ T = TypeVar("T")
 
 def with_store(config: ConfigFile, work: Callable[[Store], Awaitable[T]], *, absent: T) -> T:
     """Return what ``work`` returns; ``absent`` where there is no database yet. An unusable one ends the command."""
+    from clawgate.settings.openclaw.database import database_setting
     from clawgate.state.database import sqlite_path
     from clawgate.state.store import open_store
 
-    url = config.environment.get("CLAWGATE_DATABASE_URL") or (
-        state_dir(config.environment) / "clawgate" / "state.db"
-    )
+    try:
+        url = database_setting(config).url
+    except SettingsInvalid as error:
+        fail_invalid_config(error.problems)
 
     async def run() -> T:
         store = await open_store(url, clock=time.time, may_quarantine=False)

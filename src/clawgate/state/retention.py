@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, delete, func, literal, or_, select
 
+from clawgate.state.records import SessionSummary
 from clawgate.state.tables import idempotency, requests, sessions, tool_calls, turns, usage
 
 BATCH = 200
@@ -71,7 +72,7 @@ def _big(number: int) -> ColumnElement[int]:
     return literal(number, BigInteger)  # a plain one is sent as a number of 32 bits
 
 
-def delete_sessions(connection: Connection, stale: Sequence[StaleSession]) -> int:
+def delete_sessions(connection: Connection, stale: Sequence[StaleSession | SessionSummary]) -> int:
     """Return how many of them were deleted."""
     deleted = 0
     for one in stale:

@@ -26,7 +26,7 @@ from clawgate.state.records import (
     UsageKey,
     UsageRow,
 )
-from clawgate.state.retention import Pruned, Retention
+from clawgate.state.retention import BATCH, Pruned, Retention
 
 _ONE = select(text("1"))
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
@@ -75,6 +75,11 @@ class Store:
         """Return whether there was one."""
         _check_texts(caller, key)
         return await self._database.write(sessions.remove, caller, key)
+
+    async def delete_unused(self, stale: Sequence[SessionSummary]) -> int:
+        """Delete those of ``stale`` that were not used since; return how many."""
+        batches = (stale[begin : begin + BATCH] for begin in range(0, len(stale), BATCH))
+        return sum([await self._database.write(retention.delete_sessions, batch) for batch in batches])
 
     async def usage(
         self, by: UsageKey, since: float | None = None, until: float | None = None

@@ -135,3 +135,45 @@ def test_one_unknown_key_deletes_nothing(home: StateHome) -> None:
     fill(home)
     assert home.run("sessions", "delete", MAIN, "nope", "--yes").exit_code == 1
     assert home.session(MAIN) is not None
+
+
+class TestPrune:
+    @pytest.fixture(autouse=True)
+    def _now(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("clawgate.cli.sessions.commands.time.time", lambda: 1_800_000_000.0 + 10 * 86_400)
+
+    def fill(self, home: StateHome) -> None:
+        home.store(
+            run("1", session="agent:main:old"),
+            run("2", session="agent:main:old", caller="bob"),
+            run("3", session="agent:main:new", finished_at=1_800_000_000.0 + 9 * 86_400),
+        )
+
+    def test_what_is_older_is_shown_and_deleted(self, home: StateHome) -> None:
+        self.fill(home)
+        found = home.run("sessions", "prune", "--older-than", "7d", "--yes")
+        assert found.exit_code == 0 and "agent:main:new" not in found.stdout
+        assert found.stdout.splitlines()[-2:] == ["Sessions: 2, turns: 2", "Deleted sessions: 2"]
+        assert home.session("agent:main:old") is None and home.session("agent:main:new") is not None
+
+    @pytest.mark.parametrize("options", [["--dry-run"], []])
+    def test_without_a_confirmation_nothing_is_deleted(self, home: StateHome, options: list[str]) -> None:
+        self.fill(home)
+        found = home.run("sessions", "prune", "--older-than", "7d", *options)
+        assert "agent:main:old" in found.stdout and "Nothing was deleted." in found.output
+        assert found.exit_code == (0 if options else 1) and home.session("agent:main:old") is not None
+
+    def test_only_those_of_a_caller(self, home: StateHome) -> None:
+        self.fill(home)
+        arguments = ("sessions", "prune", "--older-than", "7d", "--caller", "bob", "--yes", "--json")
+        output = json.loads(home.run(*arguments).stdout)
+        assert (output["count"], output["deleted"]) == (1, 1)
+        assert home.session("agent:main:old") is not None
+
+    def test_nothing_is_that_old(self, home: StateHome) -> None:
+        self.fill(home)
+        found = home.run("sessions", "prune", "--older-than", "11d")
+        assert (found.exit_code, found.stdout) == (
+            0,
+            "No session is that old; to see all: clawgate sessions list\n",
+        )

@@ -1,8 +1,9 @@
-"""``clawgate sessions``: lists, shows and deletes the sessions of agents; works whether or not the gateway runs."""
+"""``clawgate sessions``: lists, shows and deletes the sessions of agents. It works whether or not the gateway runs."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from clawgate.cli.confirmation import require_confirmation, yes_option
 from clawgate.cli.context import load_config
 from clawgate.cli.errors import fail
 from clawgate.cli.groups import DefaultVerbGroup
-from clawgate.cli.moments import iso, local
+from clawgate.cli.moments import Duration, iso, local
 from clawgate.cli.paths import json_option, path_options
 from clawgate.cli.sessions.export import export, session_json
 from clawgate.cli.sessions.filters import caller_option, complete_key, filters
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     from clawgate.state.store import Store
 
 _NOT_DELETED = "Nothing was deleted."
+_PREVIEWED = 20
 _COLUMNS = ("Session", "Caller", "Turns", "Model", "Last used")
 
 
 @click.group(cls=DefaultVerbGroup, default="list")
 def sessions() -> None:
-    """Sessions of agents: list, show, export, delete. Without a command: list."""
+    """Sessions of agents: list, show, export, delete, prune. Without a command: list."""
 
 
 sessions.add_command(export)
@@ -98,23 +100,22 @@ def show(key: str, config: str | None, caller: str | None, limit: int | None, as
     """Show the turns of the session KEY. Its agent's prefix can be left out where the rest is clear."""
     file = load_config(config).file
     one = find_session(all_sessions(file, caller=caller), key)
-    session = with_store(file, lambda store: store.session(one.caller, one.key), absent=None)
+    session = with_store(file, lambda store: store.session(one.caller, one.key, last=limit), absent=None)
     if session is None:
         fail(f"session {one.key} was deleted just now; to see all sessions: clawgate sessions list")
-    turns = session.turns[-limit:] if limit else session.turns
     if as_json:
-        click.echo(json.dumps(session_json(session, turns), indent=2))
+        click.echo(json.dumps(session_json(session), indent=2))
         return
     facts = {
         "Session": session.key,
         "Agent": session.agent,
         "Caller": session.caller,
         "Model": session.model or "the agent's",
-        "Turns": f"{len(session.turns)}, {local(session.created_at)} to {local(session.updated_at)}",
+        "Turns": f"{one.turns}, {local(session.created_at)} to {local(session.updated_at)}",
     }
     for name, value in facts.items():
         click.echo(f"{name:<8}: {escape_controls(value)}")
-    for turn in turns:
+    for turn in session.turns:
         click.echo("")
         for line in lines_of(turn, local):
             click.echo(line)
@@ -146,3 +147,50 @@ def delete(key: tuple[str, ...], config: str | None, caller: str | None, yes: bo
         return
     for one in deleted:
         click.echo(escape_controls(f"Deleted session: {one.key}"))
+
+
+@sessions.command(short_help="Delete the sessions that were not used for long.")
+@click.option(
+    "--older-than", type=Duration(), required=True, metavar="DURATION", help="Not used for so long: 30d."
+)
+@filters
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
+@yes_option
+@json_option
+@path_options
+def prune(
+    config: str | None,
+    older_than: float,
+    agent: str | None,
+    caller: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Delete the sessions that were not used for long. The gateway does it itself, by its own limits.
+
+    A session that is used in the meantime stays.
+    """
+    file = load_config(config).file
+    stale = all_sessions(file, agent=agent, caller=caller, before=time.time() - older_than)
+    if not as_json:
+        _preview(stale)
+    deleted = 0
+    if stale and not dry_run:
+        require_confirmation("Delete them?", yes=yes, outcome=_NOT_DELETED)
+        deleted = with_store(file, lambda store: store.delete_unused(stale), absent=0)
+    if as_json:
+        rows = [summary_json(one) for one in stale]
+        click.echo(json.dumps({"count": len(rows), "deleted": deleted, "sessions": rows}, indent=2))
+    elif stale:
+        click.echo(f"Deleted sessions: {deleted}" if not dry_run else _NOT_DELETED)
+
+
+def _preview(stale: Sequence[SessionSummary]) -> None:
+    if not stale:
+        click.echo("No session is that old; to see all: clawgate sessions list")
+        return
+    print_summaries(stale[:_PREVIEWED])
+    more = len(stale) - _PREVIEWED
+    turns = sum(one.turns for one in stale)
+    click.echo(f"{f'... and {more} more. ' if more > 0 else ''}Sessions: {len(stale)}, turns: {turns}")

@@ -23,7 +23,7 @@ from clawgate.cli.paths import path_options
 from clawgate.cli.sessions.filters import complete_key, filters
 from clawgate.cli.sessions.selection import all_sessions, find_session
 from clawgate.cli.state_store import with_store
-from clawgate.state.records import SessionSummary, StoredSession, StoredTurn
+from clawgate.state.records import SessionSummary, StoredSession
 
 if TYPE_CHECKING:
     from clawgate.state.store import Store
@@ -86,7 +86,7 @@ async def _write(store: Store, sessions: Iterable[SessionSummary], file: TextIO,
     return count
 
 
-def session_json(session: StoredSession, turns: Iterable[StoredTurn] | None = None) -> dict[str, Any]:
+def session_json(session: StoredSession) -> dict[str, Any]:
     return {
         "key": session.key,
         "caller": session.caller,
@@ -102,7 +102,7 @@ def session_json(session: StoredSession, turns: Iterable[StoredTurn] | None = No
                 "createdAt": iso(turn.created_at),
                 "message": turn.message,
             }
-            for turn in (session.turns if turns is None else turns)
+            for turn in session.turns
         ],
     }
 

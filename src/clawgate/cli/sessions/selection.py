@@ -22,12 +22,19 @@ _COMPARED = 1000
 
 
 def all_sessions(
-    config: ConfigFile, *, agent: str | None = None, caller: str | None = None, limit: int = ALL
+    config: ConfigFile,
+    *,
+    agent: str | None = None,
+    caller: str | None = None,
+    limit: int = ALL,
+    before: float | None = None,
 ) -> Sequence[SessionSummary]:
     """Return the sessions, those used last first."""
     agent = agent and agent.strip().lower()
     return with_store(
-        config, lambda store: store.sessions(agent=agent, caller=caller, limit=limit), absent=()
+        config,
+        lambda store: store.sessions(agent=agent, caller=caller, limit=limit, before=before),
+        absent=(),
     )
 
 

@@ -29,6 +29,7 @@ OWN_COMMANDS = frozenset(
         "models",
         "plugins",
         "sessions",
+        "usage",
         "config",
         "route",
         "logs",
