@@ -98,6 +98,10 @@ class ModelNotFound(InvalidRequest):
         super().__init__(message, param="model")
 
 
+class RunNotFound(InvalidRequest):
+    """No run of this caller has that id, or it ended too long ago."""
+
+
 class UnsupportedContentType(InvalidRequest): ...
 
 

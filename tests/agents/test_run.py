@@ -10,14 +10,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.run import (
-    RunDriver,
-    RunEvent,
-    TextDelta,
-    ToolEnded,
-    ToolOutcome,
-    ToolStarted,
-)
+from clawgate.agents.events import RunEvent, TextDelta, ToolEnded, ToolStarted
+from clawgate.agents.run import RunDriver, ToolOutcome
 from clawgate.agents.step import Call, Finish, Message, Run, RunPlan, Usage
 from clawgate.errors import GatewayError, UpstreamClosed
 from clawgate.policy.model_routing import ModelRef
@@ -111,7 +105,7 @@ async def test_what_each_model_call_used_is_known_with_its_price() -> None:
         ("up/m", 12, Decimal(12)),
         ("up/m", 0, Decimal(0)),
     ]
-    assert made.run.usage == Usage(10, 2, 0, Decimal(12))
+    assert made.run.usage == Usage(10, 2, cost=Decimal(12))
 
 
 async def test_text_in_front_of_a_required_call_waits_for_the_call() -> None:

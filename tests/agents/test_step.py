@@ -48,7 +48,7 @@ def completion(
             {"id": f"{name}{n}", "type": "function", "function": {"name": name, "arguments": "{}"}}
             for n, name in enumerate(calls)
         ]
-    usage = Usage(tokens, 0, 0, None if cost is None else Decimal(cost))
+    usage = Usage(tokens, cost=None if cost is None else Decimal(cost))
     return Completion(message, "tool_calls" if calls else reason, usage)
 
 
@@ -179,7 +179,7 @@ def test_usage_is_the_sum_of_all_answers_and_an_unknown_cost_stays_unknown() -> 
     run, _ = after_completion(run_of(), completion(tokens=3, cost="0.1"))
     run, _ = after_completion(run, completion(tokens=4, cost=None))
     run, _ = after_completion(run, completion(tokens=5, cost="0.1"))
-    assert run.usage == Usage(12, 0, 0, None)
+    assert run.usage == Usage(12, cost=None)
 
 
 @given(st.lists(st.lists(st.sampled_from(["own", "theirs", "invented"]), max_size=4), max_size=8))

@@ -21,12 +21,15 @@ _encode = msgspec.json.Encoder().encode
 
 def usage_object(usage: Usage) -> dict[str, Any]:
     """Return the usage of a run, summed over its model calls, as OpenAI has it."""
-    return {
+    counts: dict[str, Any] = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
     }
+    if usage.reasoning_tokens:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return counts
 
 
 class ChatEvents:
@@ -49,10 +52,10 @@ class ChatEvents:
     def refusal(self, text: str) -> bytes:
         return self._chunk(b'{"refusal":%b}' % _encode(text))
 
-    def call(self, index: int, call: Call) -> bytes:
+    def call(self, index: int, call: Call) -> tuple[bytes, bytes]:
         """The two events of a call of the client's tools: what is called, and its arguments in one piece."""
         begun = {"index": index} | _call_object(call, "")
-        return self._calls(begun) + self._calls({"index": index, "function": {"arguments": call.arguments}})
+        return self._calls(begun), self._calls({"index": index, "function": {"arguments": call.arguments}})
 
     def _calls(self, call: dict[str, Any]) -> bytes:
         return self._chunk(b'{"tool_calls":[%b]}' % _encode(call))

@@ -274,12 +274,18 @@ class ModelCall:
 
 def _usage(usage: Any) -> Usage:
     """Of a provider that sends none, nothing is known: all zero."""
-    details = lenient.as_member(usage, "prompt_tokens_details")
+    of_input = lenient.as_member(usage, "prompt_tokens_details")
+    of_output = lenient.as_member(usage, "completion_tokens_details")
     return Usage(
-        lenient.as_int(lenient.as_member(usage, "prompt_tokens")) or 0,
-        lenient.as_int(lenient.as_member(usage, "completion_tokens")) or 0,
-        lenient.as_int(lenient.as_member(details, "cached_tokens")) or 0,
+        input_tokens=_count(usage, "prompt_tokens"),
+        output_tokens=_count(usage, "completion_tokens"),
+        cached_tokens=_count(of_input, "cached_tokens"),
+        reasoning_tokens=_count(of_output, "reasoning_tokens"),
     )
+
+
+def _count(value: object, name: str) -> int:
+    return lenient.as_int(lenient.as_member(value, name)) or 0
 
 
 def delta_text(chunk: Message) -> str:

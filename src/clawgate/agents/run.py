@@ -11,46 +11,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from clawgate.agents import step
+from clawgate.agents.events import RunEvent, TextDelta, ToolEnded, ToolStarted
 from clawgate.agents.model_call import ModelCall, delta_text
 from clawgate.agents.step import Call, Completion, Message, Run, Usage
 from clawgate.policy.model_routing import ModelRef
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The run has begun, or waits for an earlier one of its session: nothing can replace its response any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolStarted:
-    """A tool of the agent's own runs."""
-
-    call: Call
-
-
-@dataclass(frozen=True, slots=True)
-class ToolEnded:
-    call: Call
-    result: str
-    failed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The run is complete, and what it leaves is stored. ``calls`` are those of the client's tools."""
-
-    text: str
-    finish_reason: str
-    calls: tuple[Call, ...]
-    usage: Usage
-
-
-RunEvent = Started | TextDelta | ToolStarted | ToolEnded | Finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,14 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens; those of the cache are part of the input. ``cost`` is in US dollars, None where a price is not known."""
+    """Tokens of one model call, or of several: ``+`` sums them. Those of the cache are part of the input, those of
+    reasoning of the output. ``cost`` is in US dollars, None where a price is not known.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
     cost: Decimal | None = Decimal(0)
 
     def __add__(self, other: Usage) -> Usage:
@@ -41,6 +44,7 @@ class Usage:
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
             self.cost + other.cost if known else None,  # type: ignore[operator]
         )
 

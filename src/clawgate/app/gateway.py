@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from clawgate.app.agents import AgentHost
 from clawgate.app.config_watcher import AddSecrets, ConfigWatcher
 from clawgate.app.factory import connection_limit
 from clawgate.app.gateway_switches import GatewaySwitches, MakeAgents
@@ -34,6 +35,7 @@ BODY_LIMIT = 20 * 1024 * 1024
 """OpenClaw's own limit."""
 DRAIN_SECONDS = 30.0
 _CONFIG_CHECK_SECONDS = 0.5
+_TIMEOUT_CHECK_SECONDS = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,8 +63,8 @@ def build_gateway(
     """Build a gateway. Raises `SettingsInvalid`.
 
     ``environment`` is the process's own, ``env_file`` the file that --env-file names; ``key`` is the one that commands
-    present; ``state`` is OpenClaw's state folder, by default that of the config file. ``make_agents`` is called where
-    agents are on.
+    present; ``state`` is OpenClaw's state folder, by default that of the config file. ``make_agents`` takes the place
+    of `AgentHost.router`.
     """
     settings = gateway_settings(file, flags)
     dialer, state = dialer or Dialer(), state or file.path.parent
@@ -77,7 +79,8 @@ def build_gateway(
     plugins.running_requests = router.running_requests
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, verbose=verbose)
-    switches = GatewaySwitches(gateway_router, connections.admission, make_agents)
+    agents = AgentHost(router, lambda: connections.context, state)
+    switches = GatewaySwitches(gateway_router, connections.admission, make_agents or agents.router)
     report = partial(write_report, state / "clawgate", instance)
     parts = (router, connections, switches, plugins, add_secrets, report)
     watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
@@ -92,8 +95,11 @@ def build_gateway(
         host=settings.host,
         port=settings.port,
         drain_seconds=DRAIN_SECONDS,
-        periodic_tasks=[(_CONFIG_CHECK_SECONDS, watcher.reload_if_changed)],
-        tasks=[plugins.run, discovery.run],
+        periodic_tasks=[
+            (_CONFIG_CHECK_SECONDS, watcher.reload_if_changed),
+            (_TIMEOUT_CHECK_SECONDS, agents.check_timeouts),
+        ],
+        tasks=[plugins.run, discovery.run, agents.run],
         router=router,
         plugins=plugins,
         discovery=discovery,

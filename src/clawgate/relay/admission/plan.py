@@ -101,8 +101,11 @@ class UpstreamAttempt(Protocol):
     """``provider/model``."""
     passthrough: bool
     """Whether a response is forwarded as it came, but for ``attribution_headers``."""
-    attribution_headers: bytes
-    """Header lines that name the provider and model, and those that failed before."""
+
+    @property
+    def attribution_headers(self) -> bytes:
+        """Header lines that name the provider and model, and those that failed before."""
+
     request: list[Buffer]
     """Head and body, ready to be sent; empty until `complete`, where there is something to ``offload``."""
     response: MadeResponse | None

@@ -29,6 +29,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.MethodNotAllowed: (405, "invalid_request_error"),
     errors.UnknownRoute: (404, "invalid_request_error"),
     errors.ModelNotFound: (404, "invalid_request_error"),
+    errors.RunNotFound: (404, "invalid_request_error"),
     errors.UnsupportedContentType: (415, "invalid_request_error"),
     errors.UpgradeRefused: (426, "invalid_request_error"),
     errors.IdempotencyMismatch: (409, "invalid_request_error"),

@@ -1,0 +1,204 @@
+"""Reads each request for an agent, and decides everything about its run before it starts.
+
+Implements `Router`. May run in a thread: it reads, and touches nothing of the loop's. What a request may choose, and
+what the config decides, is in one place here: agent, session, model, prompt, tools, limits, and what a disconnect does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from clawgate.agents.chat_request import ChatRequest, check_tool_names, read_request
+from clawgate.agents.endpoint import AgentPlan, AgentRequest
+from clawgate.agents.event_encoder import EventEncoder, parse_event_id
+from clawgate.agents.events import RunEvent
+from clawgate.agents.images import ImageRules
+from clawgate.agents.runs import Runs, RunStart
+from clawgate.agents.session_run import RunOrder, RunServices, SessionRun, Tools
+from clawgate.agents.side_tasks import is_side_task
+from clawgate.agents.spec import Agents, AgentSpec
+from clawgate.agents.target import SessionKey, Target, model_name, read_target
+from clawgate.errors import InvalidRequest, ModelNotFound
+from clawgate.policy.model_routing import ModelRef
+from clawgate.providers.catalog import Catalog
+from clawgate.relay.admission.plan import AdmittedHead
+from clawgate.routing.router import ModelRouter
+
+KEY_HEADER = "idempotency-key"
+LAST_EVENT_HEADER = "last-event-id"
+DISCONNECT_HEADER = "x-clawgate-disconnect"
+TRACE_HEADER = "traceparent"
+_MAX_KEY = 255
+_NO_TIMEOUT = 10 * 365 * 86_400.0
+"""Seconds of a run for which the config sets no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    """What the config says. ``prompt_of`` and ``tools_of`` read what the agent has now."""
+
+    agents: Agents
+    images: ImageRules
+    prompt_of: Callable[[AgentSpec], str]
+    tools_of: Callable[[AgentSpec], Tools]
+
+
+class AgentService:
+    """``services`` opens the store when the first run needs it."""
+
+    def __init__(
+        self,
+        models: ModelRouter,
+        runs: Runs,
+        services: Callable[[], Awaitable[RunServices]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._models = models
+        self._runs = runs
+        self._services = services
+        self._clock = clock
+        self.config: AgentConfig
+        """Set before the first request, and again with each change of the config."""
+
+    def route(self, head: AdmittedHead, body: bytes) -> AgentPlan:
+        """Raises `InvalidRequest`, `ModelNotFound`."""
+        config, headers = self.config, dict(head.agent_headers)
+        request = read_request(body, config.images)
+        run = uuid.uuid4().hex
+        target = read_target(request.model, headers, request.user, config.agents.names, fresh=run)
+        spec = config.agents.specs[target.agent]
+        tools = config.tools_of(spec)
+        own_names = [tool["function"]["name"] for tool in tools.definitions()]
+        check_tool_names(request.tools, own_names)
+        order = RunOrder(
+            run=run,
+            caller=head.caller,
+            agent=spec.id,
+            session=_session(target, request),
+            request=request,
+            chain_of=self._chain_of(spec, target),
+            system=config.prompt_of(spec),
+            tools=tools,
+            limits=spec.limits,
+            seconds=spec.timeout_seconds or _NO_TIMEOUT,
+            history=spec.history,
+            options={"reasoning_effort": spec.reasoning_effort} if spec.reasoning_effort else {},
+            trace_id=headers.get(TRACE_HEADER),
+            key=_key(headers),
+        )
+        return AgentPlan(self._request(order, spec, headers, body), self._runs)
+
+    def _request(
+        self, order: RunOrder, spec: AgentSpec, headers: Mapping[str, str], body: bytes
+    ) -> AgentRequest:
+        request, created = order.request, int(self._clock())
+        detaches = _detaches(headers, spec)
+        resumes = headers.get(LAST_EVENT_HEADER)
+
+        def encoder_of(run: str) -> EventEncoder:
+            return EventEncoder(
+                run,
+                created,
+                request.model,
+                stream=request.stream,
+                include_usage=request.include_usage,
+                resumable=detaches or order.key is not None,
+            )
+
+        async def work(emit: Callable[[RunEvent], None]) -> None:
+            services = await self._services()
+            await SessionRun(order, services, emit, encoder_of(order.run).complete).work()
+
+        return AgentRequest(
+            agent=spec.id,
+            model=request.model,
+            start=RunStart(
+                run=order.run,
+                caller=order.caller,
+                work=work,
+                is_detached=detaches,
+                key=order.key,
+                body_hash=_digest(headers, body) if order.key is not None else "",
+            ),
+            seconds=order.seconds,
+            stream=request.stream,
+            encoder_of=encoder_of,
+            session=order.session.text if order.session.is_kept else "",
+            ignored=request.ignored,
+            resumes=_resumed(resumes) if resumes is not None else None,
+        )
+
+    def _chain_of(self, spec: AgentSpec, target: Target) -> Callable[[str | None], tuple[ModelRef, ...]]:
+        """Return what decides on the models of a run, by the model that its session was set to."""
+        catalog = self._models.catalog
+        override = target.model and _chosen(target.model, spec, catalog)
+
+        def chain_of(of_session: str | None) -> tuple[ModelRef, ...]:
+            if override:
+                return (override,)
+            if of_session:
+                return (_chosen(of_session, spec, catalog),)
+            return spec.chain or catalog.resolve("").chain
+
+        if not override:
+            chain_of(None)  # raises for an agent without a model
+        return chain_of
+
+
+def _chosen(name: str, spec: AgentSpec, catalog: Catalog) -> ModelRef:
+    """Return the model that a request, or its session, chooses. It has no fallbacks: it was named."""
+    default = spec.chain[0] if spec.chain else None
+    full = model_name(name, default, lambda text: text in catalog.aliases)
+    ref = catalog.resolve(full).ref
+    if not spec.may_choose(ref, catalog.aliases):
+        raise ModelNotFound(
+            f"'{ref}' is not among the models that agent '{spec.id}' may use: {', '.join(spec.choices)} "
+            "(agents.defaults.modelPolicy.allow)"
+        )
+    return ref
+
+
+def _session(target: Target, request: ChatRequest) -> SessionKey:
+    """A user interface's own tasks see nothing of the session, and leave nothing in it."""
+    if is_side_task(request.conversation.turns):
+        return SessionKey(target.session.text, is_kept=False)
+    return target.session
+
+
+def _key(headers: Mapping[str, str]) -> str | None:
+    key = headers.get(KEY_HEADER)
+    if key is not None and len(key) > _MAX_KEY:
+        raise InvalidRequest(f"{KEY_HEADER}: it must have at most {_MAX_KEY} characters", param=KEY_HEADER)
+    return key
+
+
+def _digest(headers: Mapping[str, str], body: bytes) -> str:
+    """Return what is the same for the same request alone: the body, and the headers that change its response."""
+    counts = sorted(pair for pair in headers.items() if pair[0].startswith(("x-openclaw-", "x-openwebui-")))
+    return hashlib.sha256(repr(counts).encode() + b"\n" + body).hexdigest()
+
+
+def _detaches(headers: Mapping[str, str], spec: AgentSpec) -> bool:
+    match headers.get(DISCONNECT_HEADER, "").lower():
+        case "":
+            return spec.detaches
+        case "detach":
+            return True
+        case "cancel":
+            return False
+        case _:
+            raise InvalidRequest(f"{DISCONNECT_HEADER}: must be cancel or detach", param=DISCONNECT_HEADER)
+
+
+def _resumed(event_id: str) -> tuple[str, int]:
+    parsed = parse_event_id(event_id)
+    if parsed is None:
+        raise InvalidRequest(
+            f"{LAST_EVENT_HEADER}: '{event_id[:80]}' is no id of an event of this gateway; "
+            "send the last one of the stream, as it came",
+            param=LAST_EVENT_HEADER,
+        )
+    return parsed

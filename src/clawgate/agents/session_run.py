@@ -1,0 +1,267 @@
+"""Runs one request within its session: waits for its turn, reads the history, drives the run, stores what it leaves.
+
+Law: the end of a run is reported after all of it is stored, in one transaction; half of one never is. A run that is
+cancelled leaves what came, marked as interrupted; one that fails leaves no turn, so that it can be sent again. What was
+used is stored however the run ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from clawgate.agents.chat_request import ChatRequest
+from clawgate.agents.events import Finished, RunEvent, Started
+from clawgate.agents.history import Composed, HistoryLimit, compose
+from clawgate.agents.model_call import ModelCall
+from clawgate.agents.run import RunDriver, ToolOutcome
+from clawgate.agents.step import Call, Finish, Message, Run, RunLimits, RunPlan, Usage
+from clawgate.agents.target import SessionKey
+from clawgate.errors import ClientLeft, GatewayError, UpstreamTimedOut
+from clawgate.policy.model_routing import ModelRef
+from clawgate.relay.observe.record import CLIENT_LEFT
+from clawgate.relay.response.error_response import status_of
+from clawgate.state.records import (
+    IdempotencyResult,
+    ModelUsage,
+    NewTurn,
+    RunRecord,
+    StoredSession,
+    ToolCallRecord,
+)
+from clawgate.state.store import Store
+
+logger = logging.getLogger("clawgate.agents")
+
+QUEUED_SECONDS = 1.0
+"""A client whose run waits for longer is shown that its request was taken."""
+
+
+class Tools(Protocol):
+    """The tools of one agent."""
+
+    def definitions(self) -> Sequence[Message]: ...
+    async def run(self, call: Call) -> ToolOutcome: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """One request for an agent, with all that was decided about it.
+
+    ``chain_of`` returns the models that serve it, given the model that its session was set to. ``seconds`` is how long
+    it may take, ``key`` its idempotency key.
+    """
+
+    run: str
+    caller: str
+    agent: str
+    session: SessionKey
+    request: ChatRequest
+    chain_of: Callable[[str | None], tuple[ModelRef, ...]]
+    system: str
+    tools: Tools
+    limits: RunLimits
+    seconds: float
+    history: HistoryLimit = field(default_factory=HistoryLimit)
+    options: Message = field(default_factory=dict)
+    trace_id: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunServices:
+    """What runs need of the gateway. ``clock`` returns UNIX seconds; ``cost_of`` is None for an unknown price."""
+
+    store: Store
+    call_model: Callable[[Sequence[ModelRef], Message, str], ModelCall]
+    cost_of: Callable[[ModelRef | None, Usage], Decimal | None]
+    clock: Callable[[], float]
+
+
+class SessionRun:
+    """See the module. ``emit`` is given each event as it happens.
+
+    ``encode`` returns the content type and the complete response of all events, to be repeated for the same key.
+    """
+
+    def __init__(
+        self,
+        order: RunOrder,
+        services: RunServices,
+        emit: Callable[[RunEvent], None],
+        encode: Callable[[Sequence[RunEvent]], tuple[str, bytes]],
+    ) -> None:
+        self._order = order
+        self._services = services
+        self._report = emit
+        self._encode = encode
+        self._events: list[RunEvent] = []
+        self._started_at = services.clock()
+        self._tool_times: dict[str, tuple[float, float]] = {}
+
+    async def work(self) -> None:
+        """Raises `GatewayError` where there is no response."""
+        if self._order.session.is_kept:
+            await self._in_session()
+        else:
+            await self._run(None)
+
+    async def _in_session(self) -> None:
+        order, store = self._order, self._services.store
+        loop = asyncio.get_running_loop()
+        notice = loop.call_later(QUEUED_SECONDS, self._emit_started)
+        try:
+            async with store.locks.hold(order.caller, order.session.text, order.seconds):
+                notice.cancel()
+                await self._run(await store.session(order.caller, order.session.text))
+        finally:
+            notice.cancel()
+
+    async def _run(self, session: StoredSession | None) -> None:
+        order = self._order
+        composed = compose(
+            session.turns if session is not None else (),
+            order.request.conversation,
+            system=order.system,
+            limit=order.history,
+        )
+        chain = order.chain_of(session.model if session is not None else None)
+        driver = self._driver(composed, chain)
+        self._emit_started()
+        try:
+            finish = await self._drive(driver)
+        except GatewayError as error:
+            await self._store_rest(driver, session, status=status_of(error), code=error.code)
+            raise
+        except asyncio.CancelledError:
+            turns = self._interrupted(composed, driver)
+            await self._store_rest(driver, session, status=CLIENT_LEFT, code=ClientLeft.code, turns=turns)
+            raise
+        finished = Finished(driver.run.text, finish.finish_reason, finish.calls, driver.run.usage)
+        turns = tuple(NewTurn(message=message) for message in (*composed.new, *driver.run.turns))
+        await self._store(driver, session, turns=turns, **self._repeatable(finished))
+        self._emit(finished)
+
+    async def _drive(self, driver: RunDriver) -> Finish:
+        order = self._order
+        try:
+            async with asyncio.timeout(order.seconds):
+                return await driver.drive()
+        except TimeoutError:
+            raise UpstreamTimedOut(
+                f"agent {order.agent}: the run was not complete within {order.seconds:g} s "
+                "(plugins.entries.clawgate.config.agents, timeout)",
+                limit="total",
+                seconds=order.seconds,
+            ) from None
+
+    def _driver(self, composed: Composed, chain: tuple[ModelRef, ...]) -> RunDriver:
+        order, services = self._order, self._services
+        request = order.request
+        choice = request.tool_choice
+        plan = RunPlan(
+            tools=tuple(order.tools.definitions()),
+            client_tools=() if choice.mode == "none" else request.tools,
+            required=choice.mode == "required",
+            required_name=choice.name,
+            options={**order.options, **request.options},
+            limits=order.limits,
+        )
+        caller = f"{order.caller} agent:{order.agent}"
+        return RunDriver(
+            Run(plan=plan, messages=composed.messages),
+            call_model=lambda fields: services.call_model(chain, fields, caller),
+            run_tool=self._run_tool,
+            cost_of=services.cost_of,
+            emit=self._emit,
+        )
+
+    async def _run_tool(self, call: Call) -> ToolOutcome:
+        clock = self._services.clock
+        started_at = clock()
+        try:
+            return await self._order.tools.run(call)
+        finally:
+            self._tool_times[call.id] = (started_at, clock() - started_at)
+
+    def _repeatable(self, finished: Finished) -> dict[str, Any]:
+        order = self._order
+        if order.key is None:
+            return {}
+        content_type, body = self._encode([*self._events, finished])
+        return {
+            "idempotency": IdempotencyResult(key=order.key, status=200, content_type=content_type, body=body)
+        }
+
+    def _interrupted(self, composed: Composed, driver: RunDriver) -> tuple[NewTurn, ...]:
+        """Return what came of a run that was cancelled: a call without its result is left out."""
+        turns = [
+            NewTurn(message=message, status="interrupted") for message in (*composed.new, *driver.run.turns)
+        ]
+        if driver.partial:
+            message = {"role": "assistant", "content": driver.partial}
+            turns.append(NewTurn(message=message, status="interrupted"))
+        return tuple(turns)
+
+    async def _store_rest(self, driver: RunDriver, session: StoredSession | None, **record: Any) -> None:
+        """Store what a run used that has no response; what keeps it from its response is the error to report."""
+        try:
+            await self._store(driver, session, **record)
+        except GatewayError as error:
+            logger.error("run %s: what it used is not stored: %s", self._order.run, error.message)  # noqa: TRY400
+
+    async def _store(self, driver: RunDriver, session: StoredSession | None, **record: Any) -> None:
+        order, services = self._order, self._services
+        last = driver.uses[-1].model if driver.uses else None
+        await services.store.commit(
+            RunRecord(
+                run=order.run,
+                caller=order.caller,
+                agent=order.agent,
+                session=order.session.text,
+                keeps_session=order.session.is_kept and bool(record.get("turns")),
+                expected_seq=session.next_seq if session is not None else 0,
+                started_at=self._started_at,
+                finished_at=services.clock(),
+                tool_calls=tuple(self._tool_record(call, outcome) for call, outcome in driver.tool_calls),
+                usage=tuple(
+                    ModelUsage(
+                        provider=use.model.provider if use.model is not None else "",
+                        model=use.model.model if use.model is not None else "",
+                        input_tokens=use.usage.input_tokens,
+                        output_tokens=use.usage.output_tokens,
+                        cached_tokens=use.usage.cached_tokens,
+                        cost=use.usage.cost,
+                    )
+                    for use in driver.uses
+                ),
+                provider=last.provider if last is not None else None,
+                model=last.model if last is not None else None,
+                trace_id=order.trace_id,
+                **record,
+            )
+        )
+
+    def _tool_record(self, call: Call, outcome: ToolOutcome) -> ToolCallRecord:
+        started_at, seconds = self._tool_times[call.id]
+        return ToolCallRecord(
+            id=call.id,
+            name=call.name,
+            arguments=call.arguments,
+            result=outcome.result,
+            status="error" if outcome.failed else "ok",
+            started_at=started_at,
+            seconds=seconds,
+        )
+
+    def _emit_started(self) -> None:
+        if not self._events:
+            self._emit(Started())
+
+    def _emit(self, event: RunEvent) -> None:
+        self._events.append(event)
+        self._report(event)

@@ -1,0 +1,97 @@
+"""Makes of a config file what the agents of a gateway work by: their specs, prompts, tools and prices.
+
+Imported only where agents are on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from clawgate.agents.images import ImageRules
+from clawgate.agents.run import ToolOutcome
+from clawgate.agents.service import AgentConfig
+from clawgate.agents.spec import PROMPT_FILES, AgentSpec, read_agents
+from clawgate.agents.step import Call, Usage
+from clawgate.policy.model_routing import ModelRef
+from clawgate.providers.catalog import Catalog
+from clawgate.routing.router import ModelRouter
+from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.own_settings import own_settings
+from clawgate.state.prices import cost_of
+
+_LARGEST_FILE = 1_048_576
+
+
+def agent_config(file: ConfigFile, catalog: Catalog, state: Path) -> AgentConfig:
+    images = file.config.gateway.http.endpoints.chat_completions.images
+    prompts = PromptFiles()
+    return AgentConfig(
+        agents=read_agents(file.config, own_settings(file.config), catalog, str(state)),
+        images=ImageRules(
+            allow_url=images.allow_url,
+            url_allowlist=images.url_allowlist,
+            allowed_types=frozenset(images.allowed_mimes),
+            max_bytes=images.max_bytes,
+        ),
+        prompt_of=prompts.prompt_of,
+        tools_of=lambda spec: _NoTools(),
+    )
+
+
+class PromptFiles:
+    """The files of workspaces that are prompts, read again when they have changed."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[tuple[int, int], str]] = {}
+
+    def prompt_of(self, spec: AgentSpec) -> str:
+        if spec.system_prompt is not None or not spec.reads_files:
+            return spec.prompt({})
+        folder = Path(spec.workspace).expanduser()
+        return spec.prompt({name: self._text(folder / name) for name in PROMPT_FILES})
+
+    def _text(self, path: Path) -> str:
+        """Return the text of a file, nothing for one that is not there."""
+        try:
+            found = path.stat()
+            seen = (found.st_mtime_ns, found.st_size)
+            known = self._read.get(path)
+            if known is None or known[0] != seen:
+                with path.open(encoding="utf-8", errors="replace") as text:
+                    known = self._read[path] = (seen, text.read(_LARGEST_FILE))
+        except OSError:
+            return ""
+        return known[1]
+
+
+class PriceList:
+    """Prices of model calls, by the provider's id or its address."""
+
+    def __init__(self, models: ModelRouter) -> None:
+        self._models = models
+
+    def cost_of(self, model: ModelRef | None, usage: Usage) -> Decimal | None:
+        provider = self._models.catalog.providers.get(model.provider) if model is not None else None
+        if model is None or provider is None:
+            return None
+        return cost_of(
+            model.provider,
+            model.model,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            at=time.time(),
+            base_url=None if provider.built_in else f"{provider.origin}{provider.path}",
+        )
+
+
+class _NoTools:
+    def definitions(self) -> Sequence[dict[str, Any]]:
+        return ()
+
+    async def run(self, call: Call) -> ToolOutcome:
+        return ToolOutcome(f"there is no tool '{call.name}'", failed=True)

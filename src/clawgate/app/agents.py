@@ -1,0 +1,104 @@
+"""Hosts the agents of one gateway: their router, their runs and their database, from the moment they are on.
+
+Law: where agents have never been on, nothing of them is imported. The database is opened by the first run that needs
+it, and again by the next one where that failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clawgate.errors import GatewayError
+from clawgate.relay.admission.plan import Router
+from clawgate.relay.exchange.context import ExchangeContext
+from clawgate.routing.router import ModelRouter
+from clawgate.settings.openclaw.config_file import ConfigFile
+
+if TYPE_CHECKING:
+    from clawgate.agents.model_call import ModelCaller
+    from clawgate.agents.runs import Runs
+    from clawgate.agents.service import AgentService
+    from clawgate.agents.session_run import RunServices
+    from clawgate.state.store import Store
+
+logger = logging.getLogger("clawgate.agents")
+
+
+class AgentHost:
+    """``context`` returns that of the gateway's listener; ``state`` is OpenClaw's state folder."""
+
+    def __init__(self, models: ModelRouter, context: Callable[[], ExchangeContext], state: Path) -> None:
+        self._models = models
+        self._context = context
+        self._state = state
+        self._service: AgentService | None = None
+        self._runs: Runs | None = None
+        self._caller: ModelCaller | None = None
+        self._store: Store | None = None
+        self._opening = asyncio.Lock()
+
+    def router(self, file: ConfigFile) -> Router:
+        """Return the router of requests for agents, by ``file`` from now on."""
+        from clawgate.app.agent_config import agent_config
+
+        if self._service is None:
+            self._service = self._make()
+        self._service.config = agent_config(file, self._models.catalog, self._state)
+        return self._service
+
+    def _make(self) -> AgentService:
+        from clawgate.agents.model_call import ModelCaller
+        from clawgate.agents.runs import Runs
+        from clawgate.agents.service import AgentService
+
+        self._caller = ModelCaller(self._models, self._context)
+        self._runs = Runs(self._open_store, time.monotonic)
+        return AgentService(self._models, self._runs, self._services, time.time)
+
+    def check_timeouts(self) -> None:
+        if self._caller is not None:
+            self._caller.check_timeouts()
+
+    async def run(self) -> None:
+        """Wait for the end of the gateway, then stop all runs and close the database."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            if self._runs is not None:
+                await self._runs.close()
+            if self._store is not None:
+                await self._store.close()
+
+    async def _services(self) -> RunServices:
+        from clawgate.agents.session_run import RunServices
+        from clawgate.app.agent_config import PriceList
+
+        assert self._caller is not None, "a run is made by the service, which is made with it"
+        caller = self._caller
+        return RunServices(
+            store=await self._open_store(),
+            call_model=lambda chain, fields, name: caller.call(chain, fields, caller=name),
+            cost_of=PriceList(self._models).cost_of,
+            clock=time.time,
+        )
+
+    async def _open_store(self) -> Store:
+        if self._store is not None:
+            return self._store
+        async with self._opening:
+            if self._store is None:
+                from clawgate.state.store import open_store
+
+                path = self._state / "clawgate" / "state.db"
+                try:
+                    self._store = await open_store(path, clock=time.time)
+                except GatewayError as error:
+                    logger.error("agents: no run can be stored: %s", error.message)  # noqa: TRY400
+                    raise
+                logger.info("agents: sessions and usage are kept in %s", self._store.name)
+        return self._store

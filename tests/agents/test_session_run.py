@@ -1,0 +1,122 @@
+"""A run within its session: what it knows, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.agent_stand import AgentStand, says, serving_agents, user
+from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.e2e.stand import until
+from tests.peers import faults
+from tests.peers.faults import sse_response
+from tests.peers.response import Response
+
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+CALLS_LOOK = sse_response(
+    [call_of("look", '{"at":1}', id="call-up-1"), chunk_of(reason="tool_calls"), usage_of(5, 1), DONE]
+)
+
+
+def session(key: str) -> tuple[str, str]:
+    return ("x-openclaw-session-key", key)
+
+
+def chunks(response: Response) -> list[Any]:
+    *data, done = response.events()
+    assert done == "[DONE]"
+    return [json.loads(one) for one in data]
+
+
+async def test_a_session_remembers_its_turns_as_real_turns(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        await stand.text(user("one"), session("s"))
+        await stand.text(user("two"), session("s"))
+        assert stand.sent[1] == [
+            {"role": "user", "content": "one"},
+            {"role": "assistant", "content": "one (1)"},
+            {"role": "user", "content": "two"},
+        ]
+
+
+async def test_a_request_without_a_session_has_no_history(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        for _ in range(2):
+            assert await stand.text(user("hi")) == "hi (1)"
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ({"user": "ann"}, {"user": "ben"}),
+        ({"session": "a"}, {"session": "b"}),
+        ({"chat": "a"}, {"chat": "b"}),
+    ],
+    ids=["user", "key", "Open WebUI's chat"],
+)
+async def test_sessions_do_not_know_each_other(
+    tmp_path: Path, first: dict[str, str], again: dict[str, str]
+) -> None:
+    def request(text: str, who: dict[str, str]) -> tuple[bytes, list[tuple[str, str]]]:
+        headers = [session(who["session"])] if "session" in who else []
+        headers += [("x-openwebui-chat-id", who["chat"])] if "chat" in who else []
+        return user(text, **({"user": who["user"]} if "user" in who else {})), headers
+
+    async with serving_agents(tmp_path) as stand:
+        body, headers = request("canary", first)
+        await stand.text(body, *headers)
+        body, headers = request("hi", again)
+        assert await stand.text(body, *headers) == "hi (1)"
+        body, headers = request("more", first)
+        assert await stand.text(body, *headers) == "more (3)"
+
+
+async def test_calls_of_the_clients_tools_are_returned_and_their_results_continue(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, CALLS_LOOK, says("12 C")) as stand:
+        response = await stand.ask(user("weather?", tools=[TOOL]), session("s"))
+        message = response.json()["choices"][0]["message"]
+        assert response.json()["choices"][0]["finish_reason"] == "tool_calls"
+        (call,) = message["tool_calls"]
+        assert call["function"] == {"name": "look", "arguments": '{"at":1}'}
+        result = {"role": "tool", "tool_call_id": call["id"], "content": "12"}
+        body = json.dumps({"messages": [result], "tools": [TOOL]}).encode()
+        assert await stand.text(body, session("s")) == "12 C"
+        roles = [(m["role"], m.get("tool_call_id")) for m in stand.sent[1]]
+    assert roles == [("user", None), ("assistant", None), ("tool", "call-up-1")]
+
+
+async def hold_and_leave(stand: AgentStand, *headers: tuple[str, str]) -> None:
+    """Send a streaming request, get its first text, and disconnect."""
+    async with await stand.client() as client:
+        await stand.gateway.send(client, user("hi", stream=True), *headers)
+        await until(lambda: b"half" in client.received, "the first text")
+
+
+async def test_a_client_that_leaves_frees_the_model_and_the_turn_is_marked(tmp_path: Path) -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    gates[0].set()
+    script = faults.sse_gated(gates, [chunk_of({"content": "half"}), chunk_of(reason="stop")])
+    async with serving_agents(tmp_path, script) as stand:
+        await hold_and_leave(stand, session("s"))
+        await until(lambda: not stand.model.open_connections, "the model to be freed")
+        turns = await stand.turns("agent:main:s")
+    assert [(turn.message["content"], turn.status) for turn in turns] == [
+        ("hi", "interrupted"),
+        ("half", "interrupted"),
+    ]
+
+
+async def test_usage_of_every_run_is_in_the_database(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        await stand.text(user("hi"))
+        await stand.text(user("hi"), session("s"))
+        async with stand.store() as store:
+            (row,) = await store.usage("agent")
+    assert (row.key, row.runs, row.input_tokens, row.output_tokens) == ("main", 2, 6, 4)
+    assert (
+        row.unpriced_calls == 2
+    )  # the price of a server of one's own is not known, which is not the same as free

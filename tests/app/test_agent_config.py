@@ -1,0 +1,70 @@
+"""Prompts from the files of a workspace, and prices of model calls."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from clawgate.agents.spec import AgentSpec
+from clawgate.agents.step import Usage
+from clawgate.app.agent_config import PriceList, PromptFiles
+from clawgate.policy.model_routing import ModelRef
+from clawgate.providers.provider import Provider
+from clawgate.wire.http.url import Origin
+
+
+def spec(folder: Path, **more: Any) -> AgentSpec:
+    return AgentSpec(id="main", name="main", chain=(), workspace=str(folder), **more)
+
+
+def write(path: Path, text: str, at: int) -> None:
+    path.write_text(text)
+    os.utime(path, (at, at))
+
+
+def test_a_workspace_without_files_has_no_prompt(tmp_path: Path) -> None:
+    assert PromptFiles().prompt_of(spec(tmp_path / "nowhere")) == ""
+
+
+def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
+    prompts = PromptFiles()
+    write(tmp_path / "AGENTS.md", "one", 1000)
+    assert "one" in prompts.prompt_of(spec(tmp_path))
+    write(tmp_path / "AGENTS.md", "two", 2000)
+    assert "two" in prompts.prompt_of(spec(tmp_path))
+
+
+def test_a_prompt_of_the_config_needs_no_file(tmp_path: Path) -> None:
+    write(tmp_path / "AGENTS.md", "one", 1000)
+    assert PromptFiles().prompt_of(spec(tmp_path, system_prompt="two")) == "two"
+
+
+def prices(provider: Provider) -> PriceList:
+    catalog = SimpleNamespace(providers={provider.id: provider})
+    return PriceList(cast(Any, SimpleNamespace(catalog=catalog)))
+
+
+@pytest.mark.parametrize(
+    ("origin", "built_in", "known"),
+    [
+        (Origin("https", "api.openai.com", 443), True, True),
+        (Origin("https", "api.openai.com", 443), False, True),
+        (Origin("http", "127.0.0.1", 8000), False, False),
+    ],
+    ids=["the vendor", "the vendor by its address", "a server of one's own"],
+)
+def test_the_price_is_the_vendors_or_not_known(origin: Origin, built_in: bool, known: bool) -> None:
+    provider = Provider(id="openai", api="openai-completions", origin=origin, path="/v1", built_in=built_in)
+    cost = prices(provider).cost_of(ModelRef("openai", "gpt-4o"), Usage(1000, 1000))
+    assert (cost is not None and cost > Decimal(0)) is known
+
+
+def test_of_a_model_that_is_not_known_there_is_no_price() -> None:
+    provider = Provider(id="openai", api="openai-completions", origin=None)
+    assert prices(provider).cost_of(None, Usage(1)) is None
+    assert prices(provider).cost_of(ModelRef("gone", "m"), Usage(1)) is None
