@@ -6,6 +6,8 @@ A field that a new SDK brings is in none of the sets, and makes a test fail.
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,3 +77,15 @@ def test_a_field_for_the_model_goes_to_it(name: str) -> None:
     value = SAMPLES.get(name, 0.5)
     request = read(**{name: value})
     assert request.options == {name: value} and request.ignored == ()
+
+
+def test_the_page_of_the_documentation_lists_them_all() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "openai-http-api.md").read_text()
+    rows = dict(
+        re.findall(r"^\| ([^|]+) \| (`[^|]+) \|$", page.partition("| | fields |")[2], flags=re.MULTILINE)
+    )
+    found = {name: set(re.findall(r"`(\w+)`", text)) for name, text in rows.items()}
+    assert found["honoured by the agent"] == READ
+    assert found["sent to the model as they are"] == PASSED
+    assert found["400, with the field as `param`"] == REFUSED_VALUES.keys()
+    assert found["without effect, listed in `x-clawgate-ignored`"] == LISTED.keys()
