@@ -19,6 +19,7 @@ _COMMANDS = {
     "gateway": ("gateway.commands", "The gateway: run, start, stop, restart, status, install."),
     "models": ("models.commands", "Models and providers: list, status, sign in, set default."),
     "plugins": ("plugins.commands", "Plugins: list, install, enable, disable, uninstall."),
+    "agents": ("agents.commands", "Agents: list, show."),
     "sessions": ("sessions.commands", "Sessions of agents: list, show, export, delete."),
     "usage": ("usage", "Tokens, runs and cost of agents."),
     "config": ("config.commands", "The config file: get, set, unset, validate, explain."),

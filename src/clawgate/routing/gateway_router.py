@@ -54,10 +54,7 @@ class GatewayRouter:
     def require_agents(self, name: str) -> Router:
         """Return the router of agents. Raises `ModelNotFound` with the switch where there is none."""
         if self.agents is None:
-            raise ModelNotFound(
-                f"'{shown_name(name)}' names an agent, and agents are off: set {AGENTS_SWITCH} to true; "
-                "'default' is the default model, without an agent"
-            )
+            raise agents_off(name)
         return self.agents
 
     def _agents(self, head: AdmittedHead, name: str) -> Router:
@@ -66,6 +63,14 @@ class GatewayRouter:
             paths = " and ".join(path.decode("ascii") for path in AGENT_PATHS)
             raise ModelNotFound(f"'{shown_name(name)}' names an agent, and agents are served at {paths}")
         return self.embeddings if self.embeddings is not None and head.path == EMBEDDINGS_PATH else agents
+
+
+def agents_off(name: str) -> ModelNotFound:
+    """Return the error of a request for an agent where agents are off."""
+    return ModelNotFound(
+        f"'{shown_name(name)}' names an agent, and agents are off: set {AGENTS_SWITCH} to true; "
+        "'default' is the default model, without an agent"
+    )
 
 
 def _reject_agent_headers(head: AdmittedHead, model: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from clawgate.cli.models.outcome import failure_text
+from clawgate.cli.outcome import failure_text
 from clawgate.cli.terminal.table import print_table
 from clawgate.errors import GatewayError
 from clawgate.policy.egress import Reason

@@ -11,7 +11,7 @@ import click
 from clawgate.cli.completers import complete_model
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.models.outcome import failure_text, outcome_json
+from clawgate.cli.outcome import failure_text, outcome_json
 from clawgate.cli.paths import json_option, path_options
 from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.policy.egress import Reason

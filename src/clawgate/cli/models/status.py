@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clawgate.cli.models.outcome import failure_text, outcome_json
+from clawgate.cli.outcome import failure_text, outcome_json
 from clawgate.cli.terminal.table import print_table
 from clawgate.errors import EgressDenied, GatewayError
 from clawgate.providers.availability import egress_error

@@ -28,6 +28,7 @@ OWN_COMMANDS = frozenset(
         "gateway",
         "models",
         "plugins",
+        "agents",
         "sessions",
         "usage",
         "config",

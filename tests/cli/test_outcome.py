@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clawgate.cli.models.outcome import failure_text, outcome_json
+from clawgate.cli.outcome import failure_text, outcome_json
 from clawgate.errors import ProviderUnavailable
 
 

@@ -1,0 +1,1 @@
+"""`clawgate agents`: lists the agents of the config, and shows one."""

@@ -1,0 +1,47 @@
+"""What is known of an agent is said in one line each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from clawgate.agents.spec import AgentSpec
+from clawgate.agents.step import RunLimits
+from clawgate.agents.tool_policy import ToolPolicy
+from clawgate.cli.agents.listing import AgentRow, prompt_text, tools_text
+from clawgate.settings.schema.agents import ToolRules
+
+SPEC = AgentSpec(id="a", name="a", chain=(), workspace="~/w")
+
+
+@pytest.mark.parametrize(
+    ("of_all", "own", "text"),
+    [
+        ({}, {}, "every tool that is registered"),
+        ({"deny": ["exec"]}, {}, "all agents: not exec"),
+        (
+            {"profile": "minimal", "also_allow": ["a", "b"]},
+            {"allow": ["a"], "deny": ["c"]},
+            "all agents: profile minimal, also a, b; this one: only a, not c",
+        ),
+    ],
+)
+def test_tools(of_all: dict[str, object], own: dict[str, object], text: str) -> None:
+    policy = ToolPolicy(ToolRules.model_validate(of_all), ToolRules.model_validate(own))
+    assert tools_text(replace(SPEC, tools=policy)) == text
+
+
+def test_the_prompt_is_not_printed() -> None:
+    assert prompt_text(replace(SPEC, system_prompt="secret" * 400)) == "of the config, 2,400 characters"
+    assert prompt_text(replace(SPEC, reads_files=False)) == "(none)"
+
+
+def test_an_agent_without_a_model_and_with_a_budget() -> None:
+    limits = RunLimits(max_turns=2, max_cost=Decimal("0.5"))
+    row = AgentRow(replace(SPEC, name="A", description="d", limits=limits, timeout_seconds=None), False, None)
+    facts = dict(row.facts())
+    assert (facts["Agent"], facts["Name"], facts["About"], facts["Model"]) == ("a", "A", "d", "(none)")
+    assert facts["Limits"].startswith("2 model calls") and facts["Limits"].endswith("0.5 US dollars")
+    assert row.to_json()["model"] is None
