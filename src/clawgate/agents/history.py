@@ -117,7 +117,7 @@ class _Exchange:
 
     begin: int
     user: Message | None
-    replies: Sequence[Message]
+    replies: tuple[Message, ...]
 
     @property
     def length(self) -> int:
@@ -131,7 +131,7 @@ def _exchanges(messages: Sequence[Message]) -> list[_Exchange]:
     for start, end in zip(starts, ends, strict=True):
         has_user = messages[start]["role"] == "user"
         user = messages[start] if has_user else None
-        found.append(_Exchange(start, user, messages[start + has_user : end]))
+        found.append(_Exchange(start, user, tuple(messages[start + has_user : end])))
     return found
 
 
@@ -140,6 +140,8 @@ def _known_of(sent: _Exchange, stored: _Exchange, *, is_open: bool) -> int | Non
 
     ``is_open``: the stored response was interrupted, so the client may have got a little more or less of it.
     """
+    if sent.user == stored.user and sent.replies == stored.replies:
+        return sent.length
     if _key(sent.user) != _key(stored.user):
         return None
     text = _text(stored.replies)
