@@ -66,6 +66,13 @@ def test_a_name_of_an_agent_goes_to_agents(model: str | None, models: bool) -> N
     assert served_by(router(models=models), model) == "agents"
 
 
+def test_an_empty_body_is_for_agents_to_refuse() -> None:
+    with pytest.raises(Taken):
+        router().route(head_of(CHAT), b"")
+    with pytest.raises(InvalidRequest, match="not a JSON object"):
+        router(agents=False).route(head_of(CHAT), b"")
+
+
 @pytest.mark.parametrize("agents", [True, False])
 @pytest.mark.parametrize("model", MODELS)
 def test_a_name_of_a_model_goes_to_its_provider(model: str, agents: bool) -> None:

@@ -33,9 +33,12 @@ class GatewayRouter:
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`, or that its switch is off."""
+        takes_all = self.agents is not None and head.path in AGENT_PATHS
+        if takes_all and not body:  # an object without a field, to OpenClaw
+            return self._agents(head, "").route(head, body)
         field = find_model(body)
         name = field.name or ""
-        if names_agent(name) or (not name and self.agents is not None and head.path in AGENT_PATHS):
+        if names_agent(name) or (takes_all and not name):
             return self._agents(head, name).route(head, body)
         self.require_models("Invalid `model`. Use `openclaw` or `openclaw/<agentId>`.")
         if head.agent_headers:
