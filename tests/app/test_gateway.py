@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from clawgate.app.gateway import BODY_LIMIT, build_gateway
 from clawgate.errors import ProviderNotConfigured
+from clawgate.policy.authentication import TokenStore
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
@@ -23,6 +25,7 @@ from tests.routing.gateway_server import (
     CLIENT_TOKEN,
     KEY,
     MESSAGES,
+    GatewayStand,
     config_of,
     provider,
     question,
@@ -124,6 +127,39 @@ async def test_wrong_tokens_lock_out_unless_this_machine_is_exempt(exempt: bool,
                 assert answer.status == 429 and answer.json()["error"]["code"] == "auth_locked"
                 assert 100 < int(answer.header("retry-after") or "0") <= 120 and upstream.connections == []
             assert (await stand.ask(None, target="/health", token=None)).status == 200
+
+
+async def test_of_a_thousand_parallel_guesses_only_as_many_as_are_allowed_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On connections of all kinds of routes at once: one limiter counts for every door."""
+    compared: list[bytes | None] = []
+    authenticate = TokenStore.authenticate
+
+    def counted(store: TokenStore, token: bytes | None) -> str:
+        compared.append(token)
+        return authenticate(store, token)
+
+    monkeypatch.setattr(TokenStore, "authenticate", counted)
+    targets = (CHAT, MESSAGES, "/v1/models", "/v1/embeddings", "/v1/nope")
+    limit = {"maxAttempts": 10, "exemptLoopback": False}
+
+    async def guess(stand: GatewayStand, start: int) -> list[int]:
+        statuses = []
+        async with await stand.client() as client:
+            for number in range(start, start + 10):
+                target = targets[number % len(targets)]
+                body = None if target.startswith("/v1/m") and target != MESSAGES else question("x/m")
+                await stand.send(client, body, target=target, token=f"gt-guess-{number}")
+                statuses.append((await client.response()).status)
+        return statuses
+
+    async with serving_gateway(tmp_path, config_of({}, gateway=auth(rateLimit=limit))) as stand:
+        found = await asyncio.gather(*(guess(stand, 10 * start) for start in range(100)))
+        statuses = [status for one in found for status in one]
+        assert len(compared) == statuses.count(401) == 10 and statuses.count(429) == 990
+        assert (await stand.ask(None, target="/v1/models")).status == 429
+        assert (await stand.ask(None, target="/health", token=None)).status == 200
 
 
 async def test_loopback_is_exempt_from_the_lockout_by_default(tmp_path: Path) -> None:

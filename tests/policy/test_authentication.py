@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from types import FrameType
 from typing import Any
 
@@ -270,6 +271,20 @@ def test_a_flood_of_addresses_stays_bounded_costs_the_same_each_and_frees_nobody
     assert limiter.locked_for("locked", 1) == 299
     fail(limiter, "counted", 9, now=1.0)  # its one failure was pushed out
     assert limiter.locked_for("counted", 1) is None
+
+
+def test_a_hundred_thousand_addresses_fit_in_twenty_megabytes() -> None:
+    """With as many failures each as leave it just unlocked, and then with a lock for each."""
+    limiter = AuthLockout(LockoutRule())
+    tracemalloc.start()
+    try:
+        for number in range(100_000):
+            fail(limiter, f"2001:db8:{number >> 8:x}:{number & 255:x}::/64", 9)
+        for number in range(100_000):
+            fail(limiter, f"198.51.{number >> 8}.{number & 255}", 10)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_only_newer_locks_push_out_locks() -> None:

@@ -82,6 +82,11 @@ REFUSED: list[tuple[str | bytes, str, int, str]] = [
     ("{gateway: {auth: {mode: 'basic'}}}", "gateway.auth.mode", 1, "'token'"),
     ("{gateway: {auth: 'none'}}", "gateway.auth", 1, "object"),
     ("{gateway: {auth: {rateLimit: {maxAttempts: 0}}}}", "gateway.auth.rateLimit.maxAttempts", 1, "greater"),
+    ("{gateway: {auth: {rateLimit: {maxAttempts: -1}}}}", "gateway.auth.rateLimit.maxAttempts", 1, "greater"),
+    ("{gateway: {auth: {rateLimit: {windowMs: 0}}}}", "gateway.auth.rateLimit.windowMs", 1, "greater"),
+    ("{gateway: {auth: {rateLimit: {windowMs: -60000}}}}", "gateway.auth.rateLimit.windowMs", 1, "greater"),
+    ("{gateway: {auth: {rateLimit: {lockoutMs: -1}}}}", "gateway.auth.rateLimit.lockoutMs", 1, "greater"),
+    ("{gateway: {auth: {rateLimit: {windowMs: Infinity}}}}", "gateway.auth.rateLimit.windowMs", 1, "number"),
     ("{gateway: {trustedProxies: '10.0.0.1'}}", "gateway.trustedProxies", 1, "list"),
     (
         "{gateway: {http: {endpoints: {chatCompletions: {enabled: 'yes'}}}}}",

@@ -30,6 +30,7 @@ from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule,
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import GATEWAY_ROUTES, MODEL_ROUTES
+from clawgate.policy.proxy_identity import ProxyIdentity
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import bearer
 from clawgate.relay.admission.admission import (
@@ -399,6 +400,47 @@ def test_this_machine_can_be_exempt_from_the_lockout(exempt: bool, peer: str, lo
     else:
         assert refusal(head({b"x-proxy-token": b"wrong"}), admission, peer=peer) is InvalidToken
         admit(head(), admission, peer=peer)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{b"origin": b"https://app.example"}, {b"sec-fetch-site": b"same-origin"}, {b"sec-fetch-site": b"none"}],
+    ids=str,
+)
+def test_a_page_in_a_browser_on_this_machine_is_not_exempt_and_counts_by_its_origin(page: Lines) -> None:
+    """It could guess at full speed otherwise; and it locks itself out, not the programs of this machine."""
+    browser = CrossOriginPolicy(origins=frozenset({b"https://app.example", b"https://other.example"}))
+    admission = make_admission(local_guesses=GuessDelay(), browser=browser)
+    for _ in range(2):
+        assert (
+            refusal(head({**page, b"x-proxy-token": b"wrong"}), admission, peer="127.0.0.1") is InvalidToken
+        )
+    assert refusal(head(page), admission, peer="127.0.0.1") is AuthLocked
+    admit(head(), admission, peer="127.0.0.1")
+    admit(head({b"origin": b"https://other.example"}), admission, peer="127.0.0.1")
+
+
+def test_a_name_that_a_proxy_gives_needs_no_token_and_is_no_guess() -> None:
+    """And what local callers guess beside it is one: the same lockout counts it."""
+    admission = make_admission(
+        identity=ProxyIdentity(user_header=b"x-user"), proxies=TrustedProxies.of(["10.0.0.1"]), failures=None
+    )
+    named = head({b"x-user": b"nick", b"x-proxy-token": None})
+    assert admit(named, admission, peer="10.0.0.1").caller == "user:nick"
+    assert refusal(head({b"x-proxy-token": None}), admission, peer="10.0.0.1") is MissingToken
+    assert refusal(named, admission, peer="10.0.0.2") is InvalidToken
+    assert refusal(head({b"x-user": b"nick"}), admission, peer="10.0.0.2") is InvalidToken, (
+        "a token is for this machine"
+    )
+    admission.failures = AuthLockout(LockoutRule(max_failures=2))
+    for _ in range(5):
+        assert refusal(named, admission, peer="10.0.0.2") is InvalidToken, "it is never locked out"
+    for _ in range(2):
+        assert refusal(head({b"x-proxy-token": b"wrong"}), admission, peer="127.0.0.1") is InvalidToken
+    assert refusal(head(), admission, peer="127.0.0.1") is AuthLocked
+    assert admit(named, admission, peer="10.0.0.1").caller == "user:nick"
+    admission.tokens = None
+    assert refusal(head(), admission, peer="127.0.0.1") is InvalidToken and not admission.admits_everyone
 
 
 def test_who_comes_through_a_proxy_on_this_machine_is_not_exempt_with_it() -> None:
