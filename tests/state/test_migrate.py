@@ -16,26 +16,26 @@ NEXT = f"{int(migrate.HEAD[:4]) + 1:04}"
 
 def drop_all(connection: Connection) -> None:
     metadata.drop_all(connection)
-    connection.execute(text("DROP TABLE alembic_version"))
+    connection.execute(text(f"DROP TABLE {migrate.VERSION_TABLE}"))
 
 
 @pytest.mark.parametrize("version", [migrate.HEAD, f"{NEXT}_expand"])
 def test_a_database_of_this_version_or_one_expansion_ahead_is_usable(version: str) -> None:
-    assert migrate.is_usable(version)
+    assert migrate.is_usable(version, "here")
 
 
 @pytest.mark.parametrize("version", [f"{NEXT}_contract", "0009_expand", "9999_contract"])
 def test_a_database_that_a_newer_program_changed_too_far_is_refused(version: str) -> None:
     with pytest.raises(StoreUnavailable, match=rf"version {version}.*knows {migrate.HEAD}.*newer"):
-        migrate.is_usable(version)
+        migrate.is_usable(version, "here")
 
 
 async def test_an_empty_database_gets_every_table_and_its_version(store: Store) -> None:
     await store._database.write(drop_all)
     assert await store._database.read(migrate.version_of) is None
-    assert await store._database.write(migrate.upgrade)
+    assert await store._database.write(migrate.upgrade, "here")
     assert await store._database.read(migrate.version_of) == migrate.HEAD
-    assert not await store._database.write(migrate.upgrade), "there is nothing left to do"
+    assert not await store._database.write(migrate.upgrade, "here"), "there is nothing left to do"
 
 
 class Killed(BaseException):
@@ -55,7 +55,7 @@ def broken_upgrade(connection: Connection, after: int) -> None:
             raise Killed
 
     event.listen(connection, "before_cursor_execute", count)
-    migrate.upgrade(connection)
+    migrate.upgrade(connection, "here")
 
 
 async def test_a_migration_that_is_interrupted_anywhere_leaves_nothing_and_can_be_repeated(

@@ -131,10 +131,20 @@ async def test_a_file_that_never_was_a_database_is_not_touched(tmp_path: Path) -
 async def test_a_newer_schema_is_refused_and_left_as_it_is(path: Path) -> None:
     await written(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0099_expand'")
+        connection.execute("UPDATE clawgate_version SET version_num = '0099_expand'")
     with pytest.raises(StoreUnavailable, match=rf"0099_expand.*{migrate.HEAD}"):
         await open_store(path, clock=Clock())
     assert files(path) == {"state.db"}
+
+
+async def test_the_database_of_another_program_is_refused_and_left_as_it_is(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE cookies (name)")
+    content = path.read_bytes()
+    with pytest.raises(StoreUnavailable, match="another program"):
+        await open_store(path, clock=Clock())
+    assert path.read_bytes() == content and files(path) == {"state.db"}
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "no folder"])

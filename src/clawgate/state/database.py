@@ -46,18 +46,32 @@ class Database(Protocol):
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T: ...
 
+    async def long_read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `read`, at one state of the database and without a time limit for the whole."""
+
+    async def long_write(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `write`, without a time limit for the whole."""
+
     async def close(self) -> None: ...
 
 
-async def open_database(url: str | Path, *, may_quarantine: bool = True) -> Database:
+async def open_database(
+    url: str | Path, *, may_quarantine: bool = True, may_migrate: bool = True
+) -> Database:
     """Open what ``url`` names, a path, ``sqlite:///<path>`` or ``postgresql://…``, and migrate it if it is behind."""
     path = sqlite_path(url)
     if path is not None:
-        return await asyncio.to_thread(open_sqlite, path, may_quarantine=may_quarantine)
+        return await asyncio.to_thread(
+            open_sqlite, path, may_quarantine=may_quarantine, may_migrate=may_migrate
+        )
     if str(url).partition("://")[0] in _POSTGRES:
         from clawgate.state.postgres import open_postgres
 
-        return await open_postgres(str(url))
+        return await open_postgres(str(url), may_migrate=may_migrate)
     raise StoreUnavailable(
         "state database: its URL is none that is known; use a path, or sqlite:///<path>, or "
         "postgresql://<user>:<password>@<host>/<database>"

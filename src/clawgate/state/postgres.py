@@ -58,6 +58,19 @@ class PostgresDatabase:
     ) -> T:
         return await self._run(self._engine, lambda connection: work(connection, *args, **kwargs))
 
+    async def long_read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        return await self._run(snapshot, lambda connection: work(connection, *args, **kwargs), is_long=True)
+
+    async def long_write(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._run(
+            self._engine, lambda connection: work(connection, *args, **kwargs), is_long=True
+        )
+
     async def close(self) -> None:
         self._closed = True
         await self.locks.close()
@@ -65,19 +78,15 @@ class PostgresDatabase:
 
     async def migrate(self) -> None:
         """Bring the schema to this program's version; it may take as long as it needs."""
-        if await self.read(lambda connection: migrate.is_usable(migrate.version_of(connection))):
+        if await self.read(lambda connection: migrate.is_usable(migrate.version_of(connection), self.name)):
             return
-        try:
-            async with self._engine.begin() as connection:
-                await connection.run_sync(migrate.upgrade)
-        except _FAILURES as error:
-            raise unavailable(self.name, error) from None
+        await self.long_write(migrate.upgrade, self.name)
 
-    async def _run(self, engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+    async def _run(self, engine: AsyncEngine, work: Callable[[Connection], T], *, is_long: bool = False) -> T:
         if self._closed:
             raise StoreUnavailable(f"state database {self.name}: it is closed; retry")
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(None if is_long else CALL_SECONDS):
                 try:
                     return await _transaction(engine, work)
                 except DBAPIError as error:
@@ -93,7 +102,7 @@ async def _transaction(engine: AsyncEngine, work: Callable[[Connection], T]) -> 
         return await connection.run_sync(work)
 
 
-async def open_postgres(url: str) -> PostgresDatabase:
+async def open_postgres(url: str, *, may_migrate: bool = True) -> PostgresDatabase:
     """Connect, and migrate the database if it is behind.
 
     Raises StoreUnavailable if it cannot be reached or used.
@@ -130,7 +139,7 @@ async def open_postgres(url: str) -> PostgresDatabase:
     )
     database = PostgresDatabase(name, engine, PostgresLocks(name, connect))
     try:
-        await database.migrate()
+        await (database.migrate() if may_migrate else database.read(migrate.version_of))
     except BaseException:
         await database.close()
         raise

@@ -17,6 +17,7 @@ import stat
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -82,6 +83,13 @@ class SqliteDatabase:
             self._writer, self._writing, lambda connection: work(connection, *args, **kwargs)
         )
 
+    def begin(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction in this thread; no other process writes in the meantime."""
+        return self._writing.begin()
+
+    long_read = read
+    long_write = write
+
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._close)
 
@@ -117,20 +125,13 @@ def unavailable(name: str, error: DBAPIError) -> StoreUnavailable:
     return StoreUnavailable(f"state database {name}: {reason}; {fix}")
 
 
-def open_sqlite(path: Path, *, may_quarantine: bool = True) -> SqliteDatabase:
+def open_sqlite(path: Path, *, may_quarantine: bool = True, may_migrate: bool = True) -> SqliteDatabase:
     """Open the file, which is created or migrated if it has to be. Blocks for up to a few seconds.
 
-    Raises StoreUnavailable if it cannot be used.
+    ``may_migrate`` false opens a file as it is, and changes nothing. Raises StoreUnavailable if it cannot be used.
     """
     try:
-        _make_private(path)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"state database {path}: it cannot be opened: {error.strerror}; "
-            "make its folder writable for this user, or name another file"
-        ) from error
-    try:
-        return SqliteDatabase(path, _checked_engine(path))
+        return _open(path, may_migrate)
     except Unusable as error:
         if not may_quarantine:
             raise StoreUnavailable(
@@ -138,8 +139,34 @@ def open_sqlite(path: Path, *, may_quarantine: bool = True) -> SqliteDatabase:
             ) from error
         moved = _quarantine(path, str(error))
         logger.warning("state database unusable file=%s error=%s moved_to=%s", path, error, moved)
-    _make_private(path)
-    return SqliteDatabase(path, _checked_engine(path))
+    return _open(path, may_migrate)
+
+
+def _open(path: Path, may_migrate: bool) -> SqliteDatabase:
+    try:
+        if may_migrate:
+            _make_private(path)
+        with path.open("rb") as file:
+            # Before SQLite sees it: it deletes a WAL whose database it cannot read.
+            if file.read(len(_MAGIC)) not in (_MAGIC, b""):
+                raise Unusable("file is not a database")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"state database {path}: it cannot be opened: {error.strerror}; "
+            "make its folder writable for this user, or name another file"
+        ) from error
+    engine = _engine(path)
+    try:
+        _prepare(path, engine, may_migrate)
+    except DBAPIError as error:
+        engine.dispose()
+        if isinstance(error.orig, sqlite3.OperationalError) and "malformed" not in str(error.orig):
+            raise unavailable(str(path), error) from error
+        raise Unusable(str(error.orig)) from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return SqliteDatabase(path, engine)
 
 
 def _make_private(path: Path) -> None:
@@ -159,28 +186,17 @@ def _make_private(path: Path) -> None:
             Path(f"{path}{suffix}").chmod(0o600)
 
 
-def _checked_engine(path: Path) -> Engine:
-    with path.open("rb") as file:
-        # Before SQLite sees it: it deletes a WAL whose database it cannot read.
-        if file.read(len(_MAGIC)) not in (_MAGIC, b""):
-            raise Unusable("file is not a database")
-    engine = _engine(path)
-    try:
-        try:
-            with engine.connect() as connection:
-                _check(connection, path)
-                usable = migrate.is_usable(migrate.version_of(connection))
-            if not usable:
-                with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
-                    migrate.upgrade(connection)
-        except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.OperationalError) and "malformed" not in str(error.orig):
-                raise unavailable(str(path), error) from error
-            raise Unusable(str(error.orig)) from error
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
+def _prepare(path: Path, engine: Engine, may_migrate: bool) -> None:
+    with engine.connect() as connection:
+        _check(connection, path)
+        if not may_migrate:
+            return
+        usable = migrate.is_usable(migrate.version_of(connection), str(path))
+        migrate.require_own(connection, str(path))
+    _set_wal(engine, path)
+    if not usable:
+        with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+            migrate.upgrade(connection, str(path))
 
 
 def _check(connection: Connection, path: Path) -> None:
@@ -196,7 +212,6 @@ def _engine(path: Path) -> Engine:
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            _set_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
@@ -216,18 +231,27 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
-def _set_wal(connection: sqlite3.Connection) -> None:
+def _set_wal(engine: Engine, path: Path) -> None:
     """SQLite does not wait for a lock here, so this does: several processes may open a new file at once."""
     until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            if connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
-                return
-            raise sqlite3.OperationalError("its file system does not support WAL")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-        time.sleep(0.02)
+    connection = engine.raw_connection()
+    try:
+        while True:
+            try:
+                cursor = connection.cursor()
+                cursor.execute("PRAGMA journal_mode=WAL")
+                if cursor.fetchone() == ("wal",):
+                    return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise StoreUnavailable(f"state database {path}: {error}; retry") from error
+            else:
+                raise StoreUnavailable(
+                    f"state database {path}: its file system does not support WAL; name another place"
+                )
+            time.sleep(0.02)
+    finally:
+        connection.close()
 
 
 def _quarantine(path: Path, reason: str) -> Path:

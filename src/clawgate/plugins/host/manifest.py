@@ -37,6 +37,7 @@ OWN_COMMANDS = frozenset(
         "doctor",
         "bridge",
         "server",
+        "state",
         "completion",
         "help",
     }

@@ -1,0 +1,1 @@
+"""The commands `clawgate state …`: the database with the state of agents."""
