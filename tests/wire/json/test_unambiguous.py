@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.errors import InvalidRequest
-from clawgate.wire.json.complexity import MAX_VALUES, UNCHECKED_BYTES
+from clawgate.wire.json.complexity import MAX_VALUES
 from clawgate.wire.json.unambiguous import MAX_DEPTH, parse_unambiguous
 
 VALUES = st.recursive(
@@ -71,8 +71,16 @@ def test_half_of_a_character_is_read_as_a_replacement() -> None:
     assert parse_unambiguous(b'{"a":"\\ud83d"}') == {"a": "\N{REPLACEMENT CHARACTER}"}
 
 
-def test_a_body_of_countless_values_is_refused_before_it_is_read() -> None:
-    body = b"[" + b"[]," * MAX_VALUES + b"[]]"
-    assert len(body) > UNCHECKED_BYTES
+@pytest.mark.parametrize(
+    "body",
+    [b"[" + b"[]," * MAX_VALUES + b"[]]", b"[" + b'"",' * MAX_VALUES + b'""]', b'"' * 3_000_000,
+     b'"' + rb"\ud83d" * (2 * MAX_VALUES + 1) + b'"'],
+)  # fmt: skip
+def test_a_body_of_countless_values_is_refused_before_it_is_read(body: bytes) -> None:
     with pytest.raises(InvalidRequest, match="values"):
         parse_unambiguous(body)
+
+
+def test_a_text_may_contain_any_number_of_commas() -> None:
+    text = 'a,"[{:\\' * MAX_VALUES
+    assert parse_unambiguous(json.dumps({"a": text}).encode()) == {"a": text}
