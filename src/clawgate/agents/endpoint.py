@@ -47,7 +47,7 @@ class AgentRequest:
     start: RunStart
     seconds: float
     stream: bool
-    encoder_of: Callable[[str], EventEncoder]
+    encoder_of: Callable[[LiveRun], EventEncoder]
     session: str = ""
     ignored: tuple[str, ...] = ()
     resumes: tuple[str, int] | None = None
@@ -143,12 +143,12 @@ class AgentAttempt:
             async for batch in batches:
                 for event in batch:
                     if isinstance(event, Finished):
-                        encoder = self._request.encoder_of(live.run)
+                        encoder = self._request.encoder_of(live)
                         _begin(response, encoder.content_type, encoder.body(event))
 
     async def _stream(self, live: LiveRun, response: LocalResponse, after: int) -> None:
         """Send what the client does not have yet: the events behind number ``after``."""
-        encoder, number = self._request.encoder_of(live.run), 0
+        encoder, number = self._request.encoder_of(live), 0
         async with contextlib.aclosing(live.follow()) as batches:
             try:
                 async for batch in batches:

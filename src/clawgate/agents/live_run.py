@@ -20,10 +20,11 @@ Work = Callable[[Callable[[RunEvent], None]], Awaitable[None]]
 
 
 class LiveRun:
-    """One run. ``is_detached``: it continues without followers."""
+    """One run. ``created`` is its begin in UNIX seconds; ``is_detached``: it continues without followers."""
 
-    def __init__(self, run: str, caller: str, *, is_detached: bool = False) -> None:
+    def __init__(self, run: str, caller: str, *, created: int = 0, is_detached: bool = False) -> None:
         self.run = run
+        self.created = created
         self.caller = caller
         self.is_detached = is_detached
         self.events: list[RunEvent] = []

@@ -51,6 +51,7 @@ class RunStart:
 
     run: str
     caller: str
+    created: int
     work: Work
     is_detached: bool = False
     key: str | None = None
@@ -65,8 +66,10 @@ class Runs:
         self._now = now
         self._by_id: dict[str, LiveRun] = {}
         self._by_key: dict[tuple[str, str], tuple[str, LiveRun]] = {}
-        self._over: dict[str, float] = {}
-        """When each run that is over ended, in that order."""
+        self._reading: dict[tuple[str, str], asyncio.Event] = {}
+        """The keys that the database is being read for: one request reads, the others wait for what it finds."""
+        self._over: dict[str, tuple[float, tuple[str, str] | None]] = {}
+        """When each run that is over ended, in that order, and its caller and key."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def find(self, caller: str, run: str) -> LiveRun | None:
@@ -92,21 +95,33 @@ class Runs:
                         f"Idempotency-Key '{start.key}': it was used with another request; use a new key for each"
                     )
                 return live
-            store = await self._store()
-            found = await store.begin_idempotent(start.caller, start.key, start.body_hash, start.run)
-            if isinstance(found, Served):
-                return Repeated(found.result)
-            if isinstance(found, Begun):
-                return self._begin(start)
-            if place not in self._by_key:
-                await asyncio.sleep(_POLL_SECONDS)  # another gateway runs it
+            if (reading := self._reading.get(place)) is not None:
+                await reading.wait()
+                continue
+            self._reading[place] = reading = asyncio.Event()
+            try:
+                found = await self._find_stored(start, start.key)
+                if found is not None:
+                    return found
+            finally:
+                del self._reading[place]
+                reading.set()
+            await asyncio.sleep(_POLL_SECONDS)  # another gateway runs it
+
+    async def _find_stored(self, start: RunStart, key: str) -> LiveRun | Repeated | None:
+        """Start a run whose key is new, or return an earlier one's response; None while another gateway runs it."""
+        store = await self._store()
+        found = await store.begin_idempotent(start.caller, key, start.body_hash, start.run)
+        if isinstance(found, Served):
+            return Repeated(found.result)
+        return self._begin(start) if isinstance(found, Begun) else None
 
     def _begin(self, start: RunStart) -> LiveRun:
         if len(self._tasks) >= MAX_LIVE:
             raise Overloaded(
                 f"{MAX_LIVE} runs are under way, the most there may be; try again", retry_after=1
             )
-        live = LiveRun(start.run, start.caller, is_detached=start.is_detached)
+        live = LiveRun(start.run, start.caller, created=start.created, is_detached=start.is_detached)
         self._by_id[live.run] = live
         if start.key is not None:
             self._by_key[start.caller, start.key] = (start.body_hash, live)
@@ -119,14 +134,17 @@ class Runs:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()
-        if start.key is not None:
-            del self._by_key[start.caller, start.key]
-            if live.error is not None or task.cancelled():
-                self._spawn(self._abandon(start.caller, start.key, live.run))
-        if live.is_detached and live.error is None:
-            self._over[live.run] = self._now()
+        failed = live.error is not None or task.cancelled()
+        if failed and start.key is not None:
+            self._spawn(self._abandon(start.caller, start.key, live.run))
+        place = (start.caller, start.key) if start.key is not None else None
+        if failed and place is not None:
+            del self._by_key[place]
+            place = None
+        if live.is_detached or place is not None:
+            self._over[live.run] = (self._now(), place)
         else:
-            self._by_id.pop(live.run, None)
+            del self._by_id[live.run]
 
     async def _abandon(self, caller: str, key: str, run: str) -> None:
         store = await self._store()
@@ -141,11 +159,13 @@ class Runs:
         """Forget the runs that have been over for long."""
         before = self._now() - KEEP_SECONDS
         while self._over:
-            run, ended = next(iter(self._over.items()))
+            run, (ended, place) = next(iter(self._over.items()))
             if ended > before and len(self._over) <= MAX_KEPT:
                 return
             del self._over[run]
-            self._by_id.pop(run, None)
+            del self._by_id[run]
+            if place is not None:
+                del self._by_key[place]
 
     async def close(self) -> None:
         """Stop every run, and give each time to store what it leaves."""

@@ -98,7 +98,7 @@ class AgentService:
         detaches = _detaches(headers, spec)
         resumes = headers.get(LAST_EVENT_HEADER)
 
-        def encoder_of(run: str) -> EventEncoder:
+        def encoder_of(run: str, created: int) -> EventEncoder:
             return EventEncoder(
                 run,
                 created,
@@ -110,7 +110,7 @@ class AgentService:
 
         async def work(emit: Callable[[RunEvent], None]) -> None:
             services = await self._services()
-            await SessionRun(order, services, emit, encoder_of(order.run).complete).work()
+            await SessionRun(order, services, emit, encoder_of(order.run, created).complete).work()
 
         return AgentRequest(
             agent=spec.id,
@@ -118,6 +118,7 @@ class AgentService:
             start=RunStart(
                 run=order.run,
                 caller=order.caller,
+                created=created,
                 work=work,
                 is_detached=detaches,
                 key=order.key,
@@ -125,7 +126,7 @@ class AgentService:
             ),
             seconds=order.seconds,
             stream=request.stream,
-            encoder_of=encoder_of,
+            encoder_of=lambda live: encoder_of(live.run, live.created),
             session=order.session.text if order.session.is_kept else "",
             ignored=request.ignored,
             resumes=_resumed(resumes) if resumes is not None else None,
