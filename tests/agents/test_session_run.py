@@ -120,3 +120,32 @@ async def test_usage_of_every_run_is_in_the_database(tmp_path: Path) -> None:
     assert (
         row.unpriced_calls == 2
     )  # the price of a server of one's own is not known, which is not the same as free
+
+
+async def test_a_session_keeps_the_model_that_a_command_sets(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        await stand.text(user("one"), session("s"))
+        assert "up/other" in await stand.text(user("/model other"), session("s"))
+        await stand.text(user("two"), session("s"))
+        await stand.text(user("three"), session("t"))
+        await stand.text(user("/model default"), session("s"))
+        await stand.text(user("four"), session("s"))
+        models = [json.loads(request.body)["model"] for request in stand.model.requests]
+        histories = [len(messages) for messages in stand.sent]
+    assert models == ["m", "other", "m", "m"]
+    assert histories == [1, 3, 1, 5]  # a command is no turn of the conversation
+
+
+async def test_new_begins_the_session_anew(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        await stand.text(user("canary"), session("s"))
+        await stand.text(user("/new"), session("s"))
+        assert await stand.text(user("hi"), session("s")) == "hi (1)"
+
+
+async def test_a_command_is_streamed_like_any_response(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        made = chunks(await stand.ask(user("/help", stream=True)))
+        assert not stand.model.requests
+    assert "/model list" in made[1]["choices"][0]["delta"]["content"]
+    assert made[2]["choices"][0]["finish_reason"] == "stop"

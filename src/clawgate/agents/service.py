@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from clawgate import __version__
 from clawgate.agents.chat_request import ChatRequest, check_tool_names, read_request
 from clawgate.agents.endpoint import AgentPlan, AgentRequest
 from clawgate.agents.event_encoder import EventEncoder, parse_event_id
@@ -19,13 +20,16 @@ from clawgate.agents.images import ImageRules
 from clawgate.agents.runs import Runs, RunStart
 from clawgate.agents.session_run import RunOrder, RunServices, SessionRun, Tools
 from clawgate.agents.side_tasks import is_side_task
+from clawgate.agents.slash_commands import Facts, ListedModel, command_of
 from clawgate.agents.spec import Agents, AgentSpec
 from clawgate.agents.target import SessionKey, Target, model_name, read_target
 from clawgate.errors import InvalidRequest, ModelNotFound
 from clawgate.policy.model_routing import ModelRef
+from clawgate.providers.availability import Availability
 from clawgate.providers.catalog import Catalog
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.routing.router import ModelRouter
+from clawgate.state.records import StoredSession
 
 KEY_HEADER = "idempotency-key"
 LAST_EVENT_HEADER = "last-event-id"
@@ -88,6 +92,9 @@ class AgentService:
             options={"reasoning_effort": spec.reasoning_effort} if spec.reasoning_effort else {},
             trace_id=headers.get(TRACE_HEADER),
             key=_key(headers),
+            command=command_of(request.conversation.turns),
+            facts_of=lambda session: self._facts(spec, target, session),
+            choose=lambda name: _chosen(name, spec, self._models.catalog),
         )
         return AgentPlan(self._request(order, spec, headers, body), self._runs)
 
@@ -131,6 +138,32 @@ class AgentService:
             ignored=request.ignored,
             resumes=_resumed(resumes) if resumes is not None else None,
         )
+
+    def _facts(self, spec: AgentSpec, target: Target, session: StoredSession | None) -> Facts:
+        """Return what the replies to commands say."""
+        catalog = self._models.catalog
+        chain = spec.chain or catalog.resolve("").chain
+        return Facts(
+            agent=spec.name,
+            default=str(chain[0]),
+            chosen=session.model if session is not None else None,
+            fallbacks=tuple(map(str, chain[1:])),
+            models=tuple(self._listed(spec, catalog)),
+            session=target.session.text if target.session.is_kept else None,
+            turns=len(session.turns) if session is not None else 0,
+            version=__version__,
+        )
+
+    def _listed(self, spec: AgentSpec, catalog: Catalog) -> Iterator[ListedModel]:
+        """Yield the models that a request may choose, of those that the config lists."""
+        availability = Availability(catalog, self._models.expected_error)
+        aliases = {ref: alias for alias, ref in catalog.aliases.items()}
+        for provider in catalog.providers.values():
+            for model in provider.models:
+                ref = ModelRef(provider.id, model.id)
+                if spec.may_choose(ref, catalog.aliases):
+                    error = availability.model_error(ref)
+                    yield ListedModel(str(ref), aliases.get(ref, ""), error.message if error else "")
 
     def _chain_of(self, spec: AgentSpec, target: Target) -> Callable[[str | None], tuple[ModelRef, ...]]:
         """Return what decides on the models of a run, by the model that its session was set to."""

@@ -15,10 +15,12 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from clawgate.agents.chat_request import ChatRequest
-from clawgate.agents.events import Finished, RunEvent, Started
+from clawgate.agents.command_effect import effect_of
+from clawgate.agents.events import Finished, RunEvent, Started, TextDelta
 from clawgate.agents.history import Composed, HistoryLimit, compose
 from clawgate.agents.model_call import ModelCall
-from clawgate.agents.run import RunDriver, ToolOutcome
+from clawgate.agents.run import ModelUse, RunDriver, ToolOutcome
+from clawgate.agents.slash_commands import Facts, SlashCommand
 from clawgate.agents.step import Call, Finish, Message, Run, RunLimits, RunPlan, Usage
 from clawgate.agents.target import SessionKey
 from clawgate.errors import ClientLeft, GatewayError, UpstreamTimedOut
@@ -52,7 +54,8 @@ class Tools(Protocol):
 class RunOrder:
     """One request for an agent, with all that was decided about it.
 
-    ``chain_of`` returns the models that serve it, given the model that its session was set to. ``seconds`` is how long
+    ``chain_of`` returns the models that serve it, given the model that its session was set to; ``command`` is what its
+    turn is in place of a message for the model, done by ``facts_of`` and ``choose``. ``seconds`` is how long
     it may take, ``key`` its idempotency key.
     """
 
@@ -70,6 +73,9 @@ class RunOrder:
     options: Message = field(default_factory=dict)
     trace_id: str | None = None
     key: str | None = None
+    command: SlashCommand | None = None
+    facts_of: Callable[[StoredSession | None], Facts]
+    choose: Callable[[str], ModelRef]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +129,9 @@ class SessionRun:
 
     async def _run(self, session: StoredSession | None) -> None:
         order = self._order
+        if order.command is not None:
+            await self._do_command(order.command, session)
+            return
         composed = compose(
             session.turns if session is not None else (),
             order.request.conversation,
@@ -144,6 +153,22 @@ class SessionRun:
         finished = Finished(driver.run.text, finish.finish_reason, finish.calls, driver.run.usage)
         turns = tuple(NewTurn(message=message) for message in (*composed.new, *driver.run.turns))
         await self._store(driver, session, turns=turns, **self._repeatable(finished))
+        self._emit(finished)
+
+    async def _do_command(self, command: SlashCommand, session: StoredSession | None) -> None:
+        order, store = self._order, self._services.store
+        effect = effect_of(command, order.facts_of(session), order.choose)
+        self._emit_started()
+        self._emit(TextDelta(effect.reply))
+        finished = Finished(effect.reply, "stop", (), Usage())
+        if effect.begins_anew and session is not None:
+            await store.delete_session(order.caller, order.session.text)
+        changes = effect.session_model is not None
+        await store.commit(
+            self._record(
+                session, keeps=changes, session_model=effect.session_model, **self._repeatable(finished)
+            )
+        )
         self._emit(finished)
 
     async def _drive(self, driver: RunDriver) -> Finish:
@@ -215,35 +240,31 @@ class SessionRun:
             logger.error("run %s: what it used is not stored: %s", self._order.run, error.message)  # noqa: TRY400
 
     async def _store(self, driver: RunDriver, session: StoredSession | None, **record: Any) -> None:
-        order, services = self._order, self._services
         last = driver.uses[-1].model if driver.uses else None
-        await services.store.commit(
-            RunRecord(
-                run=order.run,
-                caller=order.caller,
-                agent=order.agent,
-                session=order.session.text,
-                keeps_session=order.session.is_kept and bool(record.get("turns")),
-                expected_seq=session.next_seq if session is not None else 0,
-                started_at=self._started_at,
-                finished_at=services.clock(),
-                tool_calls=tuple(self._tool_record(call, outcome) for call, outcome in driver.tool_calls),
-                usage=tuple(
-                    ModelUsage(
-                        provider=use.model.provider if use.model is not None else "",
-                        model=use.model.model if use.model is not None else "",
-                        input_tokens=use.usage.input_tokens,
-                        output_tokens=use.usage.output_tokens,
-                        cached_tokens=use.usage.cached_tokens,
-                        cost=use.usage.cost,
-                    )
-                    for use in driver.uses
-                ),
-                provider=last.provider if last is not None else None,
-                model=last.model if last is not None else None,
-                trace_id=order.trace_id,
-                **record,
-            )
+        made = self._record(
+            session,
+            keeps=bool(record.get("turns")),
+            tool_calls=tuple(self._tool_record(call, outcome) for call, outcome in driver.tool_calls),
+            usage=tuple(map(_usage_record, driver.uses)),
+            provider=last.provider if last is not None else None,
+            model=last.model if last is not None else None,
+            **record,
+        )
+        await self._services.store.commit(made)
+
+    def _record(self, session: StoredSession | None, *, keeps: bool, **record: Any) -> RunRecord:
+        order = self._order
+        return RunRecord(
+            run=order.run,
+            caller=order.caller,
+            agent=order.agent,
+            session=order.session.text,
+            keeps_session=order.session.is_kept and keeps,
+            expected_seq=session.next_seq if session is not None else 0,
+            started_at=self._started_at,
+            finished_at=self._services.clock(),
+            trace_id=order.trace_id,
+            **record,
         )
 
     def _tool_record(self, call: Call, outcome: ToolOutcome) -> ToolCallRecord:
@@ -265,3 +286,14 @@ class SessionRun:
     def _emit(self, event: RunEvent) -> None:
         self._events.append(event)
         self._report(event)
+
+
+def _usage_record(use: ModelUse) -> ModelUsage:
+    return ModelUsage(
+        provider=use.model.provider if use.model is not None else "",
+        model=use.model.model if use.model is not None else "",
+        input_tokens=use.usage.input_tokens,
+        output_tokens=use.usage.output_tokens,
+        cached_tokens=use.usage.cached_tokens,
+        cost=use.usage.cost,
+    )
