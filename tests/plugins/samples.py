@@ -34,11 +34,42 @@ class Plugin:
 plugin = Plugin()
 """
 
+TOOL = """\
+from clawgate.plugins.api import PluginConfig, Tool, ToolFailed, ToolResult
 
-def docs_files() -> dict[str, str]:
-    """The files that docs/writing-a-plugin.md gives, by name."""
+async def run(call):
+    return f"{call.name} of {call.agent}"
+
+class Plugin:
+    id = "{id}"
+    name = "Sample"
+    version = "1.0"
+    description = "A sample."
+    config_class = PluginConfig
+    def register(self, registrar):
+        registrar.add_tool(TOOL)
+
+plugin = Plugin()
+"""
+
+
+def tool_code(name: str, code: str = "", parameters: str = '{"type": "object"}', **more: str) -> str:
+    """A plugin with one tool; ``code`` redefines what it runs, ``more`` are further or other fields of `Tool`."""
+    fields = {
+        "name": repr(name),
+        "description": "'A sample.'",
+        "parameters": parameters,
+        "run": "run",
+        **more,
+    }
+    arguments = ", ".join(f"{key}={value}" for key, value in fields.items())
+    return f"{TOOL}\n{code}\nTOOL = Tool({arguments})\n"
+
+
+def docs_files(kind: str = "file") -> dict[str, str]:
+    """The files that docs/writing-a-plugin.md gives, by name; with "tool file" those of its second plugin."""
     found = re.findall(
-        r"<!-- file: (\S+) -->\n```\w+\n(.*?)```\n", DOCS.read_text(encoding="utf-8"), re.DOTALL
+        rf"<!-- {kind}: (\S+) -->\n```\w+\n(.*?)```\n", DOCS.read_text(encoding="utf-8"), re.DOTALL
     )
     return dict(found)
 
@@ -53,6 +84,10 @@ def write_files(folder: Path, files: Mapping[str, str]) -> Path:
 
 def docs_plugin(folder: Path) -> Path:
     return write_files(folder / "house-model", docs_files())
+
+
+def docs_tool_plugin(folder: Path) -> Path:
+    return write_files(folder / "house-calendar", docs_files("tool file"))
 
 
 def manifest(plugin: str = "sample", package: str = "sample_package", **more: str) -> str:
@@ -122,5 +157,5 @@ def imports_undone() -> Iterator[None]:
     finally:
         sys.path[:] = path
         for name in set(sys.modules) - modules:
-            if name.startswith(("sample_", "house_model")):
+            if name.startswith(("sample_", "house_")):
                 del sys.modules[name]

@@ -120,3 +120,9 @@ def test_redaction_takes_linear_time(attack: str, head: str) -> None:
     large = head + attack * (64_000 // len(attack))
     redact = Redactor(["canary-secret"]).redact
     assert grows_by_at_most(16, partial(redact, small), partial(redact, large))
+
+
+def test_content_keeps_what_only_looks_like_a_credential() -> None:
+    text = "curl -H 'Authorization: Bearer abcdef0123456789' # canary-key-1"
+    expected = "curl -H 'Authorization: Bearer abcdef0123456789' # ***"
+    assert Redactor(["canary-key-1"]).redact_known(text) == expected

@@ -15,8 +15,10 @@ from clawgate.app.plugins.context import HostEnvironment, PluginContext
 from clawgate.app.plugins.host import PluginHost
 from clawgate.app.plugins.restart_request import request_restart, restart_requested
 from clawgate.app.plugins.status_file import read_statuses
+from clawgate.plugins.host.tools import run_tool
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
+from clawgate.testing.plugins.fake_host import tool_call
 from tests.e2e.stand import until
 from tests.plugins.samples import imports_undone, manifest, unique, write_files
 from tests.routing.gateway_server import config_of, write
@@ -24,7 +26,9 @@ from tests.routing.gateway_server import config_of, write
 CODE = """\
 import asyncio
 from pathlib import Path
-from clawgate.plugins.api import Diagnostic, PluginConfig, PluginError, Secret, ServiceStatus, Unavailable
+from clawgate.plugins.api import (
+    Diagnostic, PluginConfig, PluginError, Secret, ServiceStatus, Tool, Unavailable
+)
 
 class Config(PluginConfig):
     word: str = "one"
@@ -53,6 +57,9 @@ class Service:
     def unavailable(self):
         if self.runs.config.word == "busy":
             return Unavailable(reason="it is busy", retry_after=3, lines=("last", "words"))
+    async def find(self, call):
+        config = self.runs.config
+        return config.word + " " + (config.key.get_secret_value() if config.key else "")
 
 class Provider:
     id = "{id}"
@@ -78,8 +85,11 @@ class Plugin:
     description = "A sample."
     config_class = Config
     def register(self, registrar):
-        registrar.add_service(Service())
+        service = Service()
+        registrar.add_service(service)
         registrar.add_provider(Provider())
+        schema = {"type": "object"}
+        registrar.add_tool(Tool(name="{id}_find", description="Finds.", parameters=schema, run=service.find))
 
 plugin = Plugin()
 """
@@ -97,7 +107,11 @@ def installed(state: Path, plugin: str) -> Path:
     """A plugin that was installed; the file gets a line for each start and stop."""
     package, mark = unique(), state / f"{plugin}.mark"
     code = CODE.replace("{id}", plugin).replace("{mark!r}", repr(str(mark)))
-    more = {"registers": '["service", "provider"]', "providers": f'["{plugin}"]'}
+    more = {
+        "registers": '["service", "provider", "tool"]',
+        "providers": f'["{plugin}"]',
+        "tools": f'["{plugin}_find"]',
+    }
     folder = state / "clawgate" / "plugins" / plugin
     files = {
         "installed.json": json.dumps({"tree": "tree", "source": "here"}),
@@ -384,6 +398,45 @@ async def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> No
     task.cancel()
     await asyncio.wait({task})
     assert said(b) == ["start one", "stop", "start busy", "stop"] and host.statuses() == {}
+
+
+def tool_names(host: PluginHost) -> list[str]:
+    return [tool.name for tool in host.tools]
+
+
+async def test_tools_are_there_while_the_services_of_their_plugin_run(tmp_path: Path) -> None:
+    """A run that has a tool keeps it."""
+    for name in ("a", "b", "c"):
+        installed(tmp_path, name)
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={}, b={"word": "fail"}, c={"nonsense": 1}))
+    assert tool_names(host) == []
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    await until(lambda: "it will not" in str(host.unavailable("b")), host.statuses)
+    assert tool_names(host) == ["a_find"]
+    (kept,) = host.tools
+    host.reload(config(tmp_path, a=None, b={}))
+    await until(lambda: tool_names(host) == ["b_find"] and not host.statuses().get("a"), host.statuses)
+    assert (await run_tool(kept, tool_call("a_find"))).text == "one "
+    host.revoke({"b": "its secrets are gone"})
+    assert tool_names(host) == []
+    task.cancel()
+    await asyncio.wait({task})
+    assert tool_names(host) == []
+
+
+async def test_no_result_of_a_tool_has_a_secret_of_its_plugin(tmp_path: Path) -> None:
+    """What only looks like a secret is content."""
+    installed(tmp_path, "a")
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={"key": "canary-key-1", "word": "sk-ant-0123456789abcdef"}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    (tool,) = host.tools
+    assert (await run_tool(tool, tool_call("a_find"))).text == "sk-ant-0123456789abcdef ***"
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:

@@ -35,7 +35,10 @@ def test_the_facts_of_a_manifest_are_complete() -> None:
         "Service": "runs inside the gateway",
         "Providers": "house-model",
         "Commands": "clawgate house-model",
+        "Tools": "none",
     }
+    calendar = parse_manifest(docs_files("tool file")["clawgate-plugin.toml"])
+    assert dict(manifest_facts(calendar))["Tools"] == "days_between"
 
 
 def test_facts_are_aligned() -> None:

@@ -20,7 +20,7 @@ def test_what_protocols_speak_of_can_be_imported_from_there_too() -> None:
     """A plugin that annotates its methods needs no other module of clawgate."""
     tree = [
         ast.parse((Path(api.__file__).parent / f"{name}.py").read_text())
-        for name in ("command", "config_document", "plugin", "provider", "questions", "service")
+        for name in ("command", "config_document", "plugin", "provider", "questions", "service", "tool")
     ]
     classes = {node.name for part in tree for node in part.body if isinstance(node, ast.ClassDef)}
     assert classes - {"_Any"} <= set(api.__all__)

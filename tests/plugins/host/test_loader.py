@@ -15,7 +15,7 @@ from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import load_plugin, missing_members, plugin_settings, secrets_in
 from clawgate.plugins.host.manifest import find_manifest, read_manifest
 from clawgate.settings.problems import SettingsInvalid
-from tests.plugins.samples import BODY, docs_plugin, plugin_folder, write_files
+from tests.plugins.samples import BODY, docs_plugin, docs_tool_plugin, plugin_folder, tool_code, write_files
 
 
 def found_in(folder: Path, plugin: str = "sample") -> DiscoveredPlugin:
@@ -85,6 +85,7 @@ def test_an_import_that_hangs_ends_for_the_gateway_when_its_time_is_over(tmp_pat
     [
         ({"registers": '["service", "provider"]', "providers": '["p"]'}, "providers (none), and its manifest lists p"),
         ({"registers": '["service", "command"]', "commands": '["c"]'}, "commands (none), and its manifest lists c"),
+        ({"registers": '["service", "tool"]', "tools": '["t"]'}, "tools (none), and its manifest lists t"),
         ({"registers": '["command"]', "commands": '["c"]'}, "it registers a service, which contradicts `registers`"),
     ],
 )  # fmt: skip
@@ -111,6 +112,22 @@ def test_a_hook_with_its_name_of_api_1_keeps_the_plugin_out(tmp_path: Path, old:
     code.write_text(text + f"\n\nHouseProvider.{old} = HouseProvider.unused\n")
     with pytest.raises(PluginFailed, match=rf"has {old}\(\), which is {new}\(\) since plugin API 2"):
         load_plugin(found_in(folder, "house-model"))
+
+
+def test_a_tool_that_the_manifest_does_not_list_keeps_the_plugin_out(tmp_path: Path) -> None:
+    """Also one that the manifest spells in another case: what is approved is a name."""
+    more = {"registers": '["tool"]', "tools": '["Find"]'}
+    assert "registers the tools find, and its manifest lists Find" in problem(
+        tmp_path, tool_code("find"), **more
+    )
+    twice = tool_code("Find")
+    twice += "Plugin.register = lambda self, registrar: [registrar.add_tool(TOOL) for _ in range(2)]\n"
+    assert "registers the tools Find, Find" in problem(tmp_path / "b", twice, **more)
+
+
+def test_tools_are_loaded_with_their_plugin(tmp_path: Path) -> None:
+    (tool,) = load_plugin(found_in(docs_tool_plugin(tmp_path), "house-calendar")).tools
+    assert (tool.plugin, tool.name) == ("house-calendar", "days_between")
 
 
 def test_nothing_can_be_registered_later(tmp_path: Path) -> None:

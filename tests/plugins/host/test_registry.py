@@ -8,7 +8,7 @@ from typing import Any
 from clawgate.plugins.host.registry import PluginFailure, Registry, load_plugins
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from tests.plugins.host.test_discovery import installed
-from tests.plugins.samples import BODY, docs_plugin, plugin_folder
+from tests.plugins.samples import BODY, docs_plugin, docs_tool_plugin, plugin_folder, tool_code
 
 
 def config(*enabled: str, **more: Any) -> OpenClawConfig:
@@ -51,6 +51,31 @@ def test_a_provider_that_is_taken_keeps_the_later_plugin_out_and_stays_with_the_
         found.failures[0]
     )
     assert found.failure_of("house-model") is None and found.provider("house-model") is not None
+
+
+def test_a_tool_whose_name_is_taken_keeps_the_later_plugin_out(tmp_path: Path) -> None:
+    """The lists of allowed tools know no case, so a name in another case is taken, too."""
+    installed(tmp_path, docs_tool_plugin(tmp_path / "b"))
+    more = {"registers": '["tool"]', "tools": '["Days_Between"]'}
+    installed(tmp_path, plugin_folder(tmp_path / "z", "zebra", tool_code("Days_Between"), **more))
+    found = load_plugins(config("house-calendar", "zebra"), tmp_path, bundled=tmp_path / "none")
+    assert [one.id for one in found.loaded] == ["house-calendar"]
+    assert "the tool 'Days_Between' is already registered by the plugin 'house-calendar'" in str(
+        found.failures
+    )
+
+
+def test_the_names_of_a_plugin_that_was_upgraded_stay_taken(tmp_path: Path) -> None:
+    """Else another plugin would run in its place, and be approved by its name."""
+    more = {"registers": '["tool"]', "tools": '["find"]'}
+    folder = plugin_folder(tmp_path / "a", "one", tool_code("find"), **more)
+    installed(tmp_path, folder)
+    before = load_plugins(config("one"), tmp_path, bundled=tmp_path / "none")
+    installed(tmp_path, folder)
+    installed(tmp_path, plugin_folder(tmp_path / "z", "zebra", tool_code("find"), **more))
+    after = load_plugins(config("one", "zebra"), tmp_path, bundled=tmp_path / "none").after(before)
+    assert after.loaded == before.loaded
+    assert "the tool 'find' is already registered by the plugin 'one'" in str(after.failures)
 
 
 def test_a_plugin_that_was_upgraded_goes_on_as_it_was_loaded(tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from clawgate.testing.plugins.conformance import check_folder, check_imports, main
-from tests.plugins.samples import BODY, docs_plugin, imports_undone, plugin_folder, write_files
+from tests.plugins.samples import (
+    BODY,
+    docs_plugin,
+    docs_tool_plugin,
+    imports_undone,
+    plugin_folder,
+    tool_code,
+    write_files,
+)
 
 GOOD = BODY.replace('raise RuntimeError("no status")', "return ServiceStatus(state='up', ok=True)").replace(
     "import PluginConfig", "import PluginConfig, ServiceStatus, Unavailable, PluginError, Secret"
@@ -30,6 +38,7 @@ def said(folder: Path) -> str:
 def test_a_good_one_passes(tmp_path: Path) -> None:
     assert said(plugin_folder(tmp_path / "a", code=GOOD)) == ""
     assert said(docs_plugin(tmp_path)) == ""
+    assert said(docs_tool_plugin(tmp_path)) == ""
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,19 @@ def test_a_command_has_an_exit_status_and_shows_no_secret(tmp_path: Path) -> Non
     path.write_text(code.replace("return 0 if ok else 1", "return ok"))
     assert "run returned bool, which is not an exit status" in said(folder)
     assert "run prints a secret of the config" in said(folder)
+
+
+def test_tools_are_the_same_on_each_registration(tmp_path: Path) -> None:
+    changes = """
+class Plugin(Plugin):
+    calls = 0
+    def register(self, registrar):
+        self.calls += 1
+        registrar.add_tool(Tool(name="find", description=f"{self.calls}", parameters={"type": "object"}, run=run))
+plugin = Plugin()
+"""
+    folder = plugin_folder(tmp_path, code=tool_code("find", changes), registers='["tool"]', tools='["find"]')
+    assert "register() registers something else on the second call" in said(folder)
 
 
 def test_settings_in_the_manifest_are_the_codes(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from clawgate.plugins.host import hooks
 from clawgate.plugins.host.isolation import IsolatedService, PluginFailed
 from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings, secrets_in
 from clawgate.plugins.host.registry import Registry, load_plugins
-from clawgate.policy.redaction import Redactor
+from clawgate.plugins.host.tools import RegisteredTool
+from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
 from clawgate.routing.plugin_hooks import LAST_LINES, MapError, TransformRequest
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid
@@ -49,6 +50,14 @@ class _RunningPlugin:
 
     def statuses(self) -> tuple[ServiceStatus, ...]:
         return tuple(service.status() for service in self.services)
+
+    def tools(self) -> tuple[RegisteredTool, ...]:
+        """Return its tools, as long as its services run. No result of them has a secret of its config."""
+        if not all(service.is_running for service in self.services):
+            return ()
+        secrets = (secret for secret in secrets_in(self.config) if len(secret) >= SHORTEST_SECRET)
+        clean = Redactor(secrets).redact_known
+        return tuple(replace(tool, clean=clean) for tool in self.plugin.tools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,14 @@ class PluginHost:
 
     def error_mapper(self, provider: str) -> MapError | None:
         return self._hooks_of(provider).map_error
+
+    # For agents
+
+    @property
+    def tools(self) -> tuple[RegisteredTool, ...]:
+        """The tools of the plugins that run now: what an agent's next run may offer."""
+        running = (one for name, one in self._running.items() if name not in self._failures)
+        return tuple(tool for one in running for tool in one.tools())
 
     def _hooks_of(self, provider: str) -> _Hooks:
         """Return what the registry says about ``provider``; looked up once for each registry."""

@@ -91,7 +91,10 @@ def inspect(plugin: str, config: str | None, as_json: bool, runtime: bool) -> No
             click.echo(line)
         if runtime and problem is None:
             click.echo("\nLoaded:")
-            facts = [(key, _to_text(output[key])) for key in ("services", "providerIds", "cliCommands")]
+            facts = [
+                (key, _to_text(output[key]))
+                for key in ("services", "providerIds", "cliCommands", "toolNames")
+            ]
             for line in aligned(facts):
                 click.echo(f"  {line}")
     if problem is not None:

@@ -46,6 +46,7 @@ class PluginRow:
             "registers": list(manifest.registers) if manifest else [],
             "providerIds": list(manifest.providers) if manifest else [],
             "cliCommands": list(manifest.commands) if manifest else [],
+            "toolNames": list(manifest.tools) if manifest else [],
             "problem": self.plugin.problem,
             "install": dict(self.plugin.record) if self.plugin.record else None,
         }
@@ -88,6 +89,7 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("Service", "runs inside the gateway" if "service" in manifest.registers else "none"),
         ("Providers", ", ".join(manifest.providers) or "none"),
         ("Commands", ", ".join(f"clawgate {name}" for name in manifest.commands) or "none"),
+        ("Tools", ", ".join(manifest.tools) or "none"),
     ]
 
 
@@ -103,6 +105,7 @@ def runtime_json(loaded: LoadedPlugin) -> dict[str, object]:
         "services": len(loaded.services),
         "providerIds": [provider.id for provider in loaded.providers],
         "cliCommands": [command.name for command in loaded.commands],
+        "toolNames": [tool.name for tool in loaded.tools],
         "configKeys": sorted(
             field.alias or name for name, field in loaded.plugin.config_class.model_fields.items()
         ),

@@ -1,7 +1,7 @@
 """The plugin interface: everything that a plugin may import from clawgate.
 
 Anything else may change with any release. A plugin is an object with an id, a version, a typed config and `register`,
-which hands over services, providers and commands.
+which hands over services, providers, commands and tools.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from clawgate.plugins.api.service import (
     TrustedUser,
     Unavailable,
 )
+from clawgate.plugins.api.tool import Tool, ToolCall, ToolFailed, ToolResult
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var
 from clawgate.settings.key_path import KeyPath
@@ -101,6 +102,10 @@ __all__ = [
     "Severity",
     "StatusCommand",
     "StatusReport",
+    "Tool",
+    "ToolCall",
+    "ToolFailed",
+    "ToolResult",
     "TransformsRequests",
     "TrustedUser",
     "Unavailable",

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from clawgate.plugins.api.command import CommandPlugin
 from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.plugins.api.service import Service
+from clawgate.plugins.api.tool import Tool
 
 API_VERSION = 2
 """Incremented when a plugin that was valid before would be invalid; ``requires_api`` in a manifest names it."""
@@ -45,6 +46,8 @@ class Registrar(Protocol):
 
     def add_command(self, command: CommandPlugin) -> None: ...
 
+    def add_tool(self, tool: Tool) -> None: ...
+
 
 @runtime_checkable
 class Plugin(Protocol):
@@ -68,4 +71,4 @@ class Plugin(Protocol):
         """The model of ``plugins.entries.<id>.config``. Secrets are of type `Secret`; each field has a description."""
 
     def register(self, registrar: Registrar) -> None:
-        """Hand over the services, providers and commands. Must have no other effect."""
+        """Hand over the services, providers, commands and tools. Must have no other effect."""

@@ -1,8 +1,8 @@
 """Calls the code of plugins and turns every failure into a reason: an exception, a hang, an exit, a wrong result.
 
 A failure becomes one log line with the plugin's name, with its traceback at debug level, and the caller continues.
-Invariant: plugin code runs only here, in `hooks` and in `loader`. Code in the same process cannot be kept from harm on
-purpose (ending the process by force): that is what the manifest and the operator's consent are for.
+Invariant: plugin code runs only here, in `hooks`, in `loader` and in `tools`. Code in the same process cannot be kept
+from harm on purpose (ending the process by force): that is what the manifest and the operator's consent are for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOAD_SECONDS = 10.0
 START_SECONDS = 10.0
 STOP_SECONDS = 10.0
 _CANCEL_SECONDS = 0.5
-"""For a start or stop that was cancelled because it took too long."""
+"""For a call that was cancelled: because it took too long, or with its caller."""
 
 _T = TypeVar("_T")
 
@@ -44,12 +44,13 @@ def reason_of(error: BaseException) -> str:
     elif isinstance(error, TimeoutError) and not str(error):
         text = "it took too long"
     else:
-        text = f"{type(error).__name__}: {_text_of(error)}".rstrip(": ")
+        text = f"{type(error).__name__}: {text_of(error)}".rstrip(": ")
     line = (text.splitlines() or ["it failed"])[0][:300]
     return line if line.isprintable() else ascii(line)[1:-1]
 
 
-def _text_of(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return what ``error`` prints, whatever its class does."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001  # the plugin boundary: __str__ of an error is the plugin's code
@@ -87,11 +88,45 @@ _current_plugin: ContextVar[str | None] = ContextVar("plugin", default=None)
 """The plugin whose code a task runs. Tasks that it starts inherit it."""
 
 
-async def _run_for(plugin: str, call: Callable[[], Awaitable[None]]) -> None:
+async def _run_for(plugin: str, call: Callable[[], Awaitable[_T]]) -> _T:
     _current_plugin.set(plugin)
     with alarm_after(STEP_SECONDS):
         awaitable = call()
-    await _without_exit(WatchedAwaitable(awaitable))
+    return await _without_exit(WatchedAwaitable(awaitable, seconds=STEP_SECONDS))
+
+
+_running: set[asyncio.Future[Any]] = set()
+"""Tasks of `run_contained`, so that one that was abandoned has an owner."""
+
+
+async def run_contained(plugin: str, method: str, call: Callable[[], Awaitable[_T]], seconds: float) -> _T:
+    """Return the result of ``call``, which runs in a task of its own; raises what it raises, but never an exit.
+
+    Raises `PluginFailed` if it takes longer than ``seconds``. A task that ignores its cancellation, by this or by the
+    caller's, is abandoned.
+    """
+    _contain_tasks()
+    task = asyncio.ensure_future(_run_for(plugin, call))  # noqa: TID251  # awaited here, or abandoned
+    _running.add(task)
+    task.add_done_callback(_forget)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        is_late = not task.done()
+        if is_late:
+            task.cancel()
+            await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
+    if is_late:
+        raise PluginFailed(f"its {method} took longer than {seconds:g} s")
+    if task.cancelled():
+        raise PluginFailed(f"its {method} was cancelled")
+    return task.result()
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()
 
 
 async def _without_exit(awaitable: Awaitable[_T]) -> _T:
@@ -145,27 +180,26 @@ class IsolatedService:
         self._service = service
         self._clean = clean
         self._start_seconds, self._stop_seconds = START_SECONDS, STOP_SECONDS
-        self._is_running = False
+        self.is_running = False
         self._has_begun = False
-        self._abandoned: set[asyncio.Future[Any]] = set()
 
     async def start(self, context: api.ServiceContext) -> bool:
         """Return whether it is running now; if not, `failure` holds the reason."""
         self._has_begun = True
         self.failure = await self._call("start", lambda: self._service.start(context), self._start_seconds)
-        self._is_running = self.failure is None
-        return self._is_running
+        self.is_running = self.failure is None
+        return self.is_running
 
     async def stop(self) -> bool:
         """Return whether it stopped without a failure. No other method is called afterwards. Idempotent."""
         if not self._has_begun:
             return True
-        self._has_begun = self._is_running = False
+        self._has_begun = self.is_running = False
         return await self._call("stop", self._service.stop, self._stop_seconds) is None
 
     def reconfigure(self, config: BaseModel) -> bool:
         """Return whether the service uses ``config`` now; if not, it has to be restarted."""
-        if not self._is_running or not isinstance(self._service, api.Reconfigurable):
+        if not self.is_running or not isinstance(self._service, api.Reconfigurable):
             return False
         try:
             with alarm_after(STEP_SECONDS):
@@ -176,7 +210,7 @@ class IsolatedService:
 
     def status(self) -> api.ServiceStatus:
         """Return the service's own status, or one that holds the failure."""
-        if not self._is_running:
+        if not self.is_running:
             if self.failure:
                 return api.ServiceStatus(state="failed", ok=False, reason=self.failure)
             state, reason = (
@@ -195,7 +229,7 @@ class IsolatedService:
 
     def unavailable(self) -> api.Unavailable | None:
         """Return None only if the service does. Any failure counts as unavailable, so that nothing is dialled."""
-        if not self._is_running:
+        if not self.is_running:
             return api.Unavailable(
                 reason=f"the plugin '{self.plugin}' is not running: {self.failure or 'not started'}"
             )
@@ -210,37 +244,16 @@ class IsolatedService:
         return api.Unavailable(reason=f"the plugin '{self.plugin}' failed: {reason}")
 
     async def _call(self, method: str, call: Callable[[], Awaitable[None]], seconds: float) -> str | None:
-        """Return why the method failed, or None. A task that ignores its cancellation is abandoned."""
-        task: asyncio.Future[Any] | None = None
+        """Return why the method failed, or None."""
         try:
-            _contain_tasks()
-            task = asyncio.ensure_future(_run_for(self.plugin, call))  # noqa: TID251  # awaited below, or abandoned
-            done, _ = await asyncio.wait({task}, timeout=seconds)
-            if not done:
-                task.cancel()
-                await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
-                if not task.done():
-                    self._abandoned.add(task)
-                    task.add_done_callback(self._forget)
-                raise PluginFailed(f"its {method} took longer than {seconds:g} s")
-            if task.cancelled():
-                raise PluginFailed(f"its {method} was cancelled")
-            if (error := task.exception()) is not None:
-                raise error
+            await run_contained(self.plugin, method, call, seconds)
         except asyncio.CancelledError:
-            if task is not None:
-                task.cancel()
             raise
         except BaseException as error:  # noqa: BLE001  # the plugin boundary
             reason = self._reason(method, error)
             logger.error("[plugins] %s: %s failed: %s", self.plugin, method, reason)  # noqa: TRY400  # at debug
             return reason
         return None
-
-    def _forget(self, task: asyncio.Future[Any]) -> None:
-        self._abandoned.discard(task)
-        if not task.cancelled():
-            task.exception()
 
     def _reason(self, method: str, error: BaseException) -> str:
         logger.debug("plugin failed plugin=%s method=%s", self.plugin, method, exc_info=error)

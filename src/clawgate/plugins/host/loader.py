@@ -16,10 +16,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel, SecretStr
 
-from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
+from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service, Tool
 from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, run_with_timeout
 from clawgate.plugins.host.manifest import RENAMED_HOOKS, Manifest
+from clawgate.plugins.host.tools import RegisteredTool, register_tool
 from clawgate.settings.environment import Environment
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.loader import SettingsSources, load
@@ -36,6 +37,7 @@ class LoadedPlugin:
     services: tuple[Service, ...]
     providers: tuple[ProviderPlugin, ...]
     commands: tuple[CommandPlugin, ...]
+    tools: tuple[RegisteredTool, ...] = ()
 
     @property
     def id(self) -> str:
@@ -49,10 +51,12 @@ class EarlierVersionLoaded(PluginFailed):
 class Registrations:
     """The registrar that plugins get."""
 
-    def __init__(self) -> None:
+    def __init__(self, plugin: str) -> None:
+        self.plugin = plugin
         self.services: list[Service] = []
         self.providers: list[ProviderPlugin] = []
         self.commands: list[CommandPlugin] = []
+        self.tools: list[RegisteredTool] = []
         self.closed = False
 
     def add_service(self, service: Service) -> None:
@@ -79,6 +83,10 @@ class Registrations:
         self._validate(command, CommandPlugin, "command")
         _validate_text(command, "command", ("name", "help"))
         self.commands.append(command)
+
+    def add_tool(self, tool: Tool) -> None:
+        self._validate(tool, object, "tool")
+        self.tools.append(register_tool(self.plugin, tool))
 
     def _validate(
         self, thing: object, protocol: type, kind: str, waits: Iterable[str] = (), plain: Iterable[str] = ()
@@ -163,7 +171,7 @@ def register_plugin(thing: object, discovered: DiscoveredPlugin, manifest: Manif
     config: object = plugin.config_class
     if not isinstance(config, type) or not issubclass(config, BaseModel):
         raise PluginFailed("its config_class must be a class derived from pydantic's BaseModel")
-    registrations = Registrations()
+    registrations = Registrations(manifest.id)
     plugin.register(registrations)
     registrations.closed = True
     _compare(manifest, registrations)
@@ -173,6 +181,7 @@ def register_plugin(thing: object, discovered: DiscoveredPlugin, manifest: Manif
         services=tuple(registrations.services),
         providers=tuple(registrations.providers),
         commands=tuple(registrations.commands),
+        tools=tuple(registrations.tools),
     )
 
 
@@ -195,6 +204,7 @@ def _compare(manifest: Manifest, registrations: Registrations) -> None:
     for kind, declared, registered in (
         ("provider", manifest.providers, [one.id for one in registrations.providers]),
         ("command", manifest.commands, [one.name for one in registrations.commands]),
+        ("tool", manifest.tools, [one.name for one in registrations.tools]),
     ):
         if sorted(declared) != sorted(registered):
             raise PluginFailed(

@@ -50,7 +50,9 @@ RENAMED_HOOKS = {
 }
 """Optional methods of API 1. A plugin that kept one would be loaded without it, in silence."""
 
-Kind = Literal["service", "provider", "command"]
+_TOOL = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+"""OpenAI's rule for the name of a function."""
+Kind = Literal["service", "provider", "command", "tool"]
 
 
 class ManifestInvalid(Exception):
@@ -75,6 +77,12 @@ def _command(value: str) -> str:
     return _id(value)
 
 
+def _tool(value: str) -> str:
+    if not _TOOL.match(value):
+        raise ValueError("must be 1 to 64 ASCII letters, digits, dashes and underscores")
+    return value
+
+
 def _line(value: str) -> str:
     if not value.isprintable() or not value.strip():
         raise ValueError("must be one line of printable text")
@@ -93,14 +101,15 @@ def _module(value: str) -> str:
 Id = Annotated[str, AfterValidator(_id)]
 ProviderId = Annotated[str, AfterValidator(_provider)]
 CommandName = Annotated[str, AfterValidator(_command)]
+ToolName = Annotated[str, AfterValidator(_tool)]
 Line = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 
 
 class Manifest(BaseModel):
     """A validated manifest.
 
-    The plugin may register only what ``registers``, ``providers`` and ``commands`` list. ``config`` maps its settings
-    to descriptions, for people. ``module`` names the plugin object: ``package.module:plugin``.
+    The plugin may register only what ``registers``, ``providers``, ``commands`` and ``tools`` list. ``config`` maps its
+    settings to descriptions, for people. ``module`` names the plugin object: ``package.module:plugin``.
 
     ``local_providers`` are served by the plugin's own service on loopback; for a bundled plugin they need no
     ``request.allowPrivateNetwork``. ``supervised_providers`` get no request while the plugin is disabled: nothing would
@@ -118,27 +127,34 @@ class Manifest(BaseModel):
     registers: tuple[Kind, ...]
     providers: tuple[ProviderId, ...] = ()
     commands: tuple[CommandName, ...] = ()
+    tools: tuple[ToolName, ...] = ()
     local_providers: tuple[ProviderId, ...] = ()
     supervised_providers: tuple[ProviderId, ...] = ()
     config: dict[Line, Line] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _kinds_and_names(self) -> Manifest:
-        for kind, names in (("provider", self.providers), ("command", self.commands)):
+        for kind, names in self.names_by_kind():
             if kind in self.registers and not names:
                 raise ValueError(
                     f"'registers' lists '{kind}' but '{kind}s' is empty; list each one in {kind}s = [...]"
                 )
             if names and kind not in self.registers:
                 raise ValueError(f"'{kind}s' is set but 'registers' does not list '{kind}'; add it")
+        if len({name.lower() for name in self.tools}) < len(self.tools):
+            raise ValueError("'tools' lists a name twice; names that differ in case alone count as one")
         for field in ("local_providers", "supervised_providers"):
             if unknown := set(getattr(self, field)) - set(self.providers):
                 raise ValueError(f"'{field}' lists {', '.join(sorted(unknown))}, which 'providers' does not")
         if not self.registers:
             raise ValueError(
-                "'registers' is empty; list what the plugin registers: service, provider, command"
+                "'registers' is empty; list what the plugin registers: service, provider, command, tool"
             )
         return self
+
+    def names_by_kind(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return the names of what it registers that has names. No other plugin may register one of them."""
+        return ("provider", self.providers), ("command", self.commands), ("tool", self.tools)
 
     @property
     def package(self) -> str:

@@ -6,6 +6,7 @@ to its providers are rejected.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +48,15 @@ class Registry:
         replaced = {failure.plugin for failure in self.failures if failure.replaced}
         kept = tuple(one for one in before.loaded if one.id in replaced)
         ids = {one.id for one in kept}
-        left = tuple(failure for failure in self.failures if failure.plugin not in ids)
-        return Registry((*self.loaded, *kept), left, self.disabled)
+        failures = [failure for failure in self.failures if failure.plugin not in ids]
+        loaded: list[LoadedPlugin] = []
+        for one in self.loaded:
+            try:
+                _check_names_are_free(one.discovered, kept)
+                loaded.append(one)
+            except PluginFailed as error:
+                failures.append(PluginFailure(one.id, str(error)))
+        return Registry((*loaded, *kept), tuple(failures), self.disabled)
 
     def provider(self, provider: str) -> tuple[LoadedPlugin, ProviderPlugin] | None:
         return next(((one, its) for one in self.loaded for its in one.providers if its.id == provider), None)
@@ -87,14 +95,13 @@ def load_plugins(config: OpenClawConfig, state_dir: Path, *, bundled: Path | Non
     return Registry(tuple(loaded), tuple(failures), tuple(disabled))
 
 
-def _check_names_are_free(plugin: DiscoveredPlugin, loaded: list[LoadedPlugin]) -> None:
+def _check_names_are_free(plugin: DiscoveredPlugin, loaded: Sequence[LoadedPlugin]) -> None:
     if plugin.manifest is None:
         return
     for other in (one.discovered.manifest for one in loaded):
         assert other is not None
-        for kind, mine, theirs in (
-            ("provider", plugin.manifest.providers, other.providers),
-            ("command", plugin.manifest.commands, other.commands),
-        ):
-            for name in (one for one in mine if one in theirs):
+        pairs = zip(plugin.manifest.names_by_kind(), other.names_by_kind(), strict=True)
+        for (kind, mine), (_, theirs) in pairs:
+            taken = {name.lower() for name in theirs}  # the lists of allowed tools know no case
+            for name in (one for one in mine if one.lower() in taken):
                 raise PluginFailed(f"the {kind} '{name}' is already registered by the plugin '{other.id}'")

@@ -35,6 +35,7 @@ from clawgate.testing.plugins.provider_conformance import (
     question_problems,
     sample_values,
 )
+from clawgate.testing.plugins.tool_conformance import tool_problems
 
 _MAY_IMPORT = frozenset({"pydantic", "pydantic_core", "annotated_types", "typing_extensions"})
 _SECRET_WORDS = ("token", "password", "secret", "api_key")
@@ -57,7 +58,8 @@ def check_plugin(
     """Return every violation of ``plugin``.
 
     With ``manifest``, what the plugin registers must match it. ``config`` is passed to the services and commands; by
-    default it is made from samples for the provider's questions, or from the defaults.
+    default it is made from samples for the provider's questions, or from the defaults. Each tool is called without
+    arguments, while the services run.
     """
     try:
         loaded = _loaded(plugin, manifest)
@@ -74,8 +76,8 @@ def check_plugin(
             violations += _run_check(f"{name}, check", partial(connection_check_problems, provider, folder))
             violations += _run_check(f"{name}, requests", partial(hook_problems, provider))
         config = config or _some_config(plugin, loaded)
-        if config is None and (loaded.services or loaded.commands):
-            problem = "it has no defaults; pass a config to check_plugin for its services and commands"
+        if config is None and (loaded.services or loaded.commands or loaded.tools):
+            problem = "it has no defaults; pass a config to check_plugin for its services, commands and tools"
             violations.append(Violation("config", problem))
         elif config is not None:
             host = FakeHost(state_dir=folder, config=config)
@@ -83,6 +85,9 @@ def check_plugin(
                 violations += _run_check("service", partial(_run_service, service, host))
             for command in loaded.commands:
                 violations += _run_check(f"command {command.name}", partial(_command, command, host))
+            for tool in loaded.tools:
+                check = partial(tool_problems, tool, loaded.services, host)
+                violations += _run_check(f"tool {tool.name}", check)
     return violations
 
 
@@ -147,9 +152,14 @@ def _loaded(plugin: api.Plugin, manifest: Manifest | None) -> LoadedPlugin:
 
 def _manifest_of(plugin: api.Plugin) -> Manifest:
     """Return a manifest that matches ``plugin``. Raises `PluginFailed` if there can be none."""
-    found = Registrations()
+    found = Registrations(plugin.id)
     run_with_timeout(LOAD_SECONDS, "its register", lambda: plugin.register(found))
-    kinds = {"service": found.services, "provider": found.providers, "command": found.commands}
+    kinds = {
+        "service": found.services,
+        "provider": found.providers,
+        "command": found.commands,
+        "tool": found.tools,
+    }
     fields = {
         "id": plugin.id,
         "name": plugin.name,
@@ -160,6 +170,7 @@ def _manifest_of(plugin: api.Plugin) -> Manifest:
         "registers": [kind for kind, some in kinds.items() if some],
         "providers": [one.id for one in found.providers],
         "commands": [one.name for one in found.commands],
+        "tools": [one.name for one in found.tools],
     }
     try:
         return Manifest.model_validate(fields)
@@ -172,7 +183,7 @@ def _manifest_of(plugin: api.Plugin) -> Manifest:
 
 def _registers_alike(plugin: api.Plugin, loaded: LoadedPlugin) -> Iterator[str]:
     threads = threading.active_count()
-    second = Registrations()
+    second = Registrations(plugin.id)
     plugin.register(second)
     if threading.active_count() > threads:
         yield "register() starts a thread; start threads in start() of a service"
@@ -180,8 +191,13 @@ def _registers_alike(plugin: api.Plugin, loaded: LoadedPlugin) -> Iterator[str]:
         yield "register() registers something else on the second call"
 
 
-def _names(found: LoadedPlugin | Registrations) -> tuple[list[str], list[str], int]:
-    return [one.id for one in found.providers], [one.name for one in found.commands], len(found.services)
+def _names(found: LoadedPlugin | Registrations) -> tuple[list[str], list[str], int, list[object]]:
+    return (
+        [one.id for one in found.providers],
+        [one.name for one in found.commands],
+        len(found.services),
+        [one.definition() for one in found.tools],
+    )
 
 
 def _config(plugin: api.Plugin) -> Iterator[str]:

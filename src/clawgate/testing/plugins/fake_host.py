@@ -131,3 +131,8 @@ class FakeSetup:
 
     async def fetch(self, request: api.FetchRequest) -> api.FetchResponse:
         return await self.host.fetch(request)
+
+
+def tool_call(name: str, **arguments: Any) -> api.ToolCall:
+    """Return a call of a tool, as a model makes it."""
+    return api.ToolCall(id="call_0", name=name, arguments=arguments, agent="main", session="0123456789abcdef")
