@@ -84,3 +84,18 @@ def test_a_body_of_countless_values_is_refused_before_it_is_read(body: bytes) ->
 def test_a_text_may_contain_any_number_of_commas() -> None:
     text = 'a,"[{:\\' * MAX_VALUES
     assert parse_unambiguous(json.dumps({"a": text}).encode()) == {"a": text}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b'{"a":1,"a":2}',
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+        b"[" + b"[]," * MAX_VALUES + b"[]]",
+    ],
+)
+def test_a_message_names_what_was_read(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match=r"^the JSON of its arguments ") as refused:
+        parse_unambiguous(body, what="the JSON of its arguments")
+    assert "body" not in refused.value.message

@@ -36,13 +36,13 @@ def decode(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
         return shape.decode(replace_lone_surrogates(body))
 
 
-def parse_request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
-    """Return the client's ``body`` in its shape; raises `InvalidRequest` with the field's path as ``param``."""
+def parse_request(body: bytes, shape: msgspec.json.Decoder[T], *, what: str = "the request body") -> T:
+    """Return ``body`` in its shape; raises `InvalidRequest` with the field's path as ``param``."""
     try:
         return decode(body, shape)
     except _WRONG as error:
         problem, param = _problem(error)
-        raise InvalidRequest(f"the request body cannot be read: {problem}", param=param) from None
+        raise InvalidRequest(f"{what} cannot be read: {problem}", param=param) from None
 
 
 def member_names(body: bytes) -> list[str]:

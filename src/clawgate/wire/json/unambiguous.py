@@ -23,25 +23,23 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}")
 _document: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
-def parse_unambiguous(body: bytes) -> Any:
-    """Return the value of a client's ``body``. Raises `InvalidRequest`."""
-    structure = _structure(body)
+def parse_unambiguous(body: bytes, *, what: str = "the request body") -> Any:
+    """Return the value of ``body``, which a message calls ``what``. Raises `InvalidRequest`."""
+    structure = _structure(body, what)
     try:
-        value = parse_request(body, _document)
+        value = parse_request(body, _document, what=what)
     except InvalidRequest as error:
         raise InvalidRequest(
             error.message
         ) from None  # without a place, which is "[...]" in JSON of any shape
-    if _count_members(value) != structure.count(b":"):
+    if _count_members(value, what) != structure.count(b":"):
         name = _given_twice(body)
         shown = f"'{name}'" if name else "a member"
-        raise InvalidRequest(
-            f"the request body gives {shown} more than once in one object", param=name or None
-        )
+        raise InvalidRequest(f"{what} gives {shown} more than once in one object", param=name or None)
     return value
 
 
-def _count_members(value: Any) -> int:
+def _count_members(value: Any, what: str) -> int:
     """Return how many members all objects have. Raises `InvalidRequest` for what is nested too deeply."""
     count, level = 0, [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
@@ -55,10 +53,10 @@ def _count_members(value: Any) -> int:
         level = [part for part in parts if isinstance(part, dict | list)]
         if not level:
             return count
-    raise InvalidRequest(f"the request body is nested more than {MAX_DEPTH} levels deep")
+    raise InvalidRequest(f"{what} is nested more than {MAX_DEPTH} levels deep")
 
 
-def _structure(body: bytes) -> bytes:
+def _structure(body: bytes, what: str) -> bytes:
     """Return what of JSON is outside of its strings. Raises `InvalidRequest` for more values than are read at once.
 
     A text may contain any number of commas: it is one value.
@@ -69,7 +67,7 @@ def _structure(body: bytes) -> bytes:
         structure = b"".join(plain.split(b'"')[::2])
         if sum(map(structure.count, (b"[", b"{", b","))) <= MAX_VALUES:
             return structure
-    raise InvalidRequest(f"the request body contains over {MAX_VALUES} values")
+    raise InvalidRequest(f"{what} contains over {MAX_VALUES} values")
 
 
 def _given_twice(body: bytes) -> str:
