@@ -91,7 +91,9 @@ class AgentStand:
 
 def agent_config(url: str, **agents: Any) -> dict[str, Any]:
     """A config with agents on and the model ``up/m``; ``agents`` is the block of that name."""
-    made = config_of({"up": provider(url, models=[{"id": "m"}, {"id": "other"}])}, primary="up/m")
+    made = config_of(
+        {"up": provider(url, models=[{"id": "m"}, {"id": "other", "reasoning": True}])}, primary="up/m"
+    )
     for key, value in agents.items():
         made["agents"][key] = made["agents"].get(key, {}) | value if isinstance(value, dict) else value
     return agents_on(made)

@@ -88,6 +88,17 @@ async def test_the_agents_thinking_is_that_of_requests_without_their_own(tmp_pat
         assert "reasoning_effort" not in await sent(stand, user("hi"))
 
 
+async def test_a_model_that_does_not_think_is_sent_no_effort(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, entries={"main": {"thinkingDefault": "high"}}) as stand:
+        assert "reasoning_effort" not in await sent(stand, user("hi"))
+
+
+async def test_a_header_without_effect_is_named(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        response = await stand.ask(user("hi"), ("x-openclaw-message-channel", "slack"))
+    assert response.header("x-clawgate-ignored") == "x-openclaw-message-channel"
+
+
 async def test_the_agents_prompt_comes_before_the_callers(tmp_path: Path) -> None:
     config = own(main={"systemPrompt": "You are a clerk."})
     body = json.dumps(

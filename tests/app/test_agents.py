@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.agents.agent_stand import serving_agents, user
+from tests.peers import faults
 
 OFF = """
 import sys
@@ -39,3 +41,21 @@ async def test_without_its_database_no_agent_runs_and_models_are_served(tmp_path
         assert (await stand.ask(user("hi", model="up/m"))).status == 200
         blocker.unlink()
         assert (await stand.ask(user("hi"))).status == 200
+
+
+async def test_the_database_is_where_the_config_says(tmp_path: Path) -> None:
+    chosen = tmp_path / "elsewhere" / "agents.db"
+    config = {"plugins": {"entries": {"clawgate": {"config": {"database": str(chosen)}}}}}
+    async with serving_agents(tmp_path, config=config) as stand:
+        await stand.text(user("hi"))
+    assert chosen.exists() and not (tmp_path / "clawgate" / "state.db").exists()
+
+
+async def test_embeddings_of_an_agent_are_those_of_its_memorys_model(tmp_path: Path) -> None:
+    config = {"memory": {"search": {"provider": "up", "model": "vectors"}}}
+    body = json.dumps({"model": "openclaw/main", "input": "hi"}).encode()
+    async with serving_agents(tmp_path, faults.json_response({"data": []}), config=config) as stand:
+        response = await stand.gateway.ask(body, target="/v1/embeddings")
+        (sent,) = stand.model.requests
+    assert response.status == 200 and sent.target == "/v1/embeddings"
+    assert json.loads(sent.body) == {"model": "vectors", "input": "hi"}

@@ -35,6 +35,8 @@ KEY_HEADER = "idempotency-key"
 LAST_EVENT_HEADER = "last-event-id"
 DISCONNECT_HEADER = "x-clawgate-disconnect"
 TRACE_HEADER = "traceparent"
+_WITHOUT_EFFECT = ("x-openclaw-message-channel",)
+"""Headers of OpenClaw that change nothing here: there are no channels."""
 _MAX_KEY = 255
 _NO_TIMEOUT = 10 * 365 * 86_400.0
 """Seconds of a run for which the config sets no limit."""
@@ -89,7 +91,7 @@ class AgentService:
             limits=spec.limits,
             seconds=spec.timeout_seconds or _NO_TIMEOUT,
             history=spec.history,
-            options={"reasoning_effort": spec.reasoning_effort} if spec.reasoning_effort else {},
+            options=self._thinking(spec),
             trace_id=headers.get(TRACE_HEADER),
             key=_key(headers),
             command=command_of(request.conversation.turns),
@@ -135,9 +137,19 @@ class AgentService:
             stream=request.stream,
             encoder_of=lambda live: encoder_of(live.run, live.created),
             session=order.session.text if order.session.is_kept else "",
-            ignored=request.ignored,
+            ignored=(*request.ignored, *(name for name in _WITHOUT_EFFECT if name in headers)),
             resumes=_resumed(resumes) if resumes is not None else None,
         )
+
+    def _thinking(self, spec: AgentSpec) -> dict[str, str]:
+        """Return the agent's own effort, for a model that may know one: of one that is not listed, nothing is known."""
+        effort = spec.reasoning_effort
+        if effort is None or not spec.chain:
+            return {}
+        provider = self._models.catalog.providers.get(spec.chain[0].provider)
+        listed = [one for one in provider.models if one.id == spec.chain[0].model] if provider else []
+        reasons = listed[0].reasoning if listed else effort != "none"
+        return {"reasoning_effort": effort} if reasons else {}
 
     def _facts(self, spec: AgentSpec, target: Target, session: StoredSession | None) -> Facts:
         """Return what the replies to commands say."""

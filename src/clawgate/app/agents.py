@@ -13,11 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clawgate.errors import GatewayError
-from clawgate.relay.admission.plan import Router
+from clawgate.errors import GatewayError, StoreUnavailable
+from clawgate.policy.path_routing import EMBEDDINGS_PATH
+from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, Router
 from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.database import DatabaseSetting, database_setting
+from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
     from clawgate.agents.model_call import ModelCaller
@@ -37,6 +40,8 @@ class AgentHost:
         self._context = context
         self._state = state
         self._service: AgentService | None = None
+        self._database: DatabaseSetting | None = None
+        self._problem = ""
         self._runs: Runs | None = None
         self._caller: ModelCaller | None = None
         self._store: Store | None = None
@@ -44,12 +49,30 @@ class AgentHost:
 
     def router(self, file: ConfigFile) -> Router:
         """Return the router of requests for agents, by ``file`` from now on."""
+        from clawgate.agents.embeddings import AgentEmbeddings
         from clawgate.app.agent_config import agent_config
 
         if self._service is None:
             self._service = self._make()
+        self._use_database(file)
         self._service.config = agent_config(file, self._models.catalog, self._state)
-        return self._service
+        return _ByPath(self._service, AgentEmbeddings(self._models, file.config))
+
+    def _use_database(self, file: ConfigFile) -> None:
+        """Read where the database is; what is wrong with that is the error of the runs that need it."""
+        try:
+            found = database_setting(file)
+        except SettingsInvalid as error:
+            if self._database is None:
+                self._problem = str(error)
+            return
+        if self._database is None:
+            self._database = found
+        elif found.url != self._database.url:
+            logger.warning(
+                "[reload] %s changed: restart the gateway to apply that (clawgate gateway restart)",
+                found.origin,
+            )
 
     def _make(self) -> AgentService:
         from clawgate.agents.model_call import ModelCaller
@@ -94,11 +117,24 @@ class AgentHost:
             if self._store is None:
                 from clawgate.state.store import open_store
 
-                path = self._state / "clawgate" / "state.db"
+                if self._database is None:
+                    raise StoreUnavailable(self._problem)
                 try:
-                    self._store = await open_store(path, clock=time.time)
+                    self._store = await open_store(self._database.url, clock=time.time)
                 except GatewayError as error:
                     logger.error("agents: no run can be stored: %s", error.message)  # noqa: TRY400
                     raise
                 logger.info("agents: sessions and usage are kept in %s", self._store.name)
         return self._store
+
+
+class _ByPath:
+    """The router of all requests for agents."""
+
+    def __init__(self, chat: Router, embeddings: Router) -> None:
+        self._chat = chat
+        self._embeddings = embeddings
+
+    def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
+        router = self._embeddings if head.path == EMBEDDINGS_PATH else self._chat
+        return router.route(head, body)
