@@ -20,13 +20,14 @@ from clawgate.cli.first_request import (
     first_request,
     location_flags,
     next_command,
+    without_models,
 )
 from clawgate.cli.paths import Paths
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
 from clawgate.settings.openclaw.config_file import read_config
-from clawgate.settings.openclaw.gateway import GatewayFlags
+from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
 from clawgate.wire.http.url import Origin
 from tests.cli.gateway_home import TOKEN
 
@@ -218,3 +219,38 @@ def test_of_a_list_a_small_model_that_chats_is_taken(ids: list[str], model: str 
 
 def test_a_process_that_does_not_serve_chooses_alike() -> None:
     assert choose_model_here(catalog(provider("a", "m"))) == "a/m" and choose_model_here(catalog()) is None
+
+
+BEHIND: dict[str, Any] = {
+    "trustedProxies": ["10.0.0.1"],
+    "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user"}},
+}
+AGENTS = {"http": {"endpoints": {"chatCompletions": {"enabled": True}}}}
+
+
+@pytest.mark.parametrize(
+    ("gateway", "models", "model", "advice"),
+    [
+        ({}, None, "a model", ""),
+        ({"bind": "lan"}, None, None, "directModels"),
+        ({"bind": "lan"}, True, "a model", ""),
+        ({"bind": "lan", **AGENTS}, None, "openclaw", ""),
+        (AGENTS, False, "openclaw", ""),
+        ({}, False, None, "directModels"),
+        (BEHIND, None, None, "the reverse proxy names the caller"),
+        (BEHIND | {"auth": {**BEHIND["auth"], "password": TOKEN}}, None, "a model", ""),
+    ],
+)  # fmt: skip
+def test_what_is_requested_is_what_is_served(
+    gateway: dict[str, Any], models: bool | None, model: str | None, advice: str, tmp_path: Path
+) -> None:
+    """A model where models are on, else an agent; or why there is nothing to request from here."""
+    path = tmp_path / "openclaw.json"
+    path.touch(0o600)
+    auth = {} if "auth" in gateway else {"auth": {"token": TOKEN}}
+    own = {} if models is None else {"directModels": models}
+    plugins = {"entries": {"clawgate": {"config": own}}}
+    path.write_text(json.dumps({"gateway": {**auth, **gateway}, "plugins": plugins}))
+    file = read_config(path, {"HOME": str(tmp_path)}, required=True)
+    found = without_models(gateway_settings(file, GatewayFlags()), file) or ("a model", ())
+    assert found[0] == model and len(found[1]) == bool(advice) and advice in "".join(found[1])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clawgate.settings.openclaw.config_file import ConfigFile
     from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings
 
+THROUGH_PROXY = "gateway.auth.mode is 'trusted-proxy': the reverse proxy names the caller"
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"
@@ -113,10 +114,14 @@ def advice_without_model(catalog: Catalog, paths: Paths) -> tuple[str, ...]:
     return text, f"Next: {next_command('models status --probe', paths)}"
 
 
-def without_models(settings: GatewaySettings, file: ConfigFile) -> tuple[str | None, tuple[str, ...]]:
-    """Return the model of a first request where models are off: an agent, or none and why that is so."""
+def without_models(settings: GatewaySettings, file: ConfigFile) -> tuple[str | None, tuple[str, ...]] | None:
+    """Return what to request where models are off, an agent, or none and why that is so; None where models are on."""
     from clawgate.settings.openclaw.gateway import serving_note
 
+    if settings.identity is not None and not settings.tokens:
+        return None, (f"{THROUGH_PROXY}; a request of this machine needs gateway.auth.password.",)
+    if settings.serves_models:
+        return None
     note = serving_note(settings, file)
     return (DEFAULT_AGENT, ()) if note is None else (None, (str(note),))
 
@@ -201,10 +206,10 @@ def print_request_to(
     except SettingsInvalid:
         return None
     catalog = build_catalog(file.config, file.unset, file.environment)
-    if settings.serves_models:
-        model, advice = choose_model_here(catalog), advice_without_model(catalog, paths)
-    else:
-        model, advice = without_models(settings, file)
+    model, advice = without_models(settings, file) or (
+        choose_model_here(catalog),
+        advice_without_model(catalog, paths),
+    )
     request = first_request(running.url, model, credential, advice)
     for line in request.lines():
         show(line)

@@ -58,6 +58,9 @@ def test_an_environment_file_counts(home: Home) -> None:
     assert home.gateway("token", "--env-file", str(named)).stdout == f"{OTHER}\n"
 
 
+BEHIND_A_PROXY = {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user"}}
+
+
 @pytest.mark.parametrize(
     ("gateway", "status", "reason"),
     [
@@ -65,6 +68,7 @@ def test_an_environment_file_counts(home: Home) -> None:
         ({"auth": {}, "bind": "lan"}, 1, "make one with: clawgate doctor --fix"),
         ({"auth": {"mode": "none"}}, 1, "clients need no token"),
         ({"auth": {"mode": "password"}}, 1, "no password is set"),
+        ({"auth": BEHIND_A_PROXY, "trustedProxies": ["10.0.0.1"]}, 1, "the reverse proxy names the caller"),
         ({"auth": {"token": "${NOT_SET}"}}, 2, "NOT_SET is not set"),
         ({"auth": {"token": "***"}}, 2, "is a redaction placeholder"),
         ({"port": "x"}, 2, "gateway.port"),

@@ -184,11 +184,10 @@ class GatewayRun:
         except SettingsInvalid:  # changed since the start
             return
         catalog = role.router.catalog
-        if role.settings.serves_models:
-            model = await choose_model(catalog, role.discovery.models_of)
-            advice = advice_without_model(catalog, self._paths)
-        else:
-            model, advice = without_models(role.settings, file)
+        model, advice = without_models(role.settings, file) or (
+            await choose_model(catalog, role.discovery.models_of),
+            advice_without_model(catalog, self._paths),
+        )
         for line in first_request(url, model, credential, advice).lines():
             with contextlib.suppress(OSError):
                 click.echo(line)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clawgate.cli.errors import fail, fail_invalid_config
+from clawgate.cli.first_request import THROUGH_PROXY
 from clawgate.cli.gateway.output import action_output
 from clawgate.cli.paths import Paths, env_file_option, find_paths, json_option, path_options
 from clawgate.processes.instance.run_records import read_report
@@ -67,6 +68,8 @@ def _why_none(file: ConfigFile) -> str:
     mode = file.config.gateway.auth.mode
     if mode == "none":
         return "gateway.auth.mode is 'none': clients need no token"
+    if mode == "trusted-proxy":
+        return f"{THROUGH_PROXY}; for programs of this machine set gateway.auth.password"
     if mode == "password":
         return "no password is set; set gateway.auth.password or OPENCLAW_GATEWAY_PASSWORD"
     if lacks_token(file, GatewayFlags()):
