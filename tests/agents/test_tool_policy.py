@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.tool_policy import ToolPolicy
+from clawgate.agents.tool_policy import ToolPolicy, unknown_names
+from clawgate.settings.diagnostic import Severity
 from clawgate.settings.schema.agents import ToolRules
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 
 def permits(tool: str, of_all: dict[str, Any], own: dict[str, Any] | None = None, plugin: str = "") -> bool:
@@ -65,3 +67,41 @@ def test_a_plugins_tools_can_be_named_by_the_plugin() -> None:
             "weather", {"allow": [name]}
         )
         assert not permits("weather", {"deny": [name]}, plugin="Sky")
+
+
+def unknown(**config: Any) -> list[str]:
+    found = unknown_names(
+        OpenClawConfig.model_validate(config), {"Sky": ("get_weather", "Forecast"), "disk": ()}
+    )
+    diagnostics = list(found)
+    assert all(one.severity is Severity.WARNING for one in diagnostics)
+    return list(map(str, diagnostics))
+
+
+KNOWN = ["*", "get_weather", "FORECAST", " forecast ", "get_*", "sky", "disk", "group:plugins", "group:web",
+    "group:openclaw", "exec", "web_*"]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["allow", "alsoAllow", "deny"])
+def test_what_a_plugin_or_openclaw_has_is_known(key: str) -> None:
+    assert unknown(tools={key: KNOWN}, agents={"entries": {"main": {"tools": {key: KNOWN}}}}) == []
+
+
+def test_a_name_that_nothing_has_is_named_with_its_place() -> None:
+    neither = "is neither a tool nor a plugin nor a group of tools"
+    install = "remove it, or install the plugin that has it"
+    assert unknown(tools={"allow": ["get_weather", "get_wheater"], "deny": ["group:fils"]}) == [
+        f"tools.allow[1]: 'get_wheater' {neither}; did you mean 'get_weather'?",
+        f"tools.deny[0]: 'group:fils' {neither}, so it denies every tool; did you mean 'group:fs'?",
+    ]
+    agents = {"entries": {"main": {"tools": {"alsoAllow": ["xyz_*"]}}}}
+    assert unknown(agents=agents) == [f"agents.entries.main.tools.alsoAllow[0]: 'xyz_*' {neither}; {install}"]
+    listed = {"list": [{"id": "main", "tools": {"deny": [""]}}]}
+    assert unknown(agents=listed) == [f"agents.list[0].tools.deny[0]: '' {neither}; {install}"]
+
+
+def test_an_unknown_group_is_the_one_that_denies_everything() -> None:
+    """What is said of it is what happens."""
+    for entry in ("group:fils", "nope", "nope*"):
+        (text,) = unknown(tools={"deny": [entry]})
+        assert ("denies every tool" in text) == (not permits("get_weather", {"deny": [entry]}, plugin="sky"))

@@ -8,10 +8,15 @@ OpenClaw 2026.9.6, its documentation of tool policies.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from clawgate.agents.refusal import shown
+from clawgate.policy.typos import typo_of
+from clawgate.settings.diagnostic import Diagnostic, Severity
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.schema.agents import ToolRules
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 GROUPS: dict[str, frozenset[str]] = {
     name: frozenset(tools.split())
@@ -83,3 +88,37 @@ def _matches(entry: str, name: str, plugin: str, *, unknown: bool) -> bool:
     if group == "openclaw":
         return name not in _NOT_OF_OPENCLAW and any(name in tools for tools in GROUPS.values())
     return name in GROUPS[group] if group in GROUPS else unknown
+
+
+def unknown_names(config: OpenClawConfig, plugins: Mapping[str, Collection[str]]) -> Iterator[Diagnostic]:
+    """Yield the names in lists of tools that nothing has: ``plugins`` maps each plugin to its tools.
+
+    OpenClaw's own tools and groups are known, whether or not clawgate has them: both may read the file.
+    """
+    tools = [(name.lower(), plugin.lower()) for plugin, names in plugins.items() for name in names]
+    tools += [(name, "") for names in GROUPS.values() for name in names]
+    groups = {f"group:{name}" for name in (*GROUPS, _PLUGINS, "openclaw")}
+    words = {"*", *groups, *(plugin.lower() for plugin in plugins)}
+    known = sorted(words.union(*tools) - {"*", ""})
+    for path, rules in _all_rules(config):
+        for key, entries in (("allow", rules.allow), ("alsoAllow", rules.also_allow), ("deny", rules.deny)):
+            for number, entry in enumerate(entries):
+                name = entry.strip().lower()
+                if name in words or any(_matches(name, *tool, unknown=False) for tool in tools):
+                    continue
+                denies = ", so it denies every tool" if key == "deny" and name.startswith("group:") else ""
+                near = typo_of(name, known)
+                yield Diagnostic(
+                    (*path, key, number),
+                    f"'{shown(entry)}' is neither a tool nor a plugin nor a group of tools{denies}",
+                    Severity.WARNING,
+                    f"did you mean '{near}'?" if near else "remove it, or install the plugin that has it",
+                )
+
+
+def _all_rules(config: OpenClawConfig) -> Iterator[tuple[KeyPath, ToolRules]]:
+    yield ("tools",), config.tools
+    for name, entry in config.agents.entries.items():
+        yield ("agents", "entries", name, "tools"), entry.tools
+    for number, listed in enumerate(config.agents.list):
+        yield ("agents", "list", number, "tools"), listed.tools

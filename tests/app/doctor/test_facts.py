@@ -183,12 +183,14 @@ def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
             "config": {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "checkIntervl": 1},
         }
         path = state / "openclaw.json"
-        path.write_text(json.dumps({"plugins": {"entries": {"house-model": entry}}}))
+        tools = {"deny": ["web_fech"]}
+        path.write_text(json.dumps({"plugins": {"entries": {"house-model": entry}}, "tools": tools}))
         found = gather({"HOME": str(tmp_path)})
     assert {"house-model", "proxy-bridge", "anthropic-claude-proxy", "openai-proxy"} <= set(
         found.known_plugins
     )
-    (one,) = found.plugin_diagnostics
+    one, other = found.plugin_diagnostics
+    assert other.key == "tools.deny[0]" and not other.is_error
     assert one.is_error and one.text == "is not a setting; did you mean 'checkInterval'?"
     assert one.location.startswith(f"{path}:1:") and one.key.endswith("config.checkIntervl")
 

@@ -361,3 +361,10 @@ def test_validate_shows_no_secret_that_is_a_key(
     found = run("validate", *arguments)
     assert secret not in found.output
     assert found.exception is None or isinstance(found.exception, SystemExit)
+
+
+def test_validate_warns_of_a_tool_that_nothing_has(file: Path) -> None:
+    file.write_text("{ tools: { deny: ['web_fech'] } }")
+    found = run("validate")
+    assert found.exit_code == 0
+    assert "warning: tools.deny[0] " in found.stderr and "did you mean 'web_fetch'?" in found.stderr

@@ -50,6 +50,14 @@ def test_a_provider_that_cannot_serve_is_a_warning(tmp_path: Path, provider: str
     assert says in said
 
 
+@pytest.mark.parametrize("path", [("tools", "deny"), ("agents", "entries", "main", "tools", "deny")])
+def test_a_change_of_a_list_of_tools_brings_its_warnings(tmp_path: Path, path: tuple[str, ...]) -> None:
+    text = "{ tools: { deny: ['web_fech'] } }"
+    (said,) = at(tmp_path, text, *path)
+    assert "'web_fech' is neither a tool nor a plugin nor a group of tools; did you mean 'web_fetch'?" in said
+    assert at(tmp_path, text) == []
+
+
 def test_a_file_that_cannot_be_used_has_no_warnings(tmp_path: Path) -> None:
     assert at(tmp_path, "{gateway: {port: 'x'}}") == []
     assert warnings_at(Paths(tmp_path / "none", True, tmp_path), ("gateway",)) == []

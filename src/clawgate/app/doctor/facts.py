@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from clawgate.agents.tool_diagnostics import tool_diagnostics
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
 from clawgate.app.gateway_token import start_problems
 from clawgate.app.provider_probe import dial_local
@@ -72,7 +73,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         port = _DEFAULT_PORT
     else:
         found |= _from_config(file, environment, folder, is_running=running is not None)
-        found["plugin_diagnostics"] = tuple(plugin_diagnostics(file, state))
+        found["plugin_diagnostics"] = (*plugin_diagnostics(file, state), *tool_diagnostics(file, state))
         port = found.pop("wanted_port")
     _, file_limit = resource.getrlimit(resource.RLIMIT_NOFILE)  # the gateway raises the soft limit to it
     return Facts(

@@ -162,6 +162,7 @@ def validate(config: str | None, as_json: bool) -> None:
 
 def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], list[str]]:
     """Return the problems, the warnings and the notes of the file; the last two only if there is no problem."""
+    from clawgate.agents.tool_diagnostics import tool_diagnostics
     from clawgate.plugins.host.diagnostics import plugin_diagnostics
     from clawgate.settings.openclaw.config_file import read_config
 
@@ -171,7 +172,7 @@ def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], lis
         file = read_config(path, os.environ, required=True)
     except SettingsInvalid as error:
         return problems or error.problems, [], []
-    diagnostics = plugin_diagnostics(file, state)
+    diagnostics = [*plugin_diagnostics(file, state), *tool_diagnostics(file, state)]
     known = {(one.path, one.location) for one in problems}
     wrong = [one for one in diagnostics if one.is_error]
     problems += [one for one in wrong if (one.path, one.location) not in known]

@@ -107,10 +107,14 @@ def _invalid_settings(text: str, paths: Paths, path: KeyPath) -> list[Diagnostic
 
 
 def _examine(file: ConfigFile, paths: Paths, path: KeyPath) -> list[Diagnostic]:
-    """Return the diagnostics of plugins.
+    """Return the diagnostics of plugins and of lists of tools.
 
     Loads plugins, so not for a change that turns one on or off, nor for one that cannot concern any.
     """
+    if path[:1] in (("tools",), ("agents",)):
+        from clawgate.agents.tool_diagnostics import tool_diagnostics
+
+        return tool_diagnostics(file, paths.state)
     of_plugin = path[:2] == ("plugins", "entries") and path[3:] != ("enabled",)
     if not of_plugin and path[:2] != ("models", "providers"):
         return []
