@@ -108,10 +108,6 @@ class ModelCaller:
             for exchange in list(self._exchanges):
                 exchange.check_time(now)
 
-    def stop_all(self, error: GatewayError) -> None:
-        for exchange in list(self._exchanges):
-            exchange.fail(error)
-
 
 class ModelCall:
     """One request to a model; implements `ClientConnection`. Iterate over its chunks, then take its `completion`."""

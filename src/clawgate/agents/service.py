@@ -17,8 +17,9 @@ from clawgate.agents.endpoint import AgentPlan, AgentRequest
 from clawgate.agents.event_encoder import EventEncoder, parse_event_id
 from clawgate.agents.events import RunEvent
 from clawgate.agents.images import ImageRules
+from clawgate.agents.run_order import RunOrder, RunServices, Tools
 from clawgate.agents.runs import Runs, RunStart
-from clawgate.agents.session_run import RunOrder, RunServices, SessionRun, Tools
+from clawgate.agents.session_run import SessionRun
 from clawgate.agents.side_tasks import is_side_task
 from clawgate.agents.slash_commands import Facts, ListedModel, command_of
 from clawgate.agents.spec import Agents, AgentSpec

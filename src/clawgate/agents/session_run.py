@@ -10,82 +10,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
-from clawgate.agents.chat_request import ChatRequest
 from clawgate.agents.command_effect import effect_of
 from clawgate.agents.events import Finished, RunEvent, Started, TextDelta
-from clawgate.agents.history import Composed, HistoryLimit, compose
-from clawgate.agents.model_call import ModelCall
-from clawgate.agents.run import ModelUse, RunDriver, ToolOutcome
-from clawgate.agents.slash_commands import Facts, SlashCommand
-from clawgate.agents.step import Call, Finish, Message, Run, RunLimits, RunPlan, Usage
-from clawgate.agents.target import SessionKey
+from clawgate.agents.history import Composed, compose
+from clawgate.agents.run import RunDriver, ToolOutcome
+from clawgate.agents.run_order import RunOrder, RunServices, plan_of
+from clawgate.agents.run_record import called, last_model, record_of, returned, used
+from clawgate.agents.slash_commands import SlashCommand
+from clawgate.agents.step import Call, Finish, Run, Usage
 from clawgate.errors import ClientLeft, GatewayError, UpstreamTimedOut
 from clawgate.policy.model_routing import ModelRef
 from clawgate.relay.observe.record import CLIENT_LEFT
 from clawgate.relay.response.error_response import status_of
-from clawgate.state.records import (
-    IdempotencyResult,
-    ModelUsage,
-    NewTurn,
-    RunRecord,
-    StoredSession,
-    ToolCallRecord,
-)
-from clawgate.state.store import Store
+from clawgate.state.records import IdempotencyResult, NewTurn, RunRecord, StoredSession
 
 logger = logging.getLogger("clawgate.agents")
 
 QUEUED_SECONDS = 1.0
 """A client whose run waits for longer is shown that its request was taken."""
-
-
-class Tools(Protocol):
-    """The tools of one agent."""
-
-    def definitions(self) -> Sequence[Message]: ...
-    async def run(self, call: Call) -> ToolOutcome: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOrder:
-    """One request for an agent, with all that was decided about it.
-
-    ``chain_of`` returns the models that serve it, given the model that its session was set to; ``command`` is what its
-    turn is in place of a message for the model, done by ``facts_of`` and ``choose``. ``seconds`` is how long
-    it may take, ``key`` its idempotency key.
-    """
-
-    run: str
-    caller: str
-    agent: str
-    session: SessionKey
-    request: ChatRequest
-    chain_of: Callable[[str | None], tuple[ModelRef, ...]]
-    system: str
-    tools: Tools
-    limits: RunLimits
-    seconds: float
-    history: HistoryLimit = field(default_factory=HistoryLimit)
-    options: Message = field(default_factory=dict)
-    trace_id: str | None = None
-    key: str | None = None
-    command: SlashCommand | None = None
-    facts_of: Callable[[StoredSession | None], Facts]
-    choose: Callable[[str], ModelRef]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunServices:
-    """What runs need of the gateway. ``clock`` returns UNIX seconds; ``cost_of`` is None for an unknown price."""
-
-    store: Store
-    call_model: Callable[[Sequence[ModelRef], Message, str], ModelCall]
-    cost_of: Callable[[ModelRef | None, Usage], Decimal | None]
-    clock: Callable[[], float]
 
 
 class SessionRun:
@@ -108,6 +52,7 @@ class SessionRun:
         self._events: list[RunEvent] = []
         self._started_at = services.clock()
         self._tool_times: dict[str, tuple[float, float]] = {}
+        self._client_calls: tuple[Call, ...] = ()
 
     async def work(self) -> None:
         """Raises `GatewayError` where there is no response."""
@@ -152,6 +97,7 @@ class SessionRun:
             raise
         finished = Finished(driver.run.text, finish.finish_reason, finish.calls, driver.run.usage)
         turns = tuple(NewTurn(message=message) for message in (*composed.new, *driver.run.turns))
+        self._client_calls = finish.calls
         await self._store(driver, session, turns=turns, **self._repeatable(finished))
         self._emit(finished)
 
@@ -163,12 +109,8 @@ class SessionRun:
         finished = Finished(effect.reply, "stop", (), Usage())
         if effect.begins_anew and session is not None:
             await store.delete_session(order.caller, order.session.text)
-        changes = effect.session_model is not None
-        await store.commit(
-            self._record(
-                session, keeps=changes, session_model=effect.session_model, **self._repeatable(finished)
-            )
-        )
+        changes = {"session_model": effect.session_model, **self._repeatable(finished)}
+        await self._commit(self._record(session, keeps=effect.session_model is not None, **changes))
         self._emit(finished)
 
     async def _drive(self, driver: RunDriver) -> Finish:
@@ -186,19 +128,9 @@ class SessionRun:
 
     def _driver(self, composed: Composed, chain: tuple[ModelRef, ...]) -> RunDriver:
         order, services = self._order, self._services
-        request = order.request
-        choice = request.tool_choice
-        plan = RunPlan(
-            tools=tuple(order.tools.definitions()),
-            client_tools=() if choice.mode == "none" else request.tools,
-            required=choice.mode == "required",
-            required_name=choice.name,
-            options={**order.options, **request.options},
-            limits=order.limits,
-        )
         caller = f"{order.caller} agent:{order.agent}"
         return RunDriver(
-            Run(plan=plan, messages=composed.messages),
+            Run(plan=plan_of(order), messages=composed.messages),
             call_model=lambda fields: services.call_model(chain, fields, caller),
             run_tool=self._run_tool,
             cost_of=services.cost_of,
@@ -239,45 +171,34 @@ class SessionRun:
         except GatewayError as error:
             logger.error("run %s: what it used is not stored: %s", self._order.run, error.message)  # noqa: TRY400
 
-    async def _store(self, driver: RunDriver, session: StoredSession | None, **record: Any) -> None:
-        last = driver.uses[-1].model if driver.uses else None
-        made = self._record(
-            session,
-            keeps=bool(record.get("turns")),
-            tool_calls=tuple(self._tool_record(call, outcome) for call, outcome in driver.tool_calls),
-            usage=tuple(map(_usage_record, driver.uses)),
-            provider=last.provider if last is not None else None,
-            model=last.model if last is not None else None,
-            **record,
-        )
-        await self._services.store.commit(made)
-
-    def _record(self, session: StoredSession | None, *, keeps: bool, **record: Any) -> RunRecord:
-        order = self._order
-        return RunRecord(
-            run=order.run,
-            caller=order.caller,
-            agent=order.agent,
-            session=order.session.text,
-            keeps_session=order.session.is_kept and keeps,
-            expected_seq=session.next_seq if session is not None else 0,
-            started_at=self._started_at,
-            finished_at=self._services.clock(),
-            trace_id=order.trace_id,
-            **record,
+    async def _store(self, driver: RunDriver, session: StoredSession | None, **outcome: Any) -> None:
+        await self._commit(
+            self._record(
+                session,
+                keeps=bool(outcome.get("turns")),
+                tool_calls=(
+                    *(called(call, result, *self._tool_times[call.id]) for call, result in driver.tool_calls),
+                    *(returned(call, self._services.clock()) for call in self._client_calls),
+                ),
+                usage=tuple(map(used, driver.uses)),
+                bytes_sent=len((driver.run.text + driver.partial).encode("utf-8", "replace")),
+                **last_model(driver.uses),
+                **outcome,
+            )
         )
 
-    def _tool_record(self, call: Call, outcome: ToolOutcome) -> ToolCallRecord:
-        started_at, seconds = self._tool_times[call.id]
-        return ToolCallRecord(
-            id=call.id,
-            name=call.name,
-            arguments=call.arguments,
-            result=outcome.result,
-            status="error" if outcome.failed else "ok",
-            started_at=started_at,
-            seconds=seconds,
-        )
+    def _record(self, session: StoredSession | None, *, keeps: bool, **outcome: Any) -> RunRecord:
+        times = {"started_at": self._started_at, "finished_at": self._services.clock()}
+        return record_of(self._order, session, keeps=keeps, **times, **outcome)
+
+    async def _commit(self, record: RunRecord) -> None:
+        """Write the record, also if the run is cancelled meanwhile: it is complete."""
+        task = asyncio.get_running_loop().create_task(self._services.store.commit(record))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
 
     def _emit_started(self) -> None:
         if not self._events:
@@ -286,14 +207,3 @@ class SessionRun:
     def _emit(self, event: RunEvent) -> None:
         self._events.append(event)
         self._report(event)
-
-
-def _usage_record(use: ModelUse) -> ModelUsage:
-    return ModelUsage(
-        provider=use.model.provider if use.model is not None else "",
-        model=use.model.model if use.model is not None else "",
-        input_tokens=use.usage.input_tokens,
-        output_tokens=use.usage.output_tokens,
-        cached_tokens=use.usage.cached_tokens,
-        cost=use.usage.cost,
-    )

@@ -24,9 +24,9 @@ from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
     from clawgate.agents.model_call import ModelCaller
+    from clawgate.agents.run_order import RunServices
     from clawgate.agents.runs import Runs
     from clawgate.agents.service import AgentService
-    from clawgate.agents.session_run import RunServices
     from clawgate.state.store import Store
 
 logger = logging.getLogger("clawgate.agents")
@@ -98,7 +98,7 @@ class AgentHost:
                 await self._store.close()
 
     async def _services(self) -> RunServices:
-        from clawgate.agents.session_run import RunServices
+        from clawgate.agents.run_order import RunServices
         from clawgate.app.agent_config import PriceList
 
         assert self._caller is not None, "a run is made by the service, which is made with it"
