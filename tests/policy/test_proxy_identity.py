@@ -12,11 +12,12 @@ from clawgate.policy.proxy_identity import ADMIN, READ, WRITE, ProxyIdentity, ch
 
 PROXIES = TrustedProxies.of(["10.0.0.0/24", "127.0.0.1", "::1"])
 RULE = ProxyIdentity(user_header=b"x-user", required_headers=(b"x-jwt",))
+OWN = "10.0.0.9"
 USER, JWT = (b"x-user", b"nick@example.com"), (b"x-jwt", b"signed")
 
 
 def caller(*headers: tuple[bytes, bytes], peer: str = "10.0.0.7", rule: ProxyIdentity = RULE) -> str:
-    return rule.caller(peer, PROXIES, headers)
+    return rule.caller(peer, PROXIES, headers, lambda address: address == OWN)
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.7", "::ffff:10.0.0.7"])
@@ -37,6 +38,13 @@ def test_this_machine_is_the_proxy_only_where_that_is_allowed_by_name(peer: str)
     with pytest.raises(InvalidToken, match="allowLoopback"):
         caller(USER, JWT, peer=peer)
     assert caller(USER, JWT, peer=peer, rule=replace(RULE, allow_loopback=True)) == "user:nick@example.com"
+
+
+def test_another_address_of_this_machine_is_never_the_proxy() -> None:
+    """Every process on it could connect to it there, as OpenClaw has it."""
+    for rule in (RULE, replace(RULE, allow_loopback=True)):
+        with pytest.raises(InvalidToken, match="an address of this machine"):
+            caller(USER, JWT, peer=OWN, rule=rule)
 
 
 def test_a_loopback_address_that_is_no_proxy_is_not_trusted_either() -> None:

@@ -14,6 +14,7 @@ from clawgate.app.factory import connection_limit
 from clawgate.app.gateway_switches import GatewaySwitches, MakeAgents
 from clawgate.app.log_setup import RequestLog, has_failed
 from clawgate.app.model_discovery import ModelDiscovery
+from clawgate.app.own_address import is_own_address
 from clawgate.app.plugins.context import HostEnvironment
 from clawgate.app.plugins.host import PluginHost
 from clawgate.app.role import Role
@@ -139,6 +140,7 @@ def _connections(router: GatewayRouter, via: bytes, *, verbose: bool) -> Connect
         accepts_api_key=True,
         requires_attribution=True,
         honours_scopes=True,
+        is_own_address=is_own_address,
     )
     return ConnectionManager(
         admission=admission,

@@ -7,6 +7,7 @@ the rules and their order: OpenClaw 2026.9.6, its documentation and what it does
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from clawgate.errors import InvalidToken, MissingScope, MissingToken
@@ -32,11 +33,21 @@ class ProxyIdentity:
     users: frozenset[str] = frozenset()
     allow_loopback: bool = False
 
-    def caller(self, peer: str, proxies: TrustedProxies, headers: Headers) -> str:
-        """Return the name of the caller. Raises `InvalidToken` for a request that names none, or none that may."""
+    def caller(
+        self, peer: str, proxies: TrustedProxies, headers: Headers, is_own: Callable[[str], bool]
+    ) -> str:
+        """Return the name of the caller. Raises `InvalidToken` for a request that names none, or none that may.
+
+        ``is_own`` is whether an address is one of this machine.
+        """
         if not proxies.includes(peer):
             raise InvalidToken(
                 f"only its reverse proxy may send requests to this gateway, and {peer} is none"
+            )
+        if not is_loopback(peer) and is_own(peer):
+            raise InvalidToken(
+                f"{peer} is an address of this machine: a reverse proxy on it has to connect to 127.0.0.1, with "
+                "gateway.auth.trustedProxy.allowLoopback: true"
             )
         if is_loopback(peer) and not self.allow_loopback:
             raise InvalidToken(

@@ -7,6 +7,7 @@ Must not do I/O or read a clock: `now` is passed in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -94,6 +95,8 @@ class Admission:
     """Whether a forwarded request has to come from one of ``proxies``."""
     identity: ProxyIdentity | None = None
     """How one of ``proxies`` names the caller; ``tokens`` are then for callers on this machine, if there are any."""
+    is_own_address: Callable[[str], bool] = is_loopback
+    """Whether a peer of that address is this machine."""
     honours_scopes: bool = False
     """Whether a caller without a secret can give up rights."""
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
@@ -218,7 +221,7 @@ class Admission:
         if self.identity is not None:
             headers = request.head.fields
             try:
-                request.caller = self.identity.caller(peer, self.proxies, headers)
+                request.caller = self.identity.caller(peer, self.proxies, headers, self.is_own_address)
             except errors.InvalidToken:
                 if self.tokens is not None and is_loopback(peer) and not forwarded_names(headers):
                     return False
