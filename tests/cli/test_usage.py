@@ -104,7 +104,10 @@ def test_for_programs_an_unknown_cost_is_null(home: StateHome) -> None:
 
 
 def test_where_there_is_nothing_it_says_what_adds_to_it(home: StateHome) -> None:
-    assert home.run("usage").stdout == "No usage yet; each request to an agent adds to it.\n"
+    assert (
+        home.run("usage").stdout
+        == "No usage yet; a message to an agent adds to it: clawgate agent --message hello\n"
+    )
     assert home.run("usage", "--since", "1d").stdout.startswith("No usage in this time; without --since")
     output = json.loads(home.run("usage", "--json").stdout)
     assert (output["rows"], output["total"]["runs"], output["total"]["cost"]) == ([], 0, 0.0)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clawgate.cli.completers import known_refs
+from clawgate.cli.credential import THROUGH_PROXY
 from clawgate.cli.paths import Paths, find_paths
 from clawgate.cli.terminal.program import program
 from clawgate.policy.local_hosts import connectable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from clawgate.settings.openclaw.config_file import ConfigFile
     from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings
 
-THROUGH_PROXY = "gateway.auth.mode is 'trusted-proxy': the reverse proxy names the caller"
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"

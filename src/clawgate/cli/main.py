@@ -19,6 +19,8 @@ _COMMANDS = {
     "gateway": ("gateway.commands", "The gateway: run, start, stop, restart, status, install."),
     "models": ("models.commands", "Models and providers: list, status, sign in, set default."),
     "plugins": ("plugins.commands", "Plugins: list, install, enable, disable, uninstall."),
+    "agent": ("chat.agent", "Send one message to an agent."),
+    "chat": ("chat.chat", "Talk with an agent in this terminal."),
     "agents": ("agents.commands", "Agents: list, show."),
     "sessions": ("sessions.commands", "Sessions of agents: list, show, export, delete."),
     "usage": ("usage", "Tokens, runs and cost of agents."),

@@ -77,7 +77,7 @@ def usage(
     elif rows:
         print_table((by.capitalize(), *_COLUMNS), [_cells(row) for row in (*rows, total)])
     elif begin is None and end is None:
-        click.echo("No usage yet; each request to an agent adds to it.")
+        click.echo("No usage yet; a message to an agent adds to it: clawgate agent --message hello")
     else:
         click.echo("No usage in this time; without --since and --until, all of it is shown.")
 

@@ -66,7 +66,7 @@ def test_a_session_for_programs(home: StateHome) -> None:
 def test_where_there_is_nothing_the_next_step_is_named_and_no_database_made(home: StateHome) -> None:
     found = home.run("sessions")
     assert found.exit_code == 0 and found.stdout.splitlines() == [
-        "No sessions yet; a request to an agent makes one, by the header x-openclaw-session-key.",
+        "No sessions yet; a message to an agent begins one: clawgate agent --message hello",
     ]
     assert not home.database.exists()
     assert (

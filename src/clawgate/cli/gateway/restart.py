@@ -10,9 +10,9 @@ import click
 from clawgate.cli.errors import fail
 from clawgate.cli.gateway.options import public_flags, run_options, timeout_option
 from clawgate.cli.gateway.output import ActionOutput, action_output
-from clawgate.cli.gateway.running import fail_if_elsewhere, find_running, print_output, send
 from clawgate.cli.gateway.start import start_gateway
 from clawgate.cli.paths import Paths, find_paths, json_option
+from clawgate.cli.running import fail_if_elsewhere, find_running, print_output, send
 from clawgate.cli.terminal.progress import Progress
 from clawgate.processes.instance.daemon import last_lines, serving_instance
 from clawgate.processes.instance.instance_lock import RunningInstance

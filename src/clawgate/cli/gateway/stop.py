@@ -10,8 +10,8 @@ import click
 from clawgate.cli.errors import fail
 from clawgate.cli.gateway.options import timeout_option
 from clawgate.cli.gateway.output import action_output
-from clawgate.cli.gateway.running import fail_if_elsewhere, find_running, send
 from clawgate.cli.paths import find_paths, json_option, path_options
+from clawgate.cli.running import fail_if_elsewhere, find_running, send
 from clawgate.cli.terminal.progress import Progress
 from clawgate.processes.instance.instance_lock import RunningInstance
 from clawgate.processes.instance.pid_identity import send_signal, wait_for_exit

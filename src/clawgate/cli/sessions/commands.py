@@ -68,7 +68,7 @@ def list_sessions(
     elif agent is not None or caller is not None:
         click.echo("No such sessions; to see all: clawgate sessions list")
     else:
-        click.echo("No sessions yet; a request to an agent makes one, by the header x-openclaw-session-key.")
+        click.echo("No sessions yet; a message to an agent begins one: clawgate agent --message hello")
     if is_cut:
         click.echo(f"These are the last {limit}; for more: --limit", err=True)
 
