@@ -7,8 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.agents.agent_stand import serving_agents, user
+from tests.agents.agent_stand import says, serving_agents, user
+from tests.agents.model_stand import DONE, call_of, chunk_of
+from tests.e2e.stand import until
 from tests.peers import faults
+from tests.peers.faults import sse_response
+from tests.plugins.host.test_discovery import installed
+from tests.plugins.samples import docs_tool_plugin, imports_undone
 
 OFF = """
 import sys
@@ -59,3 +64,19 @@ async def test_embeddings_of_an_agent_are_those_of_its_memorys_model(tmp_path: P
         (sent,) = stand.model.requests
     assert response.status == 200 and sent.target == "/v1/embeddings"
     assert json.loads(sent.body) == {"model": "vectors", "input": "hi"}
+
+
+async def test_an_agent_uses_the_tool_of_a_plugin(tmp_path: Path) -> None:
+    """The one of the docs, from a client's request to its response."""
+    arguments = '{"first": "2024-02-28", "last": "2024-03-01"}'
+    asks = sse_response([call_of("days_between", arguments), chunk_of(reason="tool_calls"), DONE])
+    with imports_undone():
+        installed(tmp_path, docs_tool_plugin(tmp_path))
+        config = {"plugins": {"entries": {"house-calendar": {"enabled": True}}}}
+        async with serving_agents(tmp_path, asks, says("2 days"), config=config) as stand:
+            host = stand.gateway.role.plugins
+            await until(lambda: bool(host.tools), host.statuses)
+            assert await stand.text(user("how long?")) == "2 days"
+            first, second = (json.loads(request.body) for request in stand.model.requests)
+    assert [tool["function"]["name"] for tool in first["tools"]] == ["days_between"]
+    assert second["messages"][-1]["content"] == "2"

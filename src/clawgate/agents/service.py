@@ -24,6 +24,7 @@ from clawgate.agents.side_tasks import is_side_task
 from clawgate.agents.slash_commands import Facts, ListedModel, command_of
 from clawgate.agents.spec import Agents, AgentSpec
 from clawgate.agents.target import SessionKey, Target, model_name, read_target
+from clawgate.agents.toolset import opaque_session
 from clawgate.errors import InvalidRequest, ModelNotFound
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.availability import Availability
@@ -50,7 +51,8 @@ class AgentConfig:
     agents: Agents
     images: ImageRules
     prompt_of: Callable[[AgentSpec], str]
-    tools_of: Callable[[AgentSpec], Tools]
+    tools_of: Callable[[AgentSpec, str], Tools]
+    """The tools of an agent in one run; the text is the id of its session that tools see."""
 
 
 class AgentService:
@@ -77,14 +79,15 @@ class AgentService:
         run = uuid.uuid4().hex
         target = read_target(request.model, headers, request.user, config.agents.names, fresh=run)
         spec = config.agents.specs[target.agent]
-        tools = config.tools_of(spec)
+        session = _session(target, request)
+        tools = config.tools_of(spec, opaque_session(head.caller, session.text))
         own_names = [tool["function"]["name"] for tool in tools.definitions()]
         check_tool_names(request.tools, own_names)
         order = RunOrder(
             run=run,
             caller=head.caller,
             agent=spec.id,
-            session=_session(target, request),
+            session=session,
             request=request,
             chain_of=self._chain_of(spec, target),
             system=config.prompt_of(spec),

@@ -6,16 +6,16 @@ Imported only where agents are on.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from clawgate.agents.images import ImageRules
-from clawgate.agents.run import ToolOutcome
 from clawgate.agents.service import AgentConfig
 from clawgate.agents.spec import PROMPT_FILES, AgentSpec, read_agents
-from clawgate.agents.step import Call, Usage
+from clawgate.agents.step import Usage
+from clawgate.agents.toolset import ToolSet
+from clawgate.plugins.host.tools import RegisteredTool
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.routing.router import ModelRouter
@@ -26,19 +26,16 @@ from clawgate.state.prices import cost_of
 _LARGEST_FILE = 1_048_576
 
 
-def agent_config(file: ConfigFile, catalog: Catalog, state: Path) -> AgentConfig:
-    images = file.config.gateway.http.endpoints.chat_completions.images
+def agent_config(
+    file: ConfigFile, catalog: Catalog, state: Path, tools: Callable[[], Iterable[RegisteredTool]]
+) -> AgentConfig:
+    """``tools`` returns those of the plugins that run now."""
     prompts = PromptFiles()
     return AgentConfig(
         agents=read_agents(file.config, own_settings(file.config), catalog, str(state)),
-        images=ImageRules(
-            allow_url=images.allow_url,
-            url_allowlist=images.url_allowlist,
-            allowed_types=frozenset(images.allowed_mimes),
-            max_bytes=images.max_bytes,
-        ),
+        images=ImageRules.of(file.config.gateway.http.endpoints.chat_completions.images),
         prompt_of=prompts.prompt_of,
-        tools_of=lambda spec: _NoTools(),
+        tools_of=lambda spec, session: ToolSet(tools(), spec.tools, agent=spec.id, session=session),
     )
 
 
@@ -87,11 +84,3 @@ class PriceList:
             at=time.time(),
             base_url=None if provider.built_in else f"{provider.origin}{provider.path}",
         )
-
-
-class _NoTools:
-    def definitions(self) -> Sequence[dict[str, Any]]:
-        return ()
-
-    async def run(self, call: Call) -> ToolOutcome:
-        return ToolOutcome(f"there is no tool '{call.name}'", failed=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clawgate.errors import GatewayError, StoreUnavailable
+from clawgate.plugins.host.tools import RegisteredTool
 from clawgate.policy.path_routing import EMBEDDINGS_PATH
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, Router
 from clawgate.relay.exchange.context import ExchangeContext
@@ -33,12 +34,22 @@ logger = logging.getLogger("clawgate.agents")
 
 
 class AgentHost:
-    """``context`` returns that of the gateway's listener; ``state`` is OpenClaw's state folder."""
+    """``context`` returns that of the gateway's listener; ``state`` is OpenClaw's state folder.
 
-    def __init__(self, models: ModelRouter, context: Callable[[], ExchangeContext], state: Path) -> None:
+    ``tools`` returns those of the plugins that run now.
+    """
+
+    def __init__(
+        self,
+        models: ModelRouter,
+        context: Callable[[], ExchangeContext],
+        state: Path,
+        tools: Callable[[], Iterable[RegisteredTool]],
+    ) -> None:
         self._models = models
         self._context = context
         self._state = state
+        self._tools = tools
         self._service: AgentService | None = None
         self._database: DatabaseSetting | None = None
         self._problem = ""
@@ -55,7 +66,7 @@ class AgentHost:
         if self._service is None:
             self._service = self._make()
         self._use_database(file)
-        self._service.config = agent_config(file, self._models.catalog, self._state)
+        self._service.config = agent_config(file, self._models.catalog, self._state, self._tools)
         return _ByPath(self._service, AgentEmbeddings(self._models, file.config))
 
     def _use_database(self, file: ConfigFile) -> None:

@@ -80,7 +80,7 @@ def build_gateway(
     plugins.running_requests = router.running_requests
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, verbose=verbose)
-    agents = AgentHost(router, lambda: connections.context, state)
+    agents = AgentHost(router, lambda: connections.context, state, lambda: plugins.tools)
     switches = GatewaySwitches(gateway_router, connections.admission, make_agents or agents.router)
     report = partial(write_report, state / "clawgate", instance)
     parts = (router, connections, switches, plugins, add_secrets, report)
