@@ -39,6 +39,12 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
     assert "two" in prompts.prompt_of(spec(tmp_path))
 
 
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would block the gateway until something writes into it."""
+    os.mkfifo(tmp_path / "AGENTS.md")
+    assert PromptFiles().prompt_of(spec(tmp_path)) == ""
+
+
 def test_a_prompt_of_the_config_needs_no_file(tmp_path: Path) -> None:
     write(tmp_path / "AGENTS.md", "one", 1000)
     assert PromptFiles().prompt_of(spec(tmp_path, system_prompt="two")) == "two"

@@ -5,6 +5,7 @@ Imported only where agents are on.
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -52,9 +53,11 @@ class PromptFiles:
         return spec.prompt({name: self._text(folder / name) for name in PROMPT_FILES})
 
     def _text(self, path: Path) -> str:
-        """Return the text of a file, nothing for one that is not there."""
+        """Return the text of a file, nothing for one that is not there. Any but a regular file could block."""
         try:
             found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                return ""
             seen = (found.st_mtime_ns, found.st_size)
             known = self._read.get(path)
             if known is None or known[0] != seen:
