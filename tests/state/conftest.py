@@ -33,7 +33,7 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
     if request.param == "sqlite":
         return tmp_path / "clawgate" / "state.db"
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
+    return server.clean_database()
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def check(connection: Connection, ledger: Ledger) -> None:
 
 @pytest.mark.slow
 async def test_nothing_acknowledged_is_lost_and_nothing_is_half_written(state_url: str | Path) -> None:
-    kills = 200 if isinstance(state_url, Path) else 30
+    kills = 200 if isinstance(state_url, Path) else 10
     ledger = written_by(state_url, kills=kills, processes=1, commits=3)
     assert len(ledger) > kills, "the processes lived too short to show anything"
     store = await open_store(state_url, clock=Clock(), may_quarantine=False)
@@ -58,7 +58,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_half_written(state_ur
 @pytest.mark.slow
 async def test_many_processes_at_one_database_do_not_lock_each_other_out(state_url: str | Path) -> None:
     """They open a database at once that does not exist yet."""
-    ledger = written_by(state_url, kills=0, processes=8, commits=12)
+    ledger = written_by(state_url, kills=0, processes=8, commits=6)
     assert len({session for session, _, _ in ledger}) == 8 * writers.WRITERS + 1
     store = await open_store(state_url, clock=Clock(), may_quarantine=False)
     await store._database.read(check, ledger)

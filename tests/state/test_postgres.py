@@ -26,7 +26,7 @@ END_OTHERS = (
 
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
-    return postgres.new_database()
+    return postgres.clean_database()
 
 
 @pytest.fixture
@@ -177,7 +177,8 @@ async def test_gateways_share_sessions_and_find_out_about_each_other(url: str, s
     await other.close()
 
 
-async def test_gateways_that_start_at_once_migrate_once(url: str) -> None:
+async def test_gateways_that_start_at_once_migrate_once(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
     stores = await asyncio.gather(*(open_store(url, clock=Clock()) for _ in range(4)))
     for store in stores:
         assert await store._database.read(migrate.version_of) == migrate.HEAD

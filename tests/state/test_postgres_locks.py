@@ -20,7 +20,7 @@ END_LOCKS = """SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = '
 
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
-    return postgres.new_database()
+    return postgres.clean_database()
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ async def test_another_callers_session_does_not_exist(store: Store) -> None:
 identities = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4)
 
 
-@settings(max_examples=25)  # each has a database of its own
+@settings(max_examples=15)  # each has a database of its own
 @given(writes=st.lists(st.tuples(identities, identities), min_size=1, max_size=6))
 def test_no_caller_and_key_ever_meets_another(
     writes: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
