@@ -12,9 +12,10 @@ import pytest
 
 from clawgate.agents.spec import AgentSpec
 from clawgate.agents.step import Usage
-from clawgate.app.agent_config import PriceList, PromptFiles
+from clawgate.app.agent_config import PriceList, PromptFiles, retention
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Provider
+from clawgate.settings.openclaw.config_file import read_config
 from clawgate.wire.http.url import Origin
 
 
@@ -74,3 +75,14 @@ def test_of_a_model_that_is_not_known_there_is_no_price() -> None:
     provider = Provider(id="openai", api="openai-completions", origin=None)
     assert prices(provider).cost_of(None, Usage(1)) is None
     assert prices(provider).cost_of(ModelRef("gone", "m"), Usage(1)) is None
+
+
+def test_what_is_kept_of_sessions_is_by_the_config(tmp_path: Path) -> None:
+    path = tmp_path / "openclaw.json"
+    path.write_text(
+        "{plugins: {entries: {clawgate: {config: {sessions: {maxAgeDays: 2, maxMegabytes: 3}}}}}}"
+    )
+    path.chmod(0o600)
+    keep = retention(read_config(path, {}, required=True))
+    assert (keep.session_age, keep.session_bytes, keep.session_turns) == (172_800, 3_000_000, 2000)
+    assert (keep.sessions_per_caller, keep.usage_age) == (10_000, 400 * 86_400)

@@ -6,7 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
+from clawgate.app.agents import AgentHost
+from clawgate.settings.openclaw.config_file import read_config
+from clawgate.state.store import open_store
 from tests.agents.agent_stand import says, serving_agents, user
 from tests.agents.model_stand import DONE, call_of, chunk_of
 from tests.e2e.stand import until
@@ -14,6 +18,7 @@ from tests.peers import faults
 from tests.peers.faults import sse_response
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_tool_plugin, imports_undone
+from tests.state.runs import run
 
 OFF = """
 import sys
@@ -80,3 +85,18 @@ async def test_an_agent_uses_the_tool_of_a_plugin(tmp_path: Path) -> None:
             first, second = (json.loads(request.body) for request in stand.model.requests)
     assert [tool["function"]["name"] for tool in first["tools"]] == ["days_between"]
     assert second["messages"][-1]["content"] == "2"
+
+
+async def test_what_is_too_old_is_deleted_by_the_config_of_now(tmp_path: Path) -> None:
+    host = AgentHost(cast(Any, None), cast(Any, None), tmp_path, tuple)
+    await host.prune()  # nothing was opened, so nothing is
+    assert not (tmp_path / "clawgate").exists()
+    path = tmp_path / "openclaw.json"
+    path.write_text("{plugins: {entries: {clawgate: {config: {sessions: {maxAgeDays: 1}}}}}}")
+    path.chmod(0o600)
+    host._file = read_config(path, {}, required=True)
+    store = host._store = await open_store(tmp_path / "state.db", clock=lambda: run().finished_at + 86_402)
+    await store.commit(run())
+    await host.prune()
+    assert await store.sessions() == []
+    await store.close()

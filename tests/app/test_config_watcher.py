@@ -368,6 +368,9 @@ async def test_what_became_of_a_change_is_reported(tmp_path: Path) -> None:
             assert report(stand).needs_restart == ("gateway.port",)
             stand.rewrite(merged(config, {"gateway": {"port": 4711}, "y": {}}))
             assert report(stand).needs_restart == ("gateway.port",), "it is still to be applied"
+        own = {"plugins": {"entries": {"clawgate": {"config": {"database": "/srv/other.db"}}}}}
+        stand.rewrite(merged(config, own))
+        assert report(stand).needs_restart == ("plugins.entries.clawgate.config.database",)
         stand.rewrite(merged(config, {"gateway": {"auth": {"mode": "password"}}}))
         last = report(stand)
         assert not last.used and not last.admits_callers

@@ -263,7 +263,7 @@ def test_verbose_logs_every_request(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 
 async def test_the_limits_of_the_listener(tmp_path: Path) -> None:
-    """A body of 20 MB in memory at most, and a look at the config every half second."""
+    """A body of 20 MB in memory at most, and a look at the config every half second, at runs every second."""
     async with serving_gateway(tmp_path, config_of({})) as stand:
         role = stand.role
         assert (
@@ -272,7 +272,7 @@ async def test_the_limits_of_the_listener(tmp_path: Path) -> None:
             == BODY_LIMIT
             == 20 * 2**20
         )
-        assert [every for every, _ in role.periodic_tasks] == [0.5] and (role.name, role.workers) == (
+        assert [every for every, _ in role.periodic_tasks] == [0.5, 1.0] and (role.name, role.workers) == (
             "gateway",
             1,
         )

@@ -23,8 +23,10 @@ from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.own_settings import own_settings
 from clawgate.state.prices import cost_of
+from clawgate.state.retention import Retention
 
 _LARGEST_FILE = 1_048_576
+_DAY_SECONDS = 86_400.0
 
 
 def agent_config(
@@ -66,6 +68,17 @@ class PromptFiles:
         except OSError:
             return ""
         return known[1]
+
+
+def retention(file: ConfigFile) -> Retention:
+    own = own_settings(file.config).sessions
+    return Retention(
+        session_age=own.max_age_days * _DAY_SECONDS,
+        session_turns=own.max_turns,
+        session_bytes=own.max_megabytes * 1_000_000,
+        sessions_per_caller=own.max_sessions,
+        usage_age=own.usage_days * _DAY_SECONDS,
+    )
 
 
 class PriceList:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from clawgate.agents.service import AgentService
     from clawgate.state.store import Store
 
+PRUNE_SECONDS = 3600.0
+
 logger = logging.getLogger("clawgate.agents")
 
 
@@ -53,6 +55,7 @@ class AgentHost:
         self._service: AgentService | None = None
         self._database: DatabaseSetting | None = None
         self._problem = ""
+        self._file: ConfigFile | None = None
         self._runs: Runs | None = None
         self._caller: ModelCaller | None = None
         self._store: Store | None = None
@@ -63,6 +66,7 @@ class AgentHost:
         from clawgate.agents.embeddings import AgentEmbeddings
         from clawgate.app.agent_config import agent_config
 
+        self._file = file
         if self._service is None:
             self._service = self._make()
         self._use_database(file)
@@ -72,18 +76,13 @@ class AgentHost:
     def _use_database(self, file: ConfigFile) -> None:
         """Read where the database is; what is wrong with that is the error of the runs that need it."""
         try:
-            found = database_setting(file)
+            found = database_setting(file, self._state)
         except SettingsInvalid as error:
             if self._database is None:
                 self._problem = str(error)
             return
         if self._database is None:
             self._database = found
-        elif found.url != self._database.url:
-            logger.warning(
-                "[reload] %s changed: restart the gateway to apply that (clawgate gateway restart)",
-                found.origin,
-            )
 
     def _make(self) -> AgentService:
         from clawgate.agents.model_call import ModelCaller
@@ -99,14 +98,29 @@ class AgentHost:
             self._caller.check_timeouts()
 
     async def run(self) -> None:
-        """Wait for the end of the gateway, then stop all runs and close the database."""
+        """Delete what is too old once an hour, until the gateway ends; then stop all runs and close the database."""
         try:
-            await asyncio.get_running_loop().create_future()
+            while True:
+                await asyncio.sleep(PRUNE_SECONDS)
+                await self.prune()
         finally:
             if self._runs is not None:
                 await self._runs.close()
             if self._store is not None:
                 await self._store.close()
+
+    async def prune(self) -> None:
+        """Delete what is older or larger than the config says, where the database was opened."""
+        if self._store is None or self._file is None:
+            return
+        from clawgate.app.agent_config import retention
+
+        try:
+            pruned = await self._store.prune(retention(self._file))
+        except GatewayError as error:
+            logger.warning("agents: what is too old is not deleted: %s", error.message)
+        else:
+            logger.info("agents: deleted what is too old: %s", pruned)
 
     async def _services(self) -> RunServices:
         from clawgate.agents.run_order import RunServices

@@ -30,6 +30,7 @@ from clawgate.routing.router import ModelRouter
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.environment import ENV_FILE, named_environment
 from clawgate.settings.file_watch import FileWatch
+from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile, PartialConfig, read_partly
 from clawgate.settings.openclaw.gateway import (
     GatewayFlags,
@@ -38,6 +39,7 @@ from clawgate.settings.openclaw.gateway import (
     given_elsewhere,
     serving_note,
 )
+from clawgate.settings.openclaw.own_settings import SECTION
 from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.schema.openclaw import RateLimit
@@ -284,7 +286,11 @@ def _log_changes(
 
 
 def _needs_restart(before: GatewaySettings, after: GatewaySettings) -> tuple[str, ...]:
-    pairs = (("gateway.port", before.port, after.port), ("gateway.bind", before.host, after.host))
+    pairs = (
+        ("gateway.port", before.port, after.port),
+        ("gateway.bind", before.host, after.host),
+        (format_key_path((*SECTION, "database")), before.database, after.database),
+    )
     return tuple(key for key, old, new in pairs if old != new)
 
 

@@ -9,6 +9,7 @@ import pytest
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.database import database_setting
+from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
 from clawgate.settings.openclaw.own_settings import check_database
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.redaction import redact
@@ -97,3 +98,11 @@ def test_the_password_is_not_shown_wherever_it_is_set(tmp_path: Path) -> None:
         assert "canary" not in Redactor(file.secrets()).redact(f"{URL} and s3cret-canary")
         assert "canary" not in repr(database_setting(file))
     assert "canary" not in str(redact(dict(file_with(tmp_path, URL).raw)))
+
+
+def test_a_gateway_is_not_stopped_by_a_database_that_cannot_be_one(tmp_path: Path) -> None:
+    """Its models are served; only the runs of agents need one."""
+    token = {"OPENCLAW_GATEWAY_TOKEN": "t0ken-of-the-gateway"}
+    good = gateway_settings(file_with(tmp_path, URL, **token), GatewayFlags())
+    assert good.database == URL and "canary" not in repr(good)
+    assert gateway_settings(file_with(tmp_path, "${DB_URL}", **token), GatewayFlags()).database is None

@@ -86,6 +86,7 @@ def test_what_a_running_gateway_takes_over(path: KeyPath) -> None:
         ("gateway", "customBindHost"),
         ("gateway",),
         ("plugins", "entries", "openai-proxy", "config", "port"),
+        ("plugins", "entries", "clawgate", "config", "database"),
         ("channels",),
         (),
     ],

@@ -122,7 +122,7 @@ def copy(source: Path | None, config: str | None, as_json: bool) -> None:
 
     loaded = load_config(config)
     chosen = chosen_database(loaded)
-    file = source or default_database(loaded.file)
+    file = source or default_database(loaded.paths.state)
     if chosen.file is not None and chosen.file.absolute() == file.absolute():
         fail(
             f"{file}: it is the configured database itself; set CLAWGATE_DATABASE_URL to the one to copy to, "

@@ -24,8 +24,11 @@ class DatabaseSetting:
     origin: str
 
 
-def database_setting(file: ConfigFile) -> DatabaseSetting:
-    """Raises `SettingsInvalid` for a value that is no place of a database, or whose variable is not set."""
+def database_setting(file: ConfigFile, state: Path | None = None) -> DatabaseSetting:
+    """Return where the database is; ``state`` is the state folder, by default that of the environment.
+
+    Raises `SettingsInvalid` for a value that is no place of a database, or whose variable is not set.
+    """
     if value := file.environment.get(DATABASE_VARIABLE):
         origin = file.environment.origin(DATABASE_VARIABLE)
         try:
@@ -38,8 +41,8 @@ def database_setting(file: ConfigFile) -> DatabaseSetting:
         )
     if (configured := own_settings(file.config).database) is not None:
         return DatabaseSetting(configured, format_key_path(_PATH))
-    return DatabaseSetting(str(default_database(file)), "the default")
+    return DatabaseSetting(str(default_database(state or state_dir(file.environment))), "the default")
 
 
-def default_database(file: ConfigFile) -> Path:
-    return state_dir(file.environment) / "clawgate" / FILE_NAME
+def default_database(state: Path) -> Path:
+    return state / "clawgate" / FILE_NAME

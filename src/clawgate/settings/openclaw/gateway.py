@@ -20,6 +20,7 @@ from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.database import database_setting
 from clawgate.settings.openclaw.own_settings import SECTION, own_settings
 from clawgate.settings.openclaw.proxy_auth import TRUSTED_PROXY, identity_problems, proxy_identity
 from clawgate.settings.problems import SettingsInvalid
@@ -43,7 +44,8 @@ class GatewaySettings:
     ``identity`` is how a reverse proxy names the caller, in mode trusted-proxy; ``tokens`` has what local callers
     present then, if anything.
     ``serves_agents``: whether agents are on (``gateway.http.endpoints.chatCompletions.enabled``); ``serves_models``:
-    whether requests may name models of providers (``directModels``).
+    whether requests may name models of providers (``directModels``). ``database`` is that of the agents, None where
+    what is configured cannot be one.
     """
 
     host: str
@@ -56,6 +58,7 @@ class GatewaySettings:
     allow_origin: tuple[str, ...]
     serves_agents: bool
     serves_models: bool
+    database: str | None = field(repr=False)
 
     @property
     def listens_at(self) -> tuple[str, int]:
@@ -117,10 +120,19 @@ def gateway_settings(
         allow_host=(*flags.allow_host, *own.allow_host),
         allow_origin=(*flags.allow_origin, *_origins(block)),
         serves_agents=block.http.endpoints.chat_completions.enabled is True,
+        database=_database(file),
         serves_models=own.direct_models
         if own.direct_models is not None
         else is_loopback(listening_on or host),
     )
+
+
+def _database(file: ConfigFile) -> str | None:
+    """What is wrong with it is the error of the runs that need it: models are served without one."""
+    try:
+        return database_setting(file).url
+    except SettingsInvalid:
+        return None
 
 
 def _origins(block: GatewayBlock) -> tuple[str, ...]:

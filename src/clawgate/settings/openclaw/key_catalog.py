@@ -35,8 +35,9 @@ _AT_START: tuple[KeyPath, ...] = (
     ("gateway", "bind"),
     ("gateway", "customBindHost"),
     ("plugins", "entries", ServerSettings.ENTRY),
+    (*OWN_SECTION, "database"),
 )
-"""What is read when a process starts; the last one is that of ``clawgate server run``."""
+"""What is read when a process starts; ServerSettings is that of ``clawgate server run``."""
 _ANY = "*"
 
 
