@@ -94,6 +94,7 @@ REFUSED: list[tuple[str | bytes, str, int, str]] = [
         1,
         "true or false",
     ),
+    ("{models: {providers: {openclaw: {}}}}", "models.providers.openclaw", 1, "names agents"),
     (owl("timeoutSeconds: Infinity"), "models.providers.owl.timeoutSeconds", 1, "finite"),
     (owl("models: {}"), "models.providers.owl.models", 1, "list"),
     (owl("models: [{id: 'a'},\n{name: 'b'}]"), "models.providers.owl.models[1].id", 2, "missing"),

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import SecretStr
 
-from clawgate.policy.model_routing import ModelRef, is_provider_id
+from clawgate.policy.model_routing import DEFAULT_AGENT, ModelRef, is_provider_id
 from clawgate.policy.secret_names import is_credential_header
 from clawgate.policy.typos import typo_of
 from clawgate.settings.diagnostic import Diagnostic
@@ -56,6 +56,9 @@ def _provider(name: str, block: ProviderBlock, unset: Collection[KeyPath]) -> It
     if not is_provider_id(name):
         fix = "use a-z 0-9 . _ -, and begin with a letter or digit"
         yield Diagnostic(path, "the id of the provider has a character that is not allowed", fix=fix)
+    if name == DEFAULT_AGENT:
+        message = f"'{DEFAULT_AGENT}/...' names agents, so no request could name a model of this provider"
+        yield Diagnostic(path, message, fix="choose another id")
     yield from _headers(block.headers, (*path, "headers"))
     yield from _headers(block.request.headers, (*path, "request", "headers"))
     if block.request.auth is not None:
