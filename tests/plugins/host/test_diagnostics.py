@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
-from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.openclaw.config_file import read_config
 from tests.plugins.host.test_discovery import installed
-from tests.plugins.samples import docs_plugin, imports_undone, plugin_folder
+from tests.plugins.samples import docs_plugin, imports_undone, plugin_folder, tool_code
 
 CLAUDE = "anthropic-claude-proxy"
 
@@ -160,3 +160,14 @@ def test_a_plugin_that_cannot_say_it_is_a_finding_itself(tmp_path: Path, does: s
     found = found_in(tmp_path, entry("noted", {}))
     assert len(found) == count and not any(one.is_error for one in found)
     assert all("check_config failed" in str(one) for one in found)
+
+
+def test_a_name_that_another_plugin_has_is_told_as_the_gateway_decides_it(tmp_path: Path) -> None:
+    more = {"registers": '["tool"]', "tools": '["find"]'}
+    for name in ("one", "two"):
+        installed(tmp_path, plugin_folder(tmp_path / name, name, tool_code("find"), **more))
+    enabled = {name: {"enabled": True} for name in ("one", "two")}
+    (found,) = found_in(tmp_path, {"plugins": {"entries": enabled}})
+    assert found.severity is Severity.WARNING and found.key == "plugins.entries.two"
+    assert "the tool 'find' is already registered by the plugin 'one'" in found.message
+    assert found_in(tmp_path, {"plugins": {"entries": enabled | {"one": {"enabled": False}}}}) == []

@@ -16,6 +16,7 @@ from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, fi
 from clawgate.plugins.host.hooks import check_config
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, plugin_settings
+from clawgate.plugins.host.registry import check_names_are_free
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.config_file import ConfigFile
@@ -29,8 +30,11 @@ def plugin_diagnostics(file: ConfigFile, state_dir: Path) -> list[Diagnostic]:
     An invalid setting is an error. A plugin that cannot be used, a missing setting (`Diagnostic.unset`) and settings
     that do not fit together are warnings.
     """
+    loaded: list[LoadedPlugin] = []
     plugins = find_plugins(state_dir)
-    return [found for plugin in plugins if _is_checked(plugin, file) for found in _check(plugin, file)]
+    return [
+        found for plugin in plugins if _is_checked(plugin, file) for found in _check(plugin, file, loaded)
+    ]
 
 
 def locate_problems(plugin: str, error: SettingsInvalid, file: ConfigFile) -> list[Diagnostic]:
@@ -50,10 +54,16 @@ def _is_enabled(plugin: DiscoveredPlugin, file: ConfigFile) -> bool:
     return enabled_reason(plugin, file.config.plugins, file.config.models.providers)[0]
 
 
-def _check(plugin: DiscoveredPlugin, file: ConfigFile) -> Iterator[Diagnostic]:
+def _check(plugin: DiscoveredPlugin, file: ConfigFile, before: list[LoadedPlugin]) -> Iterator[Diagnostic]:
+    """``before`` are the enabled plugins that were loaded before it, and gets it if it is one."""
     try:
+        is_enabled = _is_enabled(plugin, file)
+        if is_enabled:
+            check_names_are_free(plugin, before)
         loaded = load_plugin(plugin)
-        yield from _check_loaded(loaded, file, is_enabled=_is_enabled(plugin, file))
+        if is_enabled:
+            before.append(loaded)
+        yield from _check_loaded(loaded, file, is_enabled=is_enabled)
     except PluginFailed as error:
         path: KeyPath = ("plugins", "entries", plugin.id)
         message = f"the plugin '{plugin.id}' cannot be used: {error}"

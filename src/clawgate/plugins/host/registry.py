@@ -52,7 +52,7 @@ class Registry:
         loaded: list[LoadedPlugin] = []
         for one in self.loaded:
             try:
-                _check_names_are_free(one.discovered, kept)
+                check_names_are_free(one.discovered, kept)
                 loaded.append(one)
             except PluginFailed as error:
                 failures.append(PluginFailure(one.id, str(error)))
@@ -84,7 +84,7 @@ def load_plugins(config: OpenClawConfig, state_dir: Path, *, bundled: Path | Non
                 disabled.append(plugin.manifest)
             continue
         try:
-            _check_names_are_free(plugin, loaded)
+            check_names_are_free(plugin, loaded)
             loaded.append(load_plugin(plugin))
         except PluginFailed as error:
             providers = plugin.manifest.providers if plugin.manifest is not None else (plugin.id,)
@@ -95,7 +95,8 @@ def load_plugins(config: OpenClawConfig, state_dir: Path, *, bundled: Path | Non
     return Registry(tuple(loaded), tuple(failures), tuple(disabled))
 
 
-def _check_names_are_free(plugin: DiscoveredPlugin, loaded: Sequence[LoadedPlugin]) -> None:
+def check_names_are_free(plugin: DiscoveredPlugin, loaded: Sequence[LoadedPlugin]) -> None:
+    """Raise `PluginFailed` if one of ``loaded`` has a name that ``plugin`` registers."""
     if plugin.manifest is None:
         return
     for other in (one.discovered.manifest for one in loaded):
