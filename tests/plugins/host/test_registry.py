@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from clawgate.plugins.host.registry import PluginFailure, Registry, load_plugins
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from tests.plugins.host.test_discovery import installed
-from tests.plugins.samples import BODY, docs_plugin, docs_tool_plugin, plugin_folder, tool_code
+from tests.plugins.samples import BODY, docs_plugin, plugin_folder, tool_code
 
 
 def config(*enabled: str, **more: Any) -> OpenClawConfig:
@@ -53,16 +55,17 @@ def test_a_provider_that_is_taken_keeps_the_later_plugin_out_and_stays_with_the_
     assert found.failure_of("house-model") is None and found.provider("house-model") is not None
 
 
-def test_a_tool_whose_name_is_taken_keeps_the_later_plugin_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("first", "later"), [("find", "find"), ("find", "Find"), ("FIND", "find")])
+def test_a_tool_whose_name_is_taken_keeps_the_later_plugin_out(
+    tmp_path: Path, first: str, later: str
+) -> None:
     """The lists of allowed tools know no case, so a name in another case is taken, too."""
-    installed(tmp_path, docs_tool_plugin(tmp_path / "b"))
-    more = {"registers": '["tool"]', "tools": '["Days_Between"]'}
-    installed(tmp_path, plugin_folder(tmp_path / "z", "zebra", tool_code("Days_Between"), **more))
-    found = load_plugins(config("house-calendar", "zebra"), tmp_path, bundled=tmp_path / "none")
-    assert [one.id for one in found.loaded] == ["house-calendar"]
-    assert "the tool 'Days_Between' is already registered by the plugin 'house-calendar'" in str(
-        found.failures
-    )
+    for plugin, name in (("one", first), ("two", later)):
+        more = {"registers": '["tool"]', "tools": f'["{name}"]'}
+        installed(tmp_path, plugin_folder(tmp_path / plugin, plugin, tool_code(name), **more))
+    found = load_plugins(config("one", "two"), tmp_path, bundled=tmp_path / "none")
+    assert [one.id for one in found.loaded] == ["one"]
+    assert f"the tool '{later}' is already registered by the plugin 'one'" in str(found.failures)
 
 
 def test_the_names_of_a_plugin_that_was_upgraded_stay_taken(tmp_path: Path) -> None:
