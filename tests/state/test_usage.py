@@ -55,3 +55,13 @@ async def test_the_sums_are_by_any_key_and_between_two_times(store: Store) -> No
     assert [row.key for row in await store.usage("day")] == ["1970-01-01", "1970-01-02", "1970-01-03"]
     assert [row.key for row in await store.usage("day", since=DAY, until=2 * DAY)] == ["1970-01-02"]
     assert [row.key for row in await store.usage("provider")] == ["p"]
+
+
+async def test_a_run_is_known_by_the_model_that_served_it(store: Store) -> None:
+    await store.commit(run("r1", provider="p", model="m"))
+    await store.commit(run("r2", session="t"))
+    assert [await store.served_by(name) for name in ("r1", "r2", "r3")] == [
+        ("p", "m"),
+        (None, None),
+        (None, None),
+    ]

@@ -15,7 +15,7 @@ from clawgate.cli.context import load_config
 from clawgate.cli.errors import fail
 from clawgate.cli.moments import Moment, iso, seconds_at
 from clawgate.cli.paths import json_option, path_options
-from clawgate.cli.state_store import with_store
+from clawgate.cli.state_database import with_store
 from clawgate.cli.terminal.table import print_table
 from clawgate.policy.printable import escape_controls
 from clawgate.state.records import UsageKey, UsageRow
@@ -62,7 +62,7 @@ def usage(
         return await store.usage(by, begin, end), await store.usage("agent", begin, end)
 
     nothing: tuple[Sequence[UsageRow], Sequence[UsageRow]] = ((), ())
-    rows, by_agent = with_store(load_config(config).file, read, absent=nothing)
+    rows, by_agent = with_store(load_config(config), read, absent=nothing)
     total = _total(by_agent)
     if as_json:
         output = {

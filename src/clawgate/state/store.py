@@ -81,6 +81,10 @@ class Store:
         batches = (stale[begin : begin + BATCH] for begin in range(0, len(stale), BATCH))
         return sum([await self._database.write(retention.delete_sessions, batch) for batch in batches])
 
+    async def served_by(self, run: str) -> tuple[str | None, str | None]:
+        """Return the provider and the model that served a run last; None where there was none."""
+        return await self._database.read(usage.served_by, run)
+
     async def usage(
         self, by: UsageKey, since: float | None = None, until: float | None = None
     ) -> Sequence[UsageRow]:

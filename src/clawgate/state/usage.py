@@ -28,6 +28,14 @@ def add_request(connection: Connection, record: RunRecord) -> bool:
     return connection.execute(_ADD_REQUEST[connection.dialect.name], row).rowcount == 1
 
 
+def served_by(connection: Connection, run: str) -> tuple[str | None, str | None]:
+    """Return the provider and the model that served a run last; None where there was none."""
+    row = connection.execute(
+        select(requests.c.provider, requests.c.model).where(requests.c.run == run)
+    ).first()
+    return (None, None) if row is None else (row.provider, row.model)
+
+
 def add_usage(connection: Connection, record: RunRecord) -> None:
     rows = [
         {

@@ -22,7 +22,7 @@ def test_the_reply_alone_is_printed(home: ChatHome, options: list[str]) -> None:
         found = home.run("agent", "--message", "hi", *options)
         ((headers, body),) = gateway.requests
     assert (found.exit_code, found.stdout, found.stderr) == (0, "hello\n", "")
-    assert headers["Authorization"] == f"Bearer {TOKEN}"
+    assert headers["authorization"] == f"Bearer {TOKEN}"
     assert headers["x-openclaw-session-key"] == "main" and "x-openclaw-model" not in headers
     assert (body["model"], body["messages"]) == ("openclaw", [{"role": "user", "content": "hi"}])
 
@@ -50,6 +50,8 @@ def test_json_has_the_shape_of_openclaw(home: ChatHome) -> None:
             "meta": {
                 "agentMeta": {
                     "sessionId": "agent:main:main",
+                    "provider": None,
+                    "model": None,
                     "usage": {"input": 11, "output": 5, "cacheRead": 3, "total": 16},
                 }
             },
@@ -117,3 +119,12 @@ def test_ctrl_c_cancels_the_run(home: ChatHome, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Conversation, "send", interrupted)
     found = home.run("agent", "-m", "hi")
     assert (found.exit_code, found.stdout, found.stderr) == (130, "", "Cancelled.\n")
+
+
+def test_a_database_that_cannot_be_read_costs_no_reply(home: ChatHome) -> None:
+    (home.state / "clawgate").mkdir(mode=0o700)
+    (home.state / "clawgate" / "state.db").write_bytes(b"no database at all, but longer than the magic")
+    with home.running(REPLY):
+        found = home.run("agent", "-m", "hi", "--json")
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert json.loads(found.stdout)["result"]["payloads"][0]["text"] == "hello"

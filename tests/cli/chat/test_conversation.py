@@ -68,4 +68,4 @@ def test_without_a_token_none_is_sent(home: ChatHome) -> None:
     )
     with home.running(stream()) as gateway:
         send()
-        assert "Authorization" not in gateway.requests[0][0]
+        assert "authorization" not in gateway.requests[0][0]

@@ -7,7 +7,13 @@ import sys
 
 import pytest
 
-from clawgate.cli.chat.output import MarkdownOutput, PlainOutput, is_rich_terminal, split_paragraphs
+from clawgate.cli.chat.output import (
+    MarkdownOutput,
+    PlainOutput,
+    is_rich_terminal,
+    split_paragraphs,
+    with_line_breaks,
+)
 
 
 class Terminal(io.StringIO):
@@ -83,3 +89,10 @@ def test_only_a_terminal_that_can_is_drawn_on(
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.delenv("TERM", raising=False) if term is None else monkeypatch.setenv("TERM", term)
     assert is_rich_terminal() is is_rich
+
+
+def test_a_line_stays_a_line_and_code_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "one\ntwo\n\n```\na\nb\n```\n- x"
+    assert with_line_breaks(text) == "one  \ntwo  \n\n```\na\nb\n```\n- x  "
+    lines = shown(monkeypatch, "/model - a\n/help - b", markdown=True).splitlines()
+    assert not any("/model - a /help" in line for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+import pytest
 
 from clawgate.cli.sessions.commands import show
 from clawgate.cli.sessions.filters import complete_key
@@ -22,10 +23,13 @@ def test_keys_are_completed_for_the_caller(home: StateHome) -> None:
     assert completed("agent:", caller="bob") == ["agent:main:b"] and completed("x") == []
 
 
-def test_nothing_is_completed_or_printed_for_an_unusable_state(home: StateHome, capfd: object) -> None:
+def test_nothing_is_completed_or_printed_for_an_unusable_state(
+    home: StateHome, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert completed("") == []
     home.database.parent.mkdir(mode=0o700)
     home.database.write_bytes(b"no database at all, but longer than the magic")
     assert completed("") == []
     (home.folder / ".openclaw" / "openclaw.json").write_text("{")
     assert completed("") == []
+    assert capsys.readouterr() == ("", "")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.cli.state.opened import ChosenDatabase
 from clawgate.cli.state.status import database_status, print_status
+from clawgate.cli.state_database import ChosenDatabase
 
 
 def test_files_that_were_moved_away_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,10 @@ class RawGateway:
                 if not self._is_open:
                     return
                 connection.settimeout(30)
-                self.requests.append(_read(connection))
+                found = _read(connection)
+                if found is None:
+                    continue  # it was only looked whether something listens
+                self.requests.append(found)
                 pieces = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
                 with contextlib.suppress(OSError):  # the client may leave early
                     for piece in pieces:
@@ -94,13 +97,16 @@ class RawGateway:
         self.close()
 
 
-def _read(connection: socket.socket) -> tuple[dict[str, str], Any]:
+def _read(connection: socket.socket) -> tuple[dict[str, str], Any] | None:
     """The headers and the body of a request."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65_536)
+        if not (piece := connection.recv(65_536)):
+            return None
+        data += piece
     head, _, body = data.partition(b"\r\n\r\n")
-    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
-    while len(body) < int(headers["Content-Length"]):
+    pairs = (line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    headers = {name.lower(): value for name, value in pairs}
+    while len(body) < int(headers["content-length"]):
         body += connection.recv(65_536)
     return headers, json.loads(body)

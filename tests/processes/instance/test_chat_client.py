@@ -40,7 +40,7 @@ def test_the_request_has_the_headers_and_the_name_of_the_listener() -> None:
     with RawGateway(stream()) as gateway:
         post(gateway, Authorization="Bearer x")
         ((headers, body),) = gateway.requests
-    assert headers["Authorization"] == "Bearer x" and headers["Host"] == f"127.0.0.1:{gateway.port}"
+    assert headers["authorization"] == "Bearer x" and headers["host"] == f"127.0.0.1:{gateway.port}"
     assert body == {"model": "openclaw"}
 
 

@@ -12,10 +12,13 @@ import click
 from clawgate.cli.chat.conversation import Conversation, Reply
 from clawgate.cli.chat.options import conversation_options
 from clawgate.cli.chat.output import PlainOutput
+from clawgate.cli.context import LoadedConfig
 from clawgate.cli.credential import fail_if_another_counts, read_secret
 from clawgate.cli.errors import CommandFailed, fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import find_paths, json_option
+from clawgate.cli.state_database import read_store
+from clawgate.errors import GatewayError
 from clawgate.processes.instance.chat_client import ChatFailed
 
 _STDIN = "-"
@@ -46,7 +49,7 @@ def agent(
     if not text.strip():
         fail("the message is empty; give a text, or - and a text on standard input")
     paths = find_paths(config)
-    _, secret = read_secret(paths, env_file)
+    file, secret = read_secret(paths, env_file)
     if secret is not None:
         fail_if_another_counts(paths, secret)
     conversation = Conversation(paths, env_file, agent, session, model)
@@ -63,7 +66,7 @@ def agent(
         sys.exit(ExitCode.INTERRUPTED)
     if as_json:
         milliseconds = round((time.monotonic() - started_at) * 1000)
-        click.echo(json.dumps(_result(reply, milliseconds), indent=2))
+        click.echo(json.dumps(_result(LoadedConfig(paths, file), reply, milliseconds), indent=2))
 
 
 def _read_stdin() -> str:
@@ -73,9 +76,10 @@ def _read_stdin() -> str:
         fail("standard input is not UTF-8; send text in that encoding")
 
 
-def _result(reply: Reply, milliseconds: int) -> dict[str, object]:
+def _result(loaded: LoadedConfig, reply: Reply, milliseconds: int) -> dict[str, object]:
     """Return the object of OpenClaw's own ``agent --json``."""
     usage = reply.usage
+    provider, model = _served_by(loaded, reply.run)
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
     return {
         "runId": reply.run,
@@ -87,6 +91,8 @@ def _result(reply: Reply, milliseconds: int) -> dict[str, object]:
                 "durationMs": milliseconds,
                 "agentMeta": {
                     "sessionId": reply.session,
+                    "provider": provider,
+                    "model": model,
                     "usage": {
                         "input": usage.get("prompt_tokens", 0),
                         "output": usage.get("completion_tokens", 0),
@@ -97,6 +103,15 @@ def _result(reply: Reply, milliseconds: int) -> dict[str, object]:
             },
         },
     }
+
+
+def _served_by(loaded: LoadedConfig, run: str) -> tuple[str | None, str | None]:
+    """Return the provider and model of a run; None where the database is not to be read from here."""
+    unknown: tuple[str | None, str | None] = (None, None)
+    try:
+        return read_store(loaded, lambda store: store.served_by(run), absent=unknown)
+    except GatewayError:
+        return unknown
 
 
 def _fail(failure: ChatFailed) -> NoReturn:

@@ -95,8 +95,8 @@ class MarkdownOutput:
 
         complete, self._open = split_paragraphs(self._open + escape_steering(text))
         if complete:
-            self._live.console.print(Markdown(complete))
-        self._live.update(Markdown(self._open))
+            self._live.console.print(Markdown(with_line_breaks(complete)), "")
+        self._live.update(Markdown(with_line_breaks(self._open)))
 
     def note(self, text: str) -> None:
         from rich.text import Text
@@ -110,3 +110,13 @@ def split_paragraphs(text: str) -> tuple[str, str]:
         if len(_FENCE.findall(text, 0, blank.start())) % 2 == 0:
             return text[: blank.start()], text[blank.end() :]
     return "", text
+
+
+def with_line_breaks(text: str) -> str:
+    """Return Markdown that shows each line on a line of its own, as chats do; code stays as it is."""
+    lines, is_code = [], False
+    for line in text.split("\n"):
+        is_fence = _FENCE.match(line) is not None
+        is_code = is_code != is_fence
+        lines.append(line if is_code or is_fence or not line.strip() else f"{line}  ")
+    return "\n".join(lines)

@@ -19,7 +19,7 @@ from clawgate.cli.sessions.export import export, session_json
 from clawgate.cli.sessions.filters import caller_option, complete_key, filters
 from clawgate.cli.sessions.selection import all_sessions, find_session
 from clawgate.cli.sessions.transcript import lines_of
-from clawgate.cli.state_store import with_store
+from clawgate.cli.state_database import with_store
 from clawgate.cli.terminal.table import print_table
 from clawgate.policy.printable import escape_controls
 from clawgate.state.records import SessionSummary
@@ -57,7 +57,7 @@ def list_sessions(
     config: str | None, agent: str | None, caller: str | None, limit: int, as_json: bool
 ) -> None:
     """List the sessions of agents, those used last first."""
-    found = all_sessions(load_config(config).file, agent=agent, caller=caller, limit=limit + 1)
+    found = all_sessions(load_config(config), agent=agent, caller=caller, limit=limit + 1)
     shown, is_cut = found[:limit], len(found) > limit
     if as_json:
         rows = [summary_json(one) for one in shown]
@@ -98,9 +98,9 @@ def summary_json(one: SessionSummary) -> dict[str, object]:
 @path_options
 def show(key: str, config: str | None, caller: str | None, limit: int | None, as_json: bool) -> None:
     """Show the turns of the session KEY. Its agent's prefix can be left out where the rest is clear."""
-    file = load_config(config).file
-    one = find_session(all_sessions(file, caller=caller), key)
-    session = with_store(file, lambda store: store.session(one.caller, one.key, last=limit), absent=None)
+    loaded = load_config(config)
+    one = find_session(all_sessions(loaded, caller=caller), key)
+    session = with_store(loaded, lambda store: store.session(one.caller, one.key, last=limit), absent=None)
     if session is None:
         fail(f"session {one.key} was deleted just now; to see all sessions: clawgate sessions list")
     if as_json:
@@ -129,8 +129,8 @@ def show(key: str, config: str | None, caller: str | None, limit: int | None, as
 @path_options
 def delete(key: tuple[str, ...], config: str | None, caller: str | None, yes: bool, as_json: bool) -> None:
     """Delete the sessions of these KEYs with their turns and tool calls. What they used stays in the usage."""
-    file = load_config(config).file
-    known = all_sessions(file, caller=caller)
+    loaded = load_config(config)
+    known = all_sessions(loaded, caller=caller)
     chosen = list(dict.fromkeys(find_session(known, name) for name in key))
     if not yes:
         for one in chosen:
@@ -140,7 +140,7 @@ def delete(key: tuple[str, ...], config: str | None, caller: str | None, yes: bo
     async def remove(store: Store) -> list[SessionSummary]:
         return [one for one in chosen if await store.delete_session(one.caller, one.key)]
 
-    deleted: list[SessionSummary] = with_store(file, remove, absent=[])
+    deleted: list[SessionSummary] = with_store(loaded, remove, absent=[])
     if as_json:
         rows = [summary_json(one) for one in deleted]
         click.echo(json.dumps({"count": len(rows), "deleted": rows}, indent=2))
@@ -171,14 +171,14 @@ def prune(
 
     A session that is used in the meantime stays.
     """
-    file = load_config(config).file
-    stale = all_sessions(file, agent=agent, caller=caller, before=time.time() - older_than)
+    loaded = load_config(config)
+    stale = all_sessions(loaded, agent=agent, caller=caller, before=time.time() - older_than)
     if not as_json:
         _preview(stale)
     deleted = 0
     if stale and not dry_run:
         require_confirmation("Delete them?", yes=yes, outcome=_NOT_DELETED)
-        deleted = with_store(file, lambda store: store.delete_unused(stale), absent=0)
+        deleted = with_store(loaded, lambda store: store.delete_unused(stale), absent=0)
     if as_json:
         rows = [summary_json(one) for one in stale]
         click.echo(json.dumps({"count": len(rows), "deleted": deleted, "sessions": rows}, indent=2))

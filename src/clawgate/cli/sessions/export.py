@@ -22,7 +22,7 @@ from clawgate.cli.moments import iso
 from clawgate.cli.paths import path_options
 from clawgate.cli.sessions.filters import complete_key, filters
 from clawgate.cli.sessions.selection import all_sessions, find_session
-from clawgate.cli.state_store import with_store
+from clawgate.cli.state_database import with_store
 from clawgate.state.records import SessionSummary, StoredSession
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def export(
 ) -> None:
     """Write the sessions of these KEYs, or all, with their turns as they are stored; the last used first."""
     loaded = load_config(config)
-    found = all_sessions(loaded.file, agent=agent, caller=caller)
+    found = all_sessions(loaded, agent=agent, caller=caller)
     chosen = [find_session(found, name) for name in dict.fromkeys(key)] if key else found
     try:
         with private_file(output, force=force) if output else contextlib.nullcontext(sys.stdout) as file:
             file.write('{"sessions": [' if form == "json" else "")
-            count = with_store(loaded.file, lambda store: _write(store, chosen, file, form), absent=0)
+            count = with_store(loaded, lambda store: _write(store, chosen, file, form), absent=0)
             file.write("\n]}\n" if form == "json" else "")
     except FileExistsError:
         fail(f"{output} exists; replace it with --force, or name another file")

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from clawgate.cli.completers import complete_agent
-from clawgate.cli.paths import find_paths, read_config_at
+from clawgate.cli.context import load_config
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -21,8 +21,7 @@ def complete_key(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     from clawgate.cli.sessions.selection import all_sessions
 
     with contextlib.suppress(click.UsageError, SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        file, _ = read_config_at(find_paths(ctx.params.get("config")))
-        sessions = all_sessions(file, caller=ctx.params.get("caller")) if file else ()
+        sessions = all_sessions(load_config(ctx.params.get("config")), caller=ctx.params.get("caller"))
         return [CompletionItem(one.key) for one in sessions if one.key.startswith(incomplete)]
     return []
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
+from clawgate.cli.context import LoadedConfig
 from clawgate.cli.errors import fail
-from clawgate.cli.state_store import with_store
+from clawgate.cli.state_database import with_store
 from clawgate.policy.printable import escape_controls
 from clawgate.policy.typos import typo_of
 from clawgate.state.records import SessionSummary
-
-if TYPE_CHECKING:
-    from clawgate.settings.openclaw.config_file import ConfigFile
 
 ALL = 2**31 - 1
 """As a limit."""
@@ -22,7 +19,7 @@ _COMPARED = 1000
 
 
 def all_sessions(
-    config: ConfigFile,
+    loaded: LoadedConfig,
     *,
     agent: str | None = None,
     caller: str | None = None,
@@ -32,7 +29,7 @@ def all_sessions(
     """Return the sessions, those used last first."""
     agent = agent and agent.strip().lower()
     return with_store(
-        config,
+        loaded,
         lambda store: store.sessions(agent=agent, caller=caller, limit=limit, before=before),
         absent=(),
     )

@@ -18,7 +18,7 @@ from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import json_option, path_options
-from clawgate.cli.state.opened import chosen_database, run_with_database
+from clawgate.cli.state_database import chosen_database, run_with_database
 from clawgate.cli.terminal.progress import Progress
 from clawgate.processes.instance.instance_lock import find_instance
 from clawgate.settings.openclaw.database import default_database

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from clawgate.cli.state.opened import ChosenDatabase, with_database
+from clawgate.cli.state_database import ChosenDatabase, with_database
 from clawgate.cli.terminal.table import print_table
 from clawgate.errors import GatewayError
 from clawgate.state import migrate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
     from clawgate.state.database import Database
+    from clawgate.state.store import Store
 
 T = TypeVar("T")
 
@@ -63,3 +65,26 @@ async def with_database(
         return await work(database)
     finally:
         await database.close()
+
+
+def with_store(loaded: LoadedConfig, work: Callable[[Store], Awaitable[T]], *, absent: T) -> T:
+    """Return what ``work`` returns, as `read_store` does; a database that cannot be used ends the command."""
+    try:
+        return read_store(loaded, work, absent=absent)
+    except GatewayError as error:
+        fail(error.message)
+
+
+def read_store(loaded: LoadedConfig, work: Callable[[Store], Awaitable[T]], *, absent: T) -> T:
+    """Return what ``work`` returns, whether or not a gateway runs; ``absent`` where there is no database yet.
+
+    None is made: there is nothing to show. Raises StoreUnavailable.
+    """
+    chosen = chosen_database(loaded)
+    if chosen.file is not None and not chosen.file.exists():
+        return absent
+    from clawgate.state.store import Store
+
+    return asyncio.run(
+        with_database(chosen, lambda database: work(Store(database, clock=time.time)), may_migrate=True)
+    )

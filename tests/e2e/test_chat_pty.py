@@ -1,0 +1,81 @@
+"""A person at a real terminal talks with an agent of a real gateway: Ctrl-C ends a reply, and not the chat."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.gateway_home import Home
+from tests.e2e.terminal import terminal
+from tests.processes.instance.raw_gateway import RawGateway, content, stream
+
+MODEL = [stream(content("It is **he"), content("re**.\n")), stream(content("half\n\n"), ends=False)[:-1]]
+"""A reply, then one that does not end."""
+
+
+@pytest.fixture
+def model() -> Iterator[RawGateway]:
+    with RawGateway(*MODEL, holds=True) as found:
+        yield found
+
+
+@pytest.fixture
+def home(tmp_path: Path, model: RawGateway) -> Iterator[Home]:
+    found = Home(tmp_path)
+    found.configure(upstream=model.port, http={"endpoints": {"chatCompletions": {"enabled": True}}})
+    assert found.gateway("start").returncode == 0
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_ctrl_c_cancels_the_run_and_the_chat_continues(home: Home, model: RawGateway, term: str) -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    words = [sys.executable, "-m", "clawgate", "chat", "--session", "work"]
+    with terminal(words, home.folder, kept | {"HOME": str(home.folder), "TERM": term}, columns=80) as person:
+        person.until("> ")
+        person.type("where?\n")
+        person.until("It is")
+        assert ("**here**" in person.until("> ")) is (term == "dumb")
+        model.left.clear()
+        person.type("and then?\n")
+        person.until("half")
+        person.type("\x03")
+        person.until("(cancelled)")
+        assert model.left.wait(30), "the model still works for nobody"
+        person.until("> ")
+        person.type("\x03")
+        person.until("(Ctrl-D ends)")
+        person.until("> ")
+        person.type("/help\n")
+        person.until("/new")
+        person.until("> ")
+        person.type("\x04")
+        assert person.end() == 0
+    history = home.state / "clawgate" / "chat-history"
+    assert history.read_text().splitlines() == ["where?", "and then?", "/help"]
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    shown = home.run("sessions", "show", "work").stdout
+    assert "assistant (interrupted)\n  half" in shown and "It is **here**." in shown
+
+
+def test_a_message_is_sent_to_the_gateway_that_runs(home: Home) -> None:
+    done = home.run("agent", "--message", "where?")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "It is **here**.\n", "")
+    assert home.run("usage").stdout.splitlines()[1].split()[:5] == ["main", "1", "11", "3", "5"]
+    meta = json.loads(home.run("agent", "--message", "/status", "--json").stdout)["result"]["meta"][
+        "agentMeta"
+    ]
+    assert (meta["sessionId"], meta["provider"]) == ("agent:main:main", None)
+
+
+def test_json_names_the_model_that_served_it(home: Home) -> None:
+    output = json.loads(home.run("agent", "--message", "where?", "--json").stdout)
+    meta = output["result"]["meta"]["agentMeta"]
+    assert (meta["provider"], meta["model"]) == ("local", "m")
