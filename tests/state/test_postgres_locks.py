@@ -9,6 +9,7 @@ import pytest
 
 from clawgate.errors import SessionBusy, SessionConflict
 from clawgate.state.locks import lock_number
+from clawgate.state.postgres_locks import PostgresLocks
 from clawgate.state.records import Begun, Running
 from clawgate.state.store import Store, open_store
 from tests.state.postgres_server import PostgresServer
@@ -121,6 +122,19 @@ async def test_a_lock_that_is_held_anew_is_not_released_by_who_lost_it(
     assert not await is_free(first)
     await holding.__aexit__(None, None, None)
     assert await is_free(first)
+
+
+async def test_a_release_that_is_cancelled_before_its_turn_leaves_no_lock(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    shared = first._database.locks
+    assert isinstance(shared, PostgresLocks)
+    number = lock_number("ann", "s")
+    await shared.acquire(number)
+    async with shared._turn, asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(shared.release(number))
+        await asyncio.sleep(0)
+        task.cancel()
+    assert task.cancelled() and await is_free(second)
 
 
 async def test_a_run_that_is_cancelled_while_it_waits_leaves_no_lock(pair: tuple[Store, Store]) -> None:

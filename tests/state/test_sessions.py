@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -126,7 +127,7 @@ def test_no_caller_and_key_ever_meets_another(
     asyncio.run(work())
 
 
-@pytest.mark.parametrize("key", ["a\0b", "\ud800", "x\udfff"])
+@pytest.mark.parametrize("key", ["a\0b", "\ud800", "x\udfff", "k" * 1001, "é" * 501])
 async def test_a_key_that_no_database_can_hold_is_the_requests_fault(store: Store, key: str) -> None:
     for attempt in (
         store.session("ann", key),
@@ -135,6 +136,14 @@ async def test_a_key_that_no_database_can_hold_is_the_requests_fault(store: Stor
     ):
         with pytest.raises(InvalidRequest):
             await attempt
+
+
+async def test_a_key_may_be_as_long_as_it_may(store: Store) -> None:
+    """Of characters that an index cannot compress."""
+    caller, key = (random.Random(seed).randbytes(500).hex() for seed in (1, 2))
+    await store.commit(run(caller=caller, session=key))
+    await store.begin_idempotent(caller, key, "hash", "r")
+    assert await store.session(caller, key) is not None
 
 
 async def test_the_list_has_what_was_used_last_first(store: Store) -> None:

@@ -40,10 +40,15 @@ class PostgresLocks:
 
     async def release(self, number: int) -> None:
         """A lock that was lost with its connection is released already."""
-        async with self._turn:
-            if number in self._held:
-                self._held.discard(number)
-                await self._unlock(number)
+        try:
+            async with self._turn:
+                if number in self._held:
+                    self._held.discard(number)
+                    await self._unlock(number)
+        except asyncio.CancelledError:
+            if number in self._held:  # its turn has not come
+                self._abort()
+            raise
 
     async def announce_owner(self) -> None:
         """Make sure that the owner's lock is held. Raises StoreUnavailable."""
@@ -88,8 +93,15 @@ class PostgresLocks:
         if self._connection is None:
             try:
                 connection = await self._connect(**_KEEPALIVE)
+            except OSError as error:
+                raise self._unavailable(error) from None
+            try:
                 await connection.execute("SELECT pg_advisory_lock($1)", self.owner)
-            except (OSError, TimeoutError) as error:
+            except asyncio.CancelledError:
+                connection.terminate()
+                raise
+            except Exception as error:  # noqa: BLE001 - as in `_try`
+                connection.terminate()
                 raise self._unavailable(error) from None
             connection.add_termination_listener(self._on_lost)
             self._connection = connection

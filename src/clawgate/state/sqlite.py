@@ -65,6 +65,7 @@ class SqliteDatabase:
         self.owner = secrets.randbits(62)
         self._path = path
         self._engine = engine
+        self._closed = False
         self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._writer = ThreadPoolExecutor(1, "state-writer")
         self._readers = ThreadPoolExecutor(READERS, "state-reader")
@@ -91,6 +92,7 @@ class SqliteDatabase:
     long_write = write
 
     async def close(self) -> None:
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(None, self._close)
 
     def _close(self) -> None:
@@ -100,6 +102,8 @@ class SqliteDatabase:
 
     async def _run(self, threads: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], T]) -> T:
         began_at = time.monotonic()
+        if self._closed:
+            raise StoreUnavailable(f"state database {self.name}: it is closed; retry")
 
         def transaction() -> T:
             if time.monotonic() - began_at > QUEUE_SECONDS:
@@ -111,8 +115,6 @@ class SqliteDatabase:
             return await asyncio.get_running_loop().run_in_executor(threads, transaction)
         except DBAPIError as error:
             raise unavailable(self.name, error) from error
-        except RuntimeError as error:  # the executor was shut down
-            raise StoreUnavailable(f"state database {self.name}: it is closed; retry") from error
 
 
 def unavailable(name: str, error: DBAPIError) -> StoreUnavailable:

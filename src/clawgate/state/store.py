@@ -29,6 +29,8 @@ from clawgate.state.records import (
 from clawgate.state.retention import BATCH, Pruned, Retention
 
 _ONE = select(text("1"))
+MAX_KEY_BYTES = 1000
+"""An index of PostgreSQL takes about 2700 bytes, for a caller and a key."""
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 """PostgreSQL has no NUL in a text, and UTF-8 no lone surrogate."""
 
@@ -156,6 +158,10 @@ def _ping(connection: Connection) -> None:
 
 
 def _check_texts(*texts: str) -> None:
+    if any(len(one.encode("utf-8", "replace")) > MAX_KEY_BYTES for one in texts):
+        raise InvalidRequest(
+            f"session or idempotency key: it is longer than {MAX_KEY_BYTES} bytes; use a shorter one"
+        )
     if any(map(_NOT_STORABLE.search, texts)):
         raise InvalidRequest(
             "session or idempotency key: it has a NUL or a lone surrogate; use whole characters"
