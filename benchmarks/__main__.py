@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks import machine
@@ -22,7 +22,7 @@ from benchmarks.stage import Stage
 
 _LATEST = Path(__file__).parent / "results" / "latest.json"
 _OURS = ("bridge", "server", "gateway")
-_SCENARIOS = ["requests", "streams", "translated", "memory", "start", "cancel"]
+_SCENARIOS = ["requests", "streams", "translated", "memory", "start", "cancel", "agents"]
 
 
 def _options(words: list[str]) -> argparse.Namespace:
@@ -33,6 +33,12 @@ def _options(words: list[str]) -> argparse.Namespace:
     add("--contenders", default=",".join(names), help="with commas (default: %(default)s)")
     add("--litellm", type=Path, metavar="PYTHON", help="a Python that has litellm[proxy]")
     add("--quick", action="store_true", help="fewer of everything: to see that it works, not to quote")
+    add(
+        "--soak",
+        type=float,
+        metavar="SECONDS",
+        help="how long agents are soaked (default: 150; the bar: 1200)",
+    )
     add("--no-pin", action="store_true", help="let the scheduler place processes (see README)")
     add("--output", type=Path, help="where to write the JSON; a full run goes to results/latest.json")
     add("--show", type=Path, metavar="FILE", help="print the tables of an earlier result, run nothing")
@@ -66,6 +72,8 @@ def _present(options: argparse.Namespace, results: Results) -> list[Contender]:
 
 def _run(options: argparse.Namespace) -> Results:
     amounts = QUICK if options.quick else Amounts()
+    if options.soak is not None:
+        amounts = replace(amounts, soak_seconds=options.soak)
     pin = not options.no_pin and (os.cpu_count() or 1) > 1
     results = Results(machine.description(), asdict(amounts) | {"quick": options.quick, "pinned": pin})
     present = _present(options, results)
@@ -79,6 +87,7 @@ def _run(options: argparse.Namespace) -> Results:
             "memory": scenarios.memory,
             "start": scenarios.start,
             "cancel": scenarios.cancel,
+            "agents": scenarios.agents,
         }
         for name in _SCENARIOS:
             if name in options.only:

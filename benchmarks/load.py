@@ -15,17 +15,21 @@ import sys
 import time
 from array import array
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import uvloop
 
 from benchmarks.client_dialects import CLIENT_DIALECTS
-from benchmarks.load_streams import cancel_streams, hold_streams, run_streams
-from benchmarks.payloads import ANSWER_BODY
+from benchmarks.load_streams import cancel_streams, hold_streams, run_streams, time_silence
+from benchmarks.payloads import ANSWER_BODY, DONE, TURN_CHUNKS
 from benchmarks.process_clock import cpu_ns
 
 Order = dict[str, Any]
 Result = dict[str, Any]
+
+SESSION_TURNS = 10
+_SESSION_HEADER = "x-openclaw-session-key"
 
 
 class Window:
@@ -117,18 +121,63 @@ class RequestClient(asyncio.Protocol):
             self.window.finished.set_exception(RuntimeError(reason))
 
 
+class TurnClient(RequestClient):
+    """One connection in a closed loop of streamed turns, each `SESSION_TURNS` of them in a session of their own."""
+
+    def __init__(self, request: bytes, window: Window, session: str) -> None:
+        super().__init__(request, window)
+        self.session = session
+        self.turns = 0
+
+    def send(self) -> None:
+        self.sent_ns = time.monotonic_ns()
+        request = self.request
+        if self.session:
+            line = f"\r\n{_SESSION_HEADER}: {self.session}-{self.turns // SESSION_TURNS}\r\nContent-Length:"
+            request = request.replace(b"\r\nContent-Length:", line.encode(), 1)
+        self.turns += 1
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer = data = self.buffer + data
+        if not data.startswith(b"HTTP/1.1 200"):
+            self.fail(f"wrong response: {data[:300]!r}")
+        elif data.endswith(b"\r\n0\r\n\r\n"):
+            if data.count(b' risk"') != TURN_CHUNKS or DONE not in data:
+                self.fail(f"wrong stream: {data[:2000]!r}")
+                return
+            self.buffer = b""
+            self.window.note(self.sent_ns, time.monotonic_ns())
+            if not self.window.finished.done():
+                self.send()
+
+
+async def run_turns(order: Order) -> Result:
+    """The order's ``sessions``, if any, is what the keys of this run's sessions begin with."""
+    asks = CLIENT_DIALECTS[order["dialect"]]
+    body = asks.body(order["body_size"], "turn", 0, order["model"])
+    request = asks.request(order["port"], tuple(order["credential"]), body)
+
+    def client(number: int, window: Window) -> RequestClient:
+        return TurnClient(request, window, order["sessions"] and f"{order['sessions']}-{number}")
+
+    return await _run_loop(order, client)
+
+
 async def run_requests(order: Order) -> Result:
-    loop = asyncio.get_running_loop()
-    finished: asyncio.Future[Result] = loop.create_future()
-    window = Window(order, finished)
     asks = CLIENT_DIALECTS[order["dialect"]]
     body = asks.body(order["body_size"], "answer", 0, order["model"])
     request = asks.request(order["port"], tuple(order["credential"]), body)
+    return await _run_loop(order, lambda number, window: RequestClient(request, window))
+
+
+async def _run_loop(order: Order, make: Callable[[int, Window], RequestClient]) -> Result:
+    loop = asyncio.get_running_loop()
+    finished: asyncio.Future[Result] = loop.create_future()
+    window = Window(order, finished)
     clients: list[RequestClient] = []
-    for _ in range(order["connections"]):
-        _, client = await loop.create_connection(
-            lambda: RequestClient(request, window), "127.0.0.1", order["port"]
-        )
+    for number in range(order["connections"]):
+        _, client = await loop.create_connection(partial(make, number, window), "127.0.0.1", order["port"])
         clients.append(client)
     for client in clients:
         client.send()
@@ -147,9 +196,11 @@ def percentiles(latencies_ns: array[int]) -> Result:
 
 KINDS: dict[str, Callable[[Order], Awaitable[Result]]] = {
     "requests": run_requests,
+    "turns": run_turns,
     "streams": run_streams,
     "hold": hold_streams,
     "cancel": cancel_streams,
+    "silence": time_silence,
 }
 
 

@@ -1,6 +1,6 @@
 """What does an SSE chunk cost and wait, what does an open stream weigh, when does an abandoned one end?
 
-The stream half of the load generator: three kinds of order, one client protocol. A stream counts as
+The stream half of the load generator: one client protocol, and one for streams that are silent. A stream counts as
 complete only if all its chunks, its dialect's last event and the end of the HTTP message arrived.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import json
 import sys
 import time
@@ -179,3 +180,53 @@ async def cancel_streams(order: Order) -> Result:
             client.transport.close()
             await asyncio.sleep(0.01)
     return {"left": left}
+
+
+class SilentClient(asyncio.Protocol):
+    """One stream whose model is silent: when did anything come, and was it alive to the end?"""
+
+    def __init__(self, request: bytes) -> None:
+        self.request = request
+        self.head = b""
+        self.is_open = True
+        self.came: list[int] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport.write(self.request)
+
+    def data_received(self, data: bytes) -> None:
+        self.head = self.head or data[:40]
+        self.came.append(time.monotonic_ns())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
+
+
+async def time_silence(order: Order) -> Result:
+    """Opens streams of a silent model and returns the longest time in which one of them got nothing."""
+    loop = asyncio.get_running_loop()
+    dialect = CLIENT_DIALECTS[order["dialect"]]
+    body = dialect.body(_BODY_SIZE, "head", 0, order["model"])
+    request = dialect.request(order["port"], tuple(order["credential"]), body)
+    clients: list[SilentClient] = []
+    cpu = -cpu_ns(order["pids"])
+    for start in range(0, order["streams"], _CONNECTED_AT_ONCE):
+        count = min(_CONNECTED_AT_ONCE, order["streams"] - start)
+        connecting = (
+            loop.create_connection(lambda: SilentClient(request), "127.0.0.1", order["port"])
+            for _ in range(count)
+        )
+        clients += [client for _, client in await asyncio.gather(*connecting)]
+    await asyncio.sleep(order["seconds"])
+    now = time.monotonic_ns()
+    cpu += cpu_ns(order["pids"])
+    broken = [
+        one for one in clients if not (one.is_open and one.came and one.head.startswith(b"HTTP/1.1 200"))
+    ]
+    if broken:
+        return {"error": f"{len(broken)} of {len(clients)} silent streams ended or never began"}
+    longest = max(late - early for one in clients for early, late in itertools.pairwise([*one.came, now]))
+    for client in clients:
+        client.transport.abort()
+    return {"silent_ms": longest / 1e6, "cpu_ms": cpu / 1e6}

@@ -15,12 +15,14 @@ from typing import Literal
 
 from benchmarks.roles import MODEL
 
-Plan = Literal["answer", "probe", "stream", "hold", "head", "idle"]
+Plan = Literal["answer", "probe", "stream", "turn", "hold", "head", "idle"]
 # answer: 1 kB of JSON at once                stream: head, CHUNKS chunks CHUNK_PERIOD_MS apart, [DONE]
 # probe:  what arrived, as JSON               idle:   head and one chunk, then nothing
 # hold:   nothing at all, not even a head     head:   head, then nothing
+# turn:   head, TURN_CHUNKS chunks and [DONE] at once
 
 CHUNKS = 100
+TURN_CHUNKS = 10
 CHUNK_PERIOD_MS = 20
 
 PLAN = re.compile(rb'"user":"([a-z]+)-(\d+)"')

@@ -2,8 +2,9 @@
 
 *bridge*: the client's Bearer is dropped, X-Proxy-Token is set. *server*: X-Proxy-Token is dropped, the real key is
 set, an access log is written. *gateway*: the run's token is dropped, the key of the provider that `model` names is
-set, and its prefix is taken off `model`. *to-chat* and *to-messages* are the gateway's where it translates. *direct*
-roles are no contender's: there the load generator talks to the upstream, the floor under every latency.
+set, and its prefix is taken off `model`. *to-chat* and *to-messages* are the gateway's where it translates, *model* is where
+the provider speaks what the client does, and *agent* where such a model serves an agent. *direct* roles are no
+contender's: there the load generator talks to the upstream, the floor under every latency.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal[
-    "direct", "bridge", "server", "gateway", "to-chat", "to-messages", "direct-chat", "direct-messages"
+    "direct",
+    "bridge",
+    "server",
+    "gateway",
+    "to-chat",
+    "to-messages",
+    "model",
+    "agent",
+    "direct-chat",
+    "direct-messages",
 ]
 Dialect = Literal["relayed", "chat", "messages"]
 """*relayed* is chat, too, but bytes are compared instead of parsed: for whom passes them on as they are."""
@@ -45,6 +55,8 @@ ENDS: dict[Role, Ends] = {
     "gateway": Ends("relayed", "relayed", "bench/"),
     "to-chat": Ends("messages", "chat", "bench-chat/"),
     "to-messages": Ends("chat", "messages", "bench-messages/"),
+    "model": Ends("chat", "chat", "bench-model/"),
+    "agent": Ends("chat", "chat", "openclaw/"),
     "direct-chat": Ends("chat", "chat"),
     "direct-messages": Ends("messages", "messages"),
 }
@@ -55,7 +67,8 @@ def credential_of_client(role: Role, token: str) -> Credential:
         return "X-Proxy-Token", token
     if role == "to-chat":
         return "x-api-key", token
-    return "Authorization", f"Bearer {token if role in ('gateway', 'to-messages') else CLIENT_KEY}"
+    of_gateway = role in ("gateway", "to-messages", "model", "agent")
+    return "Authorization", f"Bearer {token if of_gateway else CLIENT_KEY}"
 
 
 def credential_upstream(role: Role, token: str) -> Credential:

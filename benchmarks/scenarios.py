@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from benchmarks.agent_scenarios import AgentScenarios
 from benchmarks.contenders import Contender
 from benchmarks.payloads import Plan
 from benchmarks.process_clock import memory_kb
@@ -40,6 +41,11 @@ class Amounts:
     memory_rounds: int = 3
     starts: int = 5
     cancels: int = 20
+    turns: int = 1500
+    agent_streams: int = 50
+    silent_streams: int = 500
+    silent_seconds: float = 35.0
+    soak_seconds: float = 150.0
     settling: float = 1.0  # seconds before streams are weighed, or what is open counts as never closed
 
 
@@ -54,6 +60,10 @@ QUICK = Amounts(
     starts=1,
     cancels=5,
     settling=0.3,
+    turns=300,
+    silent_streams=100,
+    silent_seconds=13.0,
+    soak_seconds=12.0,
 )
 
 CELLS = [("1 kB", 1024, 1), ("1 kB", 1024, 32), ("50 kB", 50 * 1024, 1), ("50 kB", 50 * 1024, 32)]
@@ -232,6 +242,11 @@ class Scenarios:
         if delays:
             measured |= {"median_ms": statistics.median(delays), "max_ms": max(delays)}
         return measured
+
+    def agents(self) -> None:
+        for contender in self.contenders:
+            if contender.name == "gateway":
+                AgentScenarios(self.stage, contender, self.amounts, self.results, self._attempt, _say).run()
 
     def _all_running(self, stack: contextlib.ExitStack) -> list[Live]:
         """All of them started, proven and warm; who is not, is out with a reason."""

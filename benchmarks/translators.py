@@ -14,6 +14,7 @@ from benchmarks.launch import Launch, Place
 from benchmarks.roles import ENDS, MODEL, REAL_KEY, Role
 
 _ROLES: tuple[Role, ...] = ("gateway", "to-chat", "to-messages")
+_AGENT_ROLES: tuple[Role, ...] = ("model", "agent")
 
 
 def litellm_program(python: Path | None) -> Path | None:
@@ -23,10 +24,27 @@ def litellm_program(python: Path | None) -> Path | None:
 
 
 def our_gateway(program: Path | None, place: Place) -> Launch:
+    return _gateway(program, place, _ROLES, {}, {})
+
+
+def our_agents(program: Path | None, place: Place, database: str = "") -> Launch:
+    """The gateway with one agent, named as the model is, whose state is in ``database``, by default in SQLite."""
+    switch = {"http": {"endpoints": {"chatCompletions": {"enabled": True}}}}
+    agent = {"id": MODEL, "model": f"bench-agent/{MODEL}"}
+    config = {"gateway": switch, "agents": {"list": [agent]}}
+    return _gateway(
+        program, place, _AGENT_ROLES, config, {"CLAWGATE_DATABASE_URL": database} if database else {}
+    )
+
+
+def _gateway(
+    program: Path | None, place: Place, roles: tuple[Role, ...], more: dict[str, object], env: dict[str, str]
+) -> Launch:
     providers = {}
-    for role in _ROLES:
+    for role in roles:
         messages = ENDS[role].upstream == "messages"
-        providers[ENDS[role].prefix.rstrip("/")] = {
+        name = "bench-agent" if role == "agent" else ENDS[role].prefix.rstrip("/")
+        providers[name] = {
             "baseUrl": f"http://127.0.0.1:{place.upstreams[role]}{'' if messages else '/v1'}",
             "api": "anthropic-messages" if messages else "openai-completions",
             "apiKey": REAL_KEY,
@@ -34,9 +52,9 @@ def our_gateway(program: Path | None, place: Place) -> Launch:
             "models": [{"id": MODEL, "name": MODEL}],
         }
     config = place.folder / "openclaw.json"
-    config.write_text(json.dumps({"models": {"providers": providers}}))
+    config.write_text(json.dumps({"models": {"providers": providers}} | more))
     command = [str(program), "gateway", "run", "--config", str(config), "--port", str(place.port)]
-    env = {"OPENCLAW_STATE_DIR": f"{place.folder}/state", "OPENCLAW_GATEWAY_TOKEN": place.token}
+    env |= {"OPENCLAW_STATE_DIR": f"{place.folder}/state", "OPENCLAW_GATEWAY_TOKEN": place.token}
     return Launch(command, env)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.payloads import CHUNK_PERIOD_MS, CHUNKS, stream_head
+from benchmarks.payloads import CHUNK_PERIOD_MS, CHUNKS, TURN_CHUNKS, stream_head
 from benchmarks.roles import Role
 from benchmarks.upstream_dialects import UPSTREAM_DIALECTS, UpstreamDialect
 
@@ -173,6 +173,9 @@ class Connection(asyncio.Protocol):
             self.transport.write(self.dialect.answer(self.site.requests))
         elif self.plan == b"probe":
             self.transport.write(self.dialect.tell(_seen(self.head, body)))
+        elif self.plan == b"turn":
+            stream = [self.dialect.opening, *(self.dialect.chunk() for _ in range(TURN_CHUNKS))]
+            self.transport.write(stream_head(self.number) + b"".join(stream) + self.dialect.ending)
         elif self.plan in (b"stream", b"idle", b"head", b"hold"):
             self.site.received[self.number] = time.monotonic_ns()
             if self.plan != b"hold":

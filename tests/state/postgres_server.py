@@ -35,10 +35,13 @@ def programs() -> Path | None:
 
 
 class PostgresServer:
-    def __init__(self) -> None:
+    """``on_disk``: its files are on the disk, and a commit waits for them."""
+
+    def __init__(self, *, on_disk: bool = False) -> None:
         memory = Path("/dev/shm")  # its files are what a start costs most
         is_large = memory.is_dir() and shutil.disk_usage(memory).free > 500_000_000
-        self.folder = Path(tempfile.mkdtemp(prefix="clawgate-pg-", dir=memory if is_large else "/tmp"))
+        self._fsyncs = on_disk
+        self.folder = Path(tempfile.mkdtemp(prefix="clawgate-pg-", dir="/tmp" if on_disk or not is_large else memory))
         bin_folder = programs()
         assert bin_folder is not None
         self._as_user: dict[str, Any] = {}
@@ -74,7 +77,7 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "port": self.port,
-            "fsync": "off",
+            "fsync": "on" if self._fsyncs else "off",
             "shared_buffers": "16MB",
             "max_connections": 60,
         }
