@@ -2,8 +2,8 @@
 
 *bridge*: the client's Bearer is dropped, X-Proxy-Token is set. *server*: X-Proxy-Token is dropped, the real key is
 set, an access log is written. *gateway*: the run's token is dropped, the key of the provider that `model` names is
-set, and its prefix is taken off `model`. *to-chat* and *to-messages* are the gateway's where it translates, *model* is where
-the provider speaks what the client does, and *agent* where such a model serves an agent. *direct* roles are no
+set, and its prefix is taken off `model`. *to-chat* and *to-messages* are the gateway's where it translates, *model* is
+where the provider speaks what the client does, and *agent* where such a model serves an agent. *direct* roles are no
 contender's: there the load generator talks to the upstream, the floor under every latency.
 """
 

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from clawgate.app.agents import AgentHost
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.state.store import open_store
@@ -26,6 +28,12 @@ import clawgate.app.gateway
 found = [name for name in sys.modules if name.startswith(("clawgate.agents", "clawgate.state", "sqlalchemy", "genai"))]
 sys.exit(f"imported: {found}" if found else 0)
 """
+
+
+@pytest.mark.parametrize("at_start", ["on", "off"])
+def test_no_request_waits_for_an_import_of_agents(at_start: str) -> None:
+    """Neither the first one for an agent, nor others while agents are switched on: a thread imports."""
+    subprocess.run([sys.executable, "-m", "tests.app.imports_on_loop", at_start], check=True)
 
 
 def test_a_gateway_without_agents_imports_nothing_of_them() -> None:

@@ -35,6 +35,16 @@ PRUNE_SECONDS = 3600.0
 logger = logging.getLogger("clawgate.agents")
 
 
+def load_agents() -> None:
+    """Import what agents need and read the price list, which takes too long for an event loop."""
+    import clawgate.agents.embeddings
+    import clawgate.agents.service
+    import clawgate.app.agent_config  # noqa: F401
+    from clawgate.state.prices import cost_of
+
+    cost_of("openai", "gpt-4o", input_tokens=0, output_tokens=0, at=0.0)
+
+
 class AgentHost:
     """``context`` returns that of the gateway's listener; ``state`` is OpenClaw's state folder.
 
@@ -144,6 +154,7 @@ class AgentHost:
 
                 if self._database is None:
                     raise StoreUnavailable(self._problem)
+                await asyncio.to_thread(load_agents)
                 try:
                     self._store = await open_store(self._database.url, clock=time.time)
                 except GatewayError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from clawgate.app.agents import AgentHost
+from clawgate.app.agents import AgentHost, load_agents
 from clawgate.app.config_watcher import AddSecrets, ConfigWatcher
 from clawgate.app.factory import connection_limit
 from clawgate.app.gateway_switches import GatewaySwitches, MakeAgents
@@ -81,7 +81,13 @@ def build_gateway(
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, verbose=verbose)
     agents = AgentHost(router, lambda: connections.context, state, lambda: plugins.tools)
-    switches = GatewaySwitches(gateway_router, connections.admission, make_agents or agents.router)
+    switches = GatewaySwitches(
+        gateway_router,
+        connections.admission,
+        make_agents or agents.router,
+        load_agents=None if make_agents is not None else load_agents,
+        on_loaded=connections.invalidate_head_caches,
+    )
     report = partial(write_report, state / "clawgate", instance)
     parts = (router, connections, switches, plugins, add_secrets, report)
     watcher = ConfigWatcher(file, flags, environment, env_file, *parts)

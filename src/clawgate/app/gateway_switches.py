@@ -1,10 +1,12 @@
 """Turns agents, and models by their provider, on and off as the config says, without a restart.
 
 Law: what is off is not there: no route, no entry in the list of models, no header that is read, no module imported.
+Agents that are switched on while requests are served are on once their modules are imported, in a thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from clawgate.control.api import OWN_PATHS
@@ -22,18 +24,47 @@ MakeAgents = Callable[[ConfigFile], Router]
 
 
 class GatewaySwitches:
-    """The switches of one gateway. Without ``make_agents`` there are no agents, whatever the config says."""
+    """The switches of one gateway. Without ``make_agents`` there are no agents, whatever the config says.
+
+    ``load_agents`` imports what ``make_agents`` needs; ``on_loaded`` is called when agents are on after that.
+    """
 
     def __init__(
-        self, router: GatewayRouter, admission: Admission, make_agents: MakeAgents | None = None
+        self,
+        router: GatewayRouter,
+        admission: Admission,
+        make_agents: MakeAgents | None = None,
+        *,
+        load_agents: Callable[[], None] | None = None,
+        on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self._router = router
         self._admission = admission
         self._make_agents = make_agents
+        self._load_agents = load_agents
+        self._on_loaded = on_loaded
+        self._loading: asyncio.Future[None] | None = None
+        self._settings: GatewaySettings | None = None
 
     def apply(self, file: ConfigFile, settings: GatewaySettings) -> None:
         """Serve what ``settings`` say from the next request on. Cached heads have to be admitted anew after it."""
-        make = self._make_agents if settings.serves_agents else None
+        is_start, self._settings = self._settings is None, settings
+        load = None if is_start or not settings.serves_agents else self._load_agents
+        if load is not None and self._router.agents is None:
+            if self._loading is None:
+                self._loading = asyncio.get_running_loop().run_in_executor(None, load)
+            if not self._loading.done():
+                self._loading.add_done_callback(lambda _: self._apply_loaded(file, settings))
+                self._use(file, settings, None)
+                return
+        self._use(file, settings, self._make_agents if settings.serves_agents else None)
+
+    def _apply_loaded(self, file: ConfigFile, settings: GatewaySettings) -> None:
+        if settings is self._settings:
+            self.apply(file, settings)
+            self._on_loaded()
+
+    def _use(self, file: ConfigFile, settings: GatewaySettings, make: MakeAgents | None) -> None:
         agents, models = make is not None, settings.serves_models
         router, admission = self._router, self._admission
         router.agents = None if make is None else make(file)

@@ -64,6 +64,13 @@ def upgrade(connection: Connection, name: str, *, contract: bool = False) -> boo
     return _run_steps(connection, target="heads" if contract else HEAD)
 
 
+def import_alembic() -> None:
+    """Takes too long for an event loop."""
+    import alembic.operations
+    import alembic.runtime.migration
+    import alembic.script  # noqa: F401
+
+
 def _run_steps(connection: Connection, *, target: str) -> bool:
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext, RevisionStep

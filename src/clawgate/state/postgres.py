@@ -80,6 +80,7 @@ class PostgresDatabase:
         """Bring the schema to this program's version; it may take as long as it needs."""
         if await self.read(lambda connection: migrate.is_usable(migrate.version_of(connection), self.name)):
             return
+        await asyncio.to_thread(migrate.import_alembic)
         await self.long_write(migrate.upgrade, self.name)
 
     async def _run(self, engine: AsyncEngine, work: Callable[[Connection], T], *, is_long: bool = False) -> T:
@@ -109,6 +110,7 @@ async def open_postgres(url: str, *, may_migrate: bool = True) -> PostgresDataba
     """
     name = name_of(url)
     try:
+        await asyncio.to_thread(_import_driver)
         import asyncpg  # type: ignore[import-untyped] # it has no py.typed
         from sqlalchemy.ext.asyncio import create_async_engine
     except ImportError as error:
@@ -144,6 +146,13 @@ async def open_postgres(url: str, *, may_migrate: bool = True) -> PostgresDataba
         await database.close()
         raise
     return database
+
+
+def _import_driver() -> None:
+    """Takes too long for an event loop."""
+    import asyncpg  # noqa: F401
+    import sqlalchemy.dialects.postgresql.asyncpg
+    import sqlalchemy.ext.asyncio  # noqa: F401
 
 
 _ENCODE = "write special characters of the password as %XX"
