@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.agent_scenarios import AGENTS, CONNECTIONS, SOAK, TOKENS, TURN
+from benchmarks.payloads import TURN_CHUNKS
 from benchmarks.results import Results
 from benchmarks.scenarios import CELLS, LEAVING, LIGHT, MEMORY, START, STREAMS, TRANSLATED, requests_name
 from benchmarks.targets import verdicts
@@ -20,7 +22,7 @@ def text_of(results: Results) -> str:
         _streams(results),
         *(_translated(results, one, load) for one in TRANSLATED for load in ("", LIGHT)),
     ]
-    parts += [_footprint(results), _cancel(results), _targets(results), _failures(results)]
+    parts += [_footprint(results), _cancel(results), _agents(results), _targets(results), _failures(results)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -167,10 +169,37 @@ def _cancel(results: Results) -> str:
     return _table("Client leaves: ms until the upstream's connection is closed (median, max)", columns, rows)
 
 
+def _agents(results: Results) -> str:
+    rows = []
+    for name in AGENTS:
+        row = [name]
+        for connections in CONNECTIONS:
+            scenario = f"{TURN}{connections}"
+            row.append(_number(results.median(scenario, name, "cpu_us")))
+            row.append("-" if name == "model" else _number(results.added(scenario, name, "model", "cpu_us")))
+            row.append(_number(results.median(scenario, name, "p50_us")))
+        row.append(_number(results.median(f"{TURN}{CONNECTIONS[-1]}", name, "per_second")))
+        row.append(_number(results.median(TOKENS, name, "cpu_us"), 1))
+        if set(row[1:]) != {"-"}:
+            rows.append(row)
+    columns = [
+        "",
+        *(cell for c in CONNECTIONS for cell in (f"CPU us c={c}", "added", "p50 us")),
+        "turns/s",
+        "us/token",
+    ]
+    soaked = results.rounds(SOAK, "session", "rss_mb")
+    title = f"A turn of an agent, {TURN_CHUNKS} tokens; a token, {results.parameters.get('agent_streams')} streams"
+    if soaked:
+        turns = sum(results.rounds(SOAK, "session", "turns"))
+        title += f". Soaked with {turns:.0f} turns: RSS {soaked[0]:.1f} to {soaked[-1]:.1f} MB"
+    return _table(title, columns, rows)
+
+
 def _targets(results: Results) -> str:
     rows = []
     for verdict in verdicts(results):
-        digits = 2 if verdict.unit.startswith("x") else 1
+        digits = 2 if verdict.unit.startswith("x") or verdict.limit < 10 else 1
         measured = "-" if verdict.measured is None else f"{verdict.measured:.{digits}f}"
         rows.append([verdict.what, f"<= {verdict.limit:g} {verdict.unit}", measured, verdict.word])
     return _table("Targets", ["", "target", "measured", ""], rows)

@@ -54,6 +54,21 @@ class Results:
             return None
         return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
+    def added(self, scenario: str, contender: str, reference: str, metric: str) -> float | None:
+        """The median of the differences within each round."""
+        ours, theirs = (self.rounds(scenario, name, metric) for name in (contender, reference))
+        if not ours or len(ours) != len(theirs):
+            return None
+        return statistics.median(a - b for a, b in zip(ours, theirs, strict=True))
+
+    def growth(self, scenario: str, contender: str, metric: str) -> float | None:
+        """How much more the last third of the rounds has than the one before it."""
+        rounds = self.rounds(scenario, contender, metric)
+        third = len(rounds) // 3
+        if not third:
+            return None
+        return statistics.median(rounds[-third:]) - statistics.median(rounds[-2 * third : -third])
+
     def floor_ratio(self, scenario: str, contender: str, reference: str, metric: str) -> float | None:
         """The ratio of the cheapest rounds: what disturbs a round on a busy machine only ever adds to it."""
         ours, theirs = (self.rounds(scenario, name, metric) for name in (contender, reference))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.agent_scenarios import CONNECTIONS, SILENCE, SOAK, TOKENS, TURN
 from benchmarks.results import Results
 from benchmarks.scenarios import LEAVING, MEMORY, START, STREAMS, TRANSLATED, requests_name
 
@@ -59,7 +60,36 @@ def verdicts(results: Results) -> list[Verdict]:
         for phase in LEAVING:
             slowest = _slowest_leave(results, f"cancel {phase}", role)
             found.append(Verdict(f"{role}: client left {phase}, upstream closed", 50, "ms", slowest))
-    return found
+    return found + _of_agents(results)
+
+
+def _of_agents(results: Results) -> list[Verdict]:
+    found = []
+    for name, what in (("agent", "agent"), ("session", "agent, session of ten turns")):
+        for connections in CONNECTIONS:
+            added = results.added(f"{TURN}{connections}", name, "model", "cpu_us")
+            found.append(
+                Verdict(f"{what}: CPU added per turn, c={connections}", 2.5, "ms", _thousandth(added))
+            )
+    waits = results.added(f"{TURN}1", "pg session", "session", "p50_us")
+    grown = {metric: results.growth(SOAK, "session", metric) for metric in ("rss_mb", "descriptors")}
+    return [
+        *found,
+        Verdict("agent: CPU per token", 150, "us", results.median(TOKENS, "agent", "cpu_us")),
+        Verdict("agent: PostgreSQL adds at the median, c=1", 0.3, "ms", _thousandth(waits)),
+        Verdict(
+            "agent: longest silence of a stream",
+            11.5,
+            "s",
+            _thousandth(results.worst(SILENCE, "agent", "silent_ms")),
+        ),
+        Verdict("agent, soaked: resident memory grows by", 2, "MB", grown["rss_mb"]),
+        Verdict("agent, soaked: open descriptors grow by", 2, "", grown["descriptors"]),
+    ]
+
+
+def _thousandth(value: float | None) -> float | None:
+    return None if value is None else value / 1e3
 
 
 def _slowest_leave(results: Results, scenario: str, role: str) -> float | None:
