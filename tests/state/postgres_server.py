@@ -41,7 +41,9 @@ class PostgresServer:
         memory = Path("/dev/shm")  # its files are what a start costs most
         is_large = memory.is_dir() and shutil.disk_usage(memory).free > 500_000_000
         self._fsyncs = on_disk
-        self.folder = Path(tempfile.mkdtemp(prefix="clawgate-pg-", dir="/tmp" if on_disk or not is_large else memory))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="clawgate-pg-", dir="/tmp" if on_disk or not is_large else memory)
+        )
         bin_folder = programs()
         assert bin_folder is not None
         self._as_user: dict[str, Any] = {}

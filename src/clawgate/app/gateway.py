@@ -70,8 +70,7 @@ def build_gateway(
     settings = gateway_settings(file, flags)
     dialer, state = dialer or Dialer(), state or file.path.parent
     via = f"clawgate-{instance}".encode("ascii")
-    url = f"http://{settings.host}:{settings.port}"
-    plugins = _plugins(file, state, dialer, instance, url, add_secrets)
+    plugins = _plugins(file, settings, state, dialer, instance, add_secrets)
     router = ModelRouter(
         lambda provider: provider_upstream(provider, dialer, via=via, listening=settings.listens_at),
         time.time,
@@ -81,13 +80,8 @@ def build_gateway(
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, verbose=verbose)
     agents = AgentHost(router, lambda: connections.context, state, lambda: plugins.tools)
-    switches = GatewaySwitches(
-        gateway_router,
-        connections.admission,
-        make_agents or agents.router,
-        load_agents=None if make_agents is not None else load_agents,
-        on_loaded=connections.invalidate_head_caches,
-    )
+    load = load_agents if make_agents is None else None
+    switches = GatewaySwitches(gateway_router, connections, make_agents or agents.router, load)
     report = partial(write_report, state / "clawgate", instance)
     parts = (router, connections, switches, plugins, add_secrets, report)
     watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
@@ -115,8 +109,14 @@ def build_gateway(
 
 
 def _plugins(
-    file: ConfigFile, state: Path, dialer: Dialer, instance: str, url: str, add_secrets: AddSecrets
+    file: ConfigFile,
+    settings: GatewaySettings,
+    state: Path,
+    dialer: Dialer,
+    instance: str,
+    add_secrets: AddSecrets,
 ) -> PluginHost:
+    url = f"http://{settings.host}:{settings.port}"
     environment = HostEnvironment(
         state=state, dialer=dialer, instance=instance, gateway_url=url, add_secrets=add_secrets
     )

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from clawgate.control.api import OWN_PATHS
 from clawgate.policy.headers import DIRECT_REJECTS, TO_AGENTS
 from clawgate.policy.path_routing import gateway_routes
-from clawgate.relay.admission.admission import Admission
 from clawgate.relay.admission.plan import Router
+from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.routing.gateway_router import GatewayRouter
 from clawgate.settings.openclaw.agent_ids import agent_ids
 from clawgate.settings.openclaw.config_file import ConfigFile
@@ -26,23 +26,20 @@ MakeAgents = Callable[[ConfigFile], Router]
 class GatewaySwitches:
     """The switches of one gateway. Without ``make_agents`` there are no agents, whatever the config says.
 
-    ``load_agents`` imports what ``make_agents`` needs; ``on_loaded`` is called when agents are on after that.
+    ``load_agents`` imports what ``make_agents`` needs.
     """
 
     def __init__(
         self,
         router: GatewayRouter,
-        admission: Admission,
+        connections: ConnectionManager,
         make_agents: MakeAgents | None = None,
-        *,
         load_agents: Callable[[], None] | None = None,
-        on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self._router = router
-        self._admission = admission
+        self._connections = connections
         self._make_agents = make_agents
         self._load_agents = load_agents
-        self._on_loaded = on_loaded
         self._loading: asyncio.Future[None] | None = None
         self._settings: GatewaySettings | None = None
 
@@ -62,11 +59,11 @@ class GatewaySwitches:
     def _apply_loaded(self, file: ConfigFile, settings: GatewaySettings) -> None:
         if settings is self._settings:
             self.apply(file, settings)
-            self._on_loaded()
+            self._connections.invalidate_head_caches()
 
     def _use(self, file: ConfigFile, settings: GatewaySettings, make: MakeAgents | None) -> None:
         agents, models = make is not None, settings.serves_models
-        router, admission = self._router, self._admission
+        router, admission = self._router, self._connections.admission
         router.agents = None if make is None else make(file)
         router.embeddings = _embeddings(router, file) if agents else None
         router.agent_ids = agent_ids(file.config) if agents else ()
