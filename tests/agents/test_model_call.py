@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import cast
 
 import pytest
@@ -15,7 +16,7 @@ from tests.agents.model_stand import DONE, MODEL, OTHER, ModelStand, call_of, ch
 from tests.e2e.stand import until
 from tests.peers import faults
 from tests.peers.faults import sse_response
-from tests.peers.script import ReadBody, Reset
+from tests.peers.script import ReadBody, Reset, Send
 
 FIELDS = {"messages": [{"role": "user", "content": "hi"}]}
 HELLO = (
@@ -107,6 +108,25 @@ async def test_an_error_of_the_provider_keeps_its_status_and_text(status: int) -
     assert getattr(error, "status", None) == status and "the provider's words" in error.message
 
 
+async def test_an_error_without_structure_keeps_its_words() -> None:
+    async with models(
+        (ReadBody(), Send(faults.response(b"no healthy upstream", 503, content_type="text/plain")))
+    ) as stand:
+        assert "no healthy upstream" in (await error_of(call(stand))).message
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("7", 7), ("0", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("9" * 12, None), ("", None)],
+)
+@pytest.mark.parametrize("status", [401, 429, 503])
+async def test_when_to_try_again_is_kept(status: int, sent: str, kept: int | None) -> None:
+    """Clients wait for it; OpenAI's SDK reads it of every error that it retries."""
+    script = faults.error_response(status, fields=(("Retry-After", sent),))
+    async with models(script) as stand:
+        assert (await error_of(call(stand))).retry_after == kept
+
+
 async def test_a_rejected_credential_is_not_the_clients() -> None:
     async with models(faults.error_response(401, "bad key")) as stand:
         error = await error_of(call(stand))
@@ -125,6 +145,42 @@ async def test_a_rejected_credential_is_not_the_clients() -> None:
 async def test_a_stream_that_does_not_finish_is_a_failure(events: tuple[bytes, ...]) -> None:
     async with models(sse_response(events)) as stand:
         await error_of(call(stand))
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"message": "busy", "type": "overloaded_error"}, 503),
+        ({"message": "busy", "type": "requests", "code": "rate_limit_exceeded"}, 429),
+        ({"message": "busy", "code": 503}, 503),
+        ({"message": "busy"}, None),
+        ({"message": "busy", "type": "authentication_error"}, None),
+    ],
+)
+async def test_an_error_in_a_stream_has_the_status_that_it_means(error: object, status: int | None) -> None:
+    event = b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+    async with models(sse_response([*HELLO, event])) as stand:
+        failure = await error_of(call(stand))
+    assert failure.message == "busy" and getattr(failure, "status", None) == status
+
+
+async def test_a_stream_that_was_cut_fails_with_the_cause_itself() -> None:
+    """Not with the text of an error event, and so with a code and a status of its own."""
+    async with models((ReadBody(), Send(faults.sse_bytes(HELLO)[:-5]), Reset())) as stand:
+        failure = await error_of(call(stand))
+    assert failure.code == "upstream_closed"
+    assert not failure.message.startswith("connection reset")  # which is added once, for the client
+
+
+async def test_a_stream_that_stalls_has_timed_out() -> None:
+    async with models(faults.sse_gated([asyncio.Event(), asyncio.Event()], [*HELLO, STOP])) as stand:
+        made = call(stand)
+        task = asyncio.create_task(error_of(made))
+        await stand.upstream.pulse.until(lambda: bool(stand.upstream.requests))
+        await until(lambda: made.served_by is not None, "the response to begin")
+        stand.relay.clock.time = 10_000.0
+        stand.caller.check_timeouts()
+        assert (await task).code == "upstream_timed_out"
 
 
 async def test_a_reset_is_a_failure() -> None:

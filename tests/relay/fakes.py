@@ -220,7 +220,7 @@ class FakeClient:
     def response_complete(self) -> None:
         self.calls.append("complete")
 
-    def abort_response(self, *, at_once: bool, reported: bool) -> None:
+    def abort_response(self, error: GatewayError, *, at_once: bool, reported: bool) -> None:
         self.calls.append("abort")
 
 

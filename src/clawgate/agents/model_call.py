@@ -16,31 +16,27 @@ from urllib.parse import unquote
 import msgspec
 
 from clawgate.agents.step import Completion, Message, Usage
-from clawgate.errors import (
-    GatewayError,
-    UpstreamClosed,
-    UpstreamFailed,
-    UpstreamMalformed,
-    UpstreamUnauthorized,
-)
+from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from clawgate.policy.model_routing import ModelRef
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.exchange import Exchange
-from clawgate.relay.response.error_mapping import UNAUTHORIZED
+from clawgate.relay.response.error_mapping import upstream_failure
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json import lenient
 from clawgate.wire.json.strict import encode_request
 from clawgate.wire.openai.assembly import ChatAssembler
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event, EventReader
-from clawgate.wire.translate.errors import find_error
+from clawgate.wire.translate.errors import UNSPECIFIED, find_error, parse_error
 
 _PATH = b"/v1/chat/completions"
 _HEAD_END = b"\r\n\r\n"
 _PAUSE_EVENTS = 256
 """So many chunks may wait for the run before the upstream has to."""
 _FAILED = 400
+_MOST_DIGITS = 9
+"""Of Retry-After; a date there is not read."""
 _FINISHED = {"stop", "length", "content_filter", "tool_calls"}
 _HEAD = AdmittedHead(
     upstream=None,
@@ -122,6 +118,7 @@ class ModelCall:
         self._on_end = on_end
         self._head: bytes | None = b""  # as far as it came; None once it was read
         self._status = 200
+        self._retry_after: int | None = None
         self._is_stream = False
         self._reader = EventReader()
         self._assembler = ChatAssembler()
@@ -199,8 +196,10 @@ class ModelCall:
         except GatewayError as error:
             self._end(error)
 
-    def abort_response(self, *, at_once: bool, reported: bool) -> None:
-        self._end(self._error or UpstreamClosed("the model's response was cut"))
+    def abort_response(self, error: GatewayError, *, at_once: bool, reported: bool) -> None:
+        if self._is_over and type(error) is not UpstreamFailed:
+            self._error = error
+        self._end(error)
 
     def _end(self, error: GatewayError | None) -> None:
         if self._is_over:
@@ -238,6 +237,8 @@ class ModelCall:
         self._is_stream = self._status < _FAILED and headers.get(b"content-type", b"").lower().startswith(
             b"text/event-stream"
         )
+        if (seconds := headers.get(b"retry-after", b"")).isdigit() and len(seconds) <= _MOST_DIGITS:
+            self._retry_after = int(seconds)
         provider, model = headers.get(b"x-clawgate-provider"), headers.get(b"x-clawgate-model")
         if provider is not None and model is not None:
             self.served_by = ModelRef(*(unquote(value.decode("ascii")) for value in (provider, model)))
@@ -247,9 +248,8 @@ class ModelCall:
         if chunk is None:
             return
         if chunk.get("error"):
-            found = find_error(event.data or b"")
-            self._error = UpstreamFailed(found.message if found is not None else "the model's stream failed")
-            raise self._error
+            found = find_error(event.data or b"") or UNSPECIFIED
+            raise UpstreamFailed(found.message, status=found.meant_status)
         self._chunks.append(chunk)
 
     def _failure(self) -> GatewayError | None:
@@ -258,12 +258,7 @@ class ModelCall:
             return None
         body = bytes(self._body)
         if self._status >= _FAILED:
-            found = find_error(body)
-            message = (
-                found.message if found is not None else f"the model's provider responded with {self._status}"
-            )
-            kind = UpstreamUnauthorized if self._status == UNAUTHORIZED else UpstreamFailed
-            return kind(message, status=self._status)
+            return upstream_failure(self._status, parse_error(body, self._status).message, self._retry_after)
         self._read_event(Event(body, data=body))
         return None
 

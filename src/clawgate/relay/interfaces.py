@@ -280,7 +280,7 @@ class ClientConnection(Protocol):
     def response_complete(self) -> None:
         """The response is complete: the connection may serve the next request."""
 
-    def abort_response(self, *, at_once: bool, reported: bool) -> None:
+    def abort_response(self, error: GatewayError, *, at_once: bool, reported: bool) -> None:
         """Close the connection so that the response looks cut; ``at_once``: without sending what is buffered.
 
         ``reported``: an error event was sent, which the client gets time to read first.

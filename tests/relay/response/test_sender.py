@@ -32,7 +32,7 @@ class Client:
         return 0
 
     def response_complete(self) -> None: ...
-    def abort_response(self, *, at_once: bool, reported: bool) -> None:
+    def abort_response(self, error: object, *, at_once: bool, reported: bool) -> None:
         self.cuts.append(at_once)
 
 

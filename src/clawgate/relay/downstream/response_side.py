@@ -163,7 +163,7 @@ class ResponseSide(HttpToolsProtocol):
                 self._request_parser.is_last = True
             self._next_request()
 
-    def abort_response(self, *, at_once: bool, reported: bool) -> None:
+    def abort_response(self, error: GatewayError, *, at_once: bool, reported: bool) -> None:
         """End a response that is not complete: what was written is sent, its proper end is not."""
         self._exchange = None
         if at_once:

@@ -71,7 +71,7 @@ class ResponseSender:
         self.write(data)
         # Where the end of the connection ends the body, only a reset shows that something is missing.
         at_once = self.writer.until_close and not has_error_event
-        self._client.abort_response(at_once=at_once, reported=has_error_event)
+        self._client.abort_response(error, at_once=at_once, reported=has_error_event)
 
     def write(self, data: bytes) -> None:
         if data:

@@ -105,11 +105,11 @@ class UpstreamError:
         code = f" ({self.code or self.kind})" if self.code or self.kind else ""
         return UpstreamFailed(
             f"{origin} reported an error{code}: {self.message[:MAX_MESSAGE_CHARACTERS]}",
-            status=self._status_for_clients,
+            status=self.meant_status,
         )
 
     @property
-    def _status_for_clients(self) -> int | None:
+    def meant_status(self) -> int | None:
         """The status that the error means; None where it is not known, or is about our credential, not the client's."""
         if self.code == "model_not_found":
             return 404
