@@ -83,7 +83,8 @@ def reply_to_chat(body: Body, *, eager: bool = True) -> Reply:
     """Return the response to a chat completion whose `messages` is a list that is not empty.
 
     A tool that is offered is called: each time if `eager`, otherwise where `tool_choice` or the text requests it.
-    A text that says "parallel" gets a call of every tool, of the only one two.
+    A text that says "parallel" gets a call of every tool, of the only one two. With a JSON schema as `response_format`
+    the text is an example of it.
     """
     messages = [message for message in body["messages"] if isinstance(message, dict)]
     users = [message for message in messages if message.get("role") == "user"]
@@ -97,7 +98,7 @@ def reply_to_chat(body: Body, *, eager: bool = True) -> Reply:
             for tool in tools
         ]
         return Reply(_key(body), (), "tool_calls", prompt, *calls[0], tuple(calls[1:]))
-    return _limited(body, split(reply_text(said)), prompt)
+    return _limited(body, split(_structured(body) or reply_text(said)), prompt)
 
 
 def reply_to_prompt(body: Body) -> Reply:
@@ -170,6 +171,13 @@ def _call(reply: Reply, number: int, arguments: str) -> dict[str, Any]:
     function = {"name": reply.calls[number][0], "arguments": arguments}
     suffix = f"_{number}" if number else ""
     return {"id": f"call_{reply.key}{suffix}", "type": "function", "function": function}
+
+
+def _structured(body: Body) -> str:
+    """JSON that fits the schema of `response_format`, "" where there is none."""
+    form = body.get("response_format")
+    schema = form.get("json_schema") if isinstance(form, dict) else None
+    return json.dumps(example(schema.get("schema")), ensure_ascii=False) if isinstance(schema, dict) else ""
 
 
 def _key(body: Body) -> str:

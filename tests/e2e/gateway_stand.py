@@ -149,8 +149,10 @@ def serving_gateway(
     gateway = Gateway(role, f"http://127.0.0.1:{sockets[0].getsockname()[1]}", path)
     up = threading.Event()
 
-    def on_started(_: Server) -> None:
+    def on_started(host: Server) -> None:
         gateway._loop.append(asyncio.get_running_loop())
+        for make_task in role.tasks:
+            host.spawn_background(make_task())
         up.set()
 
     host = Server(role.connections, role.app, drain_seconds=0.0, on_started=on_started)
