@@ -7,6 +7,8 @@ for a model that has one is rejected. Must not import agents: their router is pa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from clawgate.errors import InvalidRequest, ModelNotFound
 from clawgate.policy.headers import DISCONNECT, OF_AGENTS_ALONE
 from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
@@ -40,7 +42,7 @@ class GatewayRouter:
         name = field.name or ""
         if names_agent(name) or (takes_all and not name):
             return self._agents(head, name).route(head, body)
-        self.require_models("Invalid `model`. Use `openclaw` or `openclaw/<agentId>`.")
+        self.require_models(NO_AGENT)
         if head.agent_headers:
             _reject_agent_headers(head, name or "the default model")
         return self.models.plan(head, body, field)
@@ -48,11 +50,7 @@ class GatewayRouter:
     def require_models(self, message: str) -> None:
         """Raises `InvalidRequest` where models are off, with ``message``, which is OpenClaw's, and the switch."""
         if not self.serves_models:
-            agents = ", ".join(f"{DEFAULT_AGENT}/{name}" for name in self.agent_ids)
-            raise InvalidRequest(
-                f"{message} Agents: {agents}. To serve provider/model as well, set {MODELS_SWITCH} to true.",
-                param="model",
-            )
+            raise models_off(message, self.agent_ids)
 
     def require_agents(self, name: str) -> Router:
         """Return the router of agents. Raises `ModelNotFound` with the switch where there is none."""
@@ -66,6 +64,19 @@ class GatewayRouter:
             paths = " and ".join(path.decode("ascii") for path in AGENT_PATHS)
             raise ModelNotFound(f"'{shown_name(name)}' names an agent, and agents are served at {paths}")
         return self.embeddings if self.embeddings is not None and head.path == EMBEDDINGS_PATH else agents
+
+
+NO_AGENT = "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`."
+"""OpenClaw's text for a model that names none."""
+
+
+def models_off(message: str, agent_ids: Iterable[str]) -> InvalidRequest:
+    """Return the error of a request for a model where only agents are on."""
+    agents = ", ".join(f"{DEFAULT_AGENT}/{name}" for name in agent_ids)
+    return InvalidRequest(
+        f"{message} Agents: {agents}. To serve provider/model as well, set {MODELS_SWITCH} to true.",
+        param="model",
+    )
 
 
 def agents_off(name: str) -> ModelNotFound:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyjson5
 import pytest
 from click.testing import CliRunner, Result
 
@@ -73,7 +74,7 @@ def test_a_named_model_has_no_fallbacks(explain: Explain) -> None:
         ("openai/x", "set OPENAI_API_KEY"),
         ("nope/x", "there is no provider 'nope'"),
         ("bare", "as provider/model"),
-        ("openclaw/main", "names an agent, not a model"),
+        ("openclaw/main", "names an agent, and agents are off"),
     ],
 )
 def test_what_would_fail_fails_here_with_the_reason(explain: Explain, asked: str, says: str) -> None:
@@ -121,3 +122,36 @@ def test_a_config_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     path = config_file(tmp_path, "{ models: [] }")
     found = CliRunner().invoke(clawgate, ["route", "explain", "--config", str(path)])
     assert found.exit_code == 2 and "models" in found.stderr and found.stdout == ""
+
+
+def explained(folder: Path, model: str, *, agents: bool, models: bool = True) -> Result:
+    """Of a config with two agents."""
+    path = config_file(folder)
+    config = pyjson5.decode(path.read_text())
+    config["agents"]["entries"] = {"main": {}, "coder": {"model": {"primary": "far/opus"}}}
+    config.setdefault("gateway", {})["http"] = {"endpoints": {"chatCompletions": {"enabled": agents}}}
+    entries = config.setdefault("plugins", {}).setdefault("entries", {})
+    entries.setdefault("clawgate", {}).setdefault("config", {})["directModels"] = models
+    path.write_text(json.dumps(config))
+    return CliRunner().invoke(clawgate, ["route", "explain", model, "--json", "--config", str(path)])
+
+
+def test_an_agent_is_served_by_its_model(tmp_path: Path) -> None:
+    found = json.loads(explained(tmp_path, "openclaw/coder", agents=True).stdout)
+    assert found["model"] == "far/opus" and found["why"] == "the model of agent 'coder'"
+
+
+@pytest.mark.parametrize(
+    ("model", "agents", "models", "says"),
+    [
+        ("openclaw/coder", False, True, "gateway.http.endpoints.chatCompletions.enabled"),
+        ("openclaw/nope", True, True, "Unknown agent 'nope'"),
+        ("far/opus", True, False, "plugins.entries.clawgate.config.directModels"),
+        ("far/opus", False, False, "plugins.entries.clawgate.config.directModels"),
+    ],
+)
+def test_what_is_off_or_unknown_fails_with_what_to_do(
+    tmp_path: Path, model: str, agents: bool, models: bool, says: str
+) -> None:
+    found = explained(tmp_path, model, agents=agents, models=models)
+    assert found.exit_code == 1 and says in found.output

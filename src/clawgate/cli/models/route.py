@@ -13,13 +13,17 @@ from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.outcome import failure_text, outcome_json
 from clawgate.cli.paths import json_option, path_options
-from clawgate.errors import GatewayError, ModelNotFound
+from clawgate.errors import GatewayError
 from clawgate.policy.egress import Reason
-from clawgate.policy.model_routing import ModelRef, ResolvedModel
+from clawgate.policy.model_routing import ModelRef, ResolvedModel, names_agent
+from clawgate.policy.path_routing import gateway_routes
 from clawgate.providers.availability import chain_error
 from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
+from clawgate.routing.gateway_router import NO_AGENT, agents_off, models_off
 from clawgate.routing.request_changes import no_counterpart
+from clawgate.settings.openclaw.agent_ids import agent_ids
+from clawgate.settings.openclaw.own_settings import own_settings
 
 _TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
 
@@ -84,13 +88,13 @@ def route() -> None:
 def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
     """Show which provider would serve a request for MODEL, and how.
 
-    MODEL is provider/model, an alias, or empty for the default. Nothing is sent. If the request would fail, the
-    reason is printed and the exit status is 1.
+    MODEL is provider/model, an alias, an agent, or empty for the default. Nothing is sent. If the request would
+    fail, the reason is printed and the exit status is 1.
     """
     loaded = load_config(config)
     try:
-        resolved = loaded.catalog.resolve(model)
-    except ModelNotFound as not_found:
+        resolved = _resolve(loaded, model, client)
+    except GatewayError as not_found:
         if as_json:
             click.echo(json.dumps({"requested": model, **outcome_json(not_found)}, indent=2))
         else:
@@ -116,6 +120,32 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
         if error is not None:
             _print_failure(model, error)
     sys.exit(ExitCode.OK if error is None else ExitCode.FAILED)
+
+
+def _resolve(loaded: LoadedConfig, name: str, client: str) -> ResolvedModel:
+    """Return the models that serve a request for ``name``. Raises `InvalidRequest`, `ModelNotFound`."""
+    from clawgate.settings.openclaw.gateway import GatewayFlags, serves
+
+    agents, models = serves(loaded.file, GatewayFlags())
+    gateway_routes(agents=agents, models=models).check(b"POST", _TARGETS[client].encode())
+    if names_agent(name) or (agents and not name and client == "chat"):
+        if not agents:
+            raise agents_off(name)
+        return _agents_model(loaded, name)
+    if not models:
+        raise models_off(NO_AGENT, agent_ids(loaded.file.config))
+    return loaded.catalog.resolve(name)
+
+
+def _agents_model(loaded: LoadedConfig, name: str) -> ResolvedModel:
+    from clawgate.agents.spec import read_agents
+    from clawgate.agents.target import read_target
+
+    config = loaded.file.config
+    agents = read_agents(config, own_settings(config), loaded.catalog, str(loaded.paths.state))
+    agent = read_target(name, {}, "", agents.names, fresh="").agent
+    chain = agents.specs[agent].chain or loaded.catalog.resolve("").chain
+    return ResolvedModel(chain[0], chain, f"the model of agent '{agent}'")
 
 
 def _hop(loaded: LoadedConfig, ref: ModelRef, client: str) -> HopRow:

@@ -119,12 +119,24 @@ def gateway_settings(
         trusted_proxies=block.trusted_proxies,
         allow_host=(*flags.allow_host, *own.allow_host),
         allow_origin=(*flags.allow_origin, *_origins(block)),
-        serves_agents=block.http.endpoints.chat_completions.enabled is True,
+        serves_agents=_serves_agents(file),
         database=_database(file),
-        serves_models=own.direct_models
-        if own.direct_models is not None
-        else is_loopback(listening_on or host),
+        serves_models=_serves_models(file, listening_on or host),
     )
+
+
+def serves(file: ConfigFile, flags: GatewayFlags) -> tuple[bool, bool]:
+    """Return whether agents are on, and whether models are; also of a file that lacks what else a gateway needs."""
+    return _serves_agents(file), _serves_models(file, listens_at(file, flags)[0])
+
+
+def _serves_agents(file: ConfigFile) -> bool:
+    return file.config.gateway.http.endpoints.chat_completions.enabled is True
+
+
+def _serves_models(file: ConfigFile, host: str) -> bool:
+    chosen = own_settings(file.config).direct_models
+    return chosen if chosen is not None else is_loopback(host)
 
 
 def _database(file: ConfigFile) -> str | None:
