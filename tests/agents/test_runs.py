@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from clawgate.agents.runs import Runs, RunStart
+from clawgate.state.records import Begun, Running
 from tests.agents.agent_stand import AgentStand, echoes, says, serving_agents, user
 from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
 from tests.e2e.stand import until
@@ -88,3 +90,55 @@ async def test_a_failed_request_is_run_again_for_its_key(tmp_path: Path) -> None
                 break
             response = await stand.ask(user("hi"), key)
     assert response.status == 200
+
+
+async def test_a_client_that_left_and_repeats_its_request_gets_a_new_run(tmp_path: Path) -> None:
+    """Not the error of the run that its leaving has stopped."""
+    half = faults.stalls_after(faults.sse_bytes([chunk_of({"content": "half"})])[:-5], 10_000)
+    key = ("idempotency-key", "k")
+    async with serving_agents(tmp_path, half, says("whole")) as stand:
+        await hold_and_leave(stand, key)
+        response = await stand.ask(user("hi", stream=True), key)
+        assert len(stand.model.requests) == 2
+    assert [chunk["choices"][0]["delta"].get("content") for chunk in chunks(response)][1] == "whole"
+
+
+async def test_a_key_whose_run_failed_begins_the_whole_stream_anew(tmp_path: Path) -> None:
+    """What the client has of the failed run is no part of the new one."""
+    key = ("idempotency-key", "k")
+    failing = sse_response([chunk_of({"content": "half"})])
+    async with serving_agents(tmp_path, failing, says("whole")) as stand:
+        failed = await stand.ask(user("hi", stream=True), key)
+        ids = [line[4:] for line in failed.body.split(b"\n") if line.startswith(b"id: ")]
+        response = await stand.ask(user("hi", stream=True), key, ("last-event-id", ids[-1].decode()))
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks(response)]
+    assert deltas == [{"role": "assistant"}, {"content": "whole"}, {}]
+
+
+class LostBegin:
+    """A store with a key whose request has gone before its run was begun."""
+
+    def __init__(self) -> None:
+        self.found: Begun | Running = Running("gone", is_own=True)
+
+    async def begin_idempotent(self, caller: str, key: str, body_hash: str, run: str) -> Begun | Running:
+        return self.found
+
+    async def abandon_idempotent(self, caller: str, key: str, run: str) -> None:
+        assert run == "gone"
+        self.found = Begun()
+
+
+async def test_a_key_of_a_run_that_does_not_exist_is_free() -> None:
+    store = LostBegin()
+
+    async def open_store() -> Any:
+        return store
+
+    async def work(emit: Any) -> None: ...
+
+    runs = Runs(open_store, lambda: 0.0)
+    live = await runs.start(RunStart(run="r", caller="c", created=0, work=work, key="k"))
+    assert live.run == "r"
+    await live.ended()
+    await runs.close()

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from clawgate.state.records import RunRecord
+from clawgate.state.store import Store
 from tests.agents.agent_stand import AgentStand, says, serving_agents, user
 from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
 from tests.e2e.stand import until
@@ -149,3 +151,26 @@ async def test_a_command_is_streamed_like_any_response(tmp_path: Path) -> None:
         assert not stand.model.requests
     assert "/model list" in made[1]["choices"][0]["delta"]["content"]
     assert made[2]["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_a_client_that_leaves_while_its_run_is_stored_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run of the session begins behind it."""
+    storing, gate, commit = asyncio.Event(), asyncio.Event(), Store.commit
+
+    async def slow_commit(store: Store, record: RunRecord) -> None:
+        storing.set()
+        await gate.wait()
+        await commit(store, record)
+
+    monkeypatch.setattr(Store, "commit", slow_commit)
+    async with serving_agents(tmp_path) as stand:
+        async with await stand.client() as client:
+            await stand.gateway.send(client, user("one"), session("s"))
+            await storing.wait()
+        next_turn = asyncio.create_task(stand.text(user("two"), session("s")))
+        await stand.gateway.ask(None, target="/health")  # the disconnect was seen by then
+        assert len(stand.model.requests) == 1, "the session is not free yet"
+        gate.set()
+        assert await next_turn == "two (3)"

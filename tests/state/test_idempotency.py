@@ -17,7 +17,7 @@ DAY = 86_400.0
 
 async def test_the_first_request_runs_and_a_repeated_one_gets_its_response(store: Store) -> None:
     assert await store.begin_idempotent("ann", "k", "hash", "r1") == Begun()
-    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Running("r1")
+    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Running("r1", is_own=True)
     await store.commit(run("r1", idempotency=RESULT))
     assert await store.begin_idempotent("ann", "k", "hash", "r3") == Finished(RESULT)
 
@@ -54,7 +54,7 @@ async def test_a_result_is_kept_for_a_day(store: Store, clock: Clock) -> None:
 async def test_an_abandoned_request_is_new_the_next_time(store: Store) -> None:
     await store.begin_idempotent("ann", "k", "hash", "r1")
     await store.abandon_idempotent("ann", "k", "r-other")
-    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Running("r1")
+    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Running("r1", is_own=True)
     await store.abandon_idempotent("ann", "k", "r1")
     assert await store.begin_idempotent("ann", "k", "other", "r3") == Begun()
 

@@ -161,7 +161,7 @@ async def test_connections_that_the_server_ended_are_replaced_without_an_error(
 async def test_a_begin_whose_confirmation_was_lost_finds_itself(shared: Store) -> None:
     assert await shared.begin_idempotent("ann", "k", "hash", "r1") == Begun()
     assert await shared.begin_idempotent("ann", "k", "hash", "r1") == Begun()
-    assert await shared.begin_idempotent("ann", "k", "hash", "r2") == Running("r1")
+    assert await shared.begin_idempotent("ann", "k", "hash", "r2") == Running("r1", is_own=True)
 
 
 async def test_gateways_share_sessions_and_find_out_about_each_other(url: str, shared: Store) -> None:

@@ -131,6 +131,8 @@ class AgentAttempt:
         if found is None:
             found = await self._runs.start(request.start)
         self._run = found.run
+        if request.resumes is not None and request.resumes[0] != found.run:
+            after = 0  # the run of which the client has a part failed, and the key began another one
         if isinstance(found, Repeated):
             _repeat(found, response, after)
         elif request.stream:

@@ -30,6 +30,8 @@ class LiveRun:
         self.events: list[RunEvent] = []
         self.error: GatewayError | None = None
         self.is_over = False
+        self.is_stopping = False
+        """Whether it was cancelled, and may still have to store what it leaves."""
         self.followers = 0
         self._waiting: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
@@ -40,8 +42,15 @@ class LiveRun:
         return self._task
 
     def cancel(self) -> None:
-        if self._task is not None:
+        """Have no effect on a run that is stopping already: it stores what it leaves."""
+        if self._task is not None and not (self.is_over or self.is_stopping):
+            self.is_stopping = True
             self._task.cancel()
+
+    async def ended(self) -> None:
+        """Return when it is over, however it ended."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     async def follow(self, start: int = 0) -> AsyncGenerator[Sequence[RunEvent], None]:
         """Yield the events from number ``start`` on, as many at a time as there are. Raises the error behind them.

@@ -8,6 +8,7 @@ client may come back for them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 from clawgate.agents.events import RunEvent
 from clawgate.agents.live_run import LiveRun
-from clawgate.errors import IdempotencyMismatch, Overloaded, RunNotFound
+from clawgate.errors import GatewayError, IdempotencyMismatch, Overloaded, RunNotFound
 from clawgate.state.records import Begun, IdempotencyResult
 from clawgate.state.records import Finished as Served
 from clawgate.state.store import Store
@@ -72,6 +73,10 @@ class Runs:
         """When each run that is over ended, in that order, and its caller and key."""
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def running_count(self) -> int:
+        return len(self._tasks)
+
     def find(self, caller: str, run: str) -> LiveRun | None:
         """Return the run of ``caller`` with this id."""
         self._forget()
@@ -94,7 +99,10 @@ class Runs:
                     raise IdempotencyMismatch(
                         f"Idempotency-Key '{start.key}': it was used with another request; use a new key for each"
                     )
-                return live
+                if live.is_over or not live.is_stopping:
+                    return live
+                await live.ended()  # its client left, and comes back: the request is new
+                continue
             if (reading := self._reading.get(place)) is not None:
                 await reading.wait()
                 continue
@@ -114,7 +122,12 @@ class Runs:
         found = await store.begin_idempotent(start.caller, key, start.body_hash, start.run)
         if isinstance(found, Served):
             return Repeated(found.result)
-        return self._begin(start) if isinstance(found, Begun) else None
+        if isinstance(found, Begun):
+            return self._begin(start)
+        if found.is_own and found.run not in self._by_id:
+            # Its client left before it was begun, or the database was gone when it ended.
+            await store.abandon_idempotent(start.caller, key, found.run)
+        return None
 
     def _begin(self, start: RunStart) -> LiveRun:
         if len(self._tasks) >= MAX_LIVE:
@@ -147,8 +160,9 @@ class Runs:
             del self._by_id[live.run]
 
     async def _abandon(self, caller: str, key: str, run: str) -> None:
-        store = await self._store()
-        await store.abandon_idempotent(caller, key, run)
+        """What fails here is done by the next request with the key."""
+        with contextlib.suppress(GatewayError):
+            await (await self._store()).abandon_idempotent(caller, key, run)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -169,10 +183,12 @@ class Runs:
 
     async def close(self) -> None:
         """Stop every run, and give each time to store what it leaves."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
+        for live in list(self._by_id.values()):
+            live.cancel()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _CLOSE_SECONDS
+        while self._tasks and (left := until - loop.time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
 
 
 def not_found(run: str) -> RunNotFound:

@@ -68,7 +68,7 @@ def begin(
                 f"Idempotency-Key {key!r}: it was used with another request; use a new key for each request"
             )
         if in_progress:  # a begin that is repeated, since the connection was lost, finds itself
-            return Running(found.run) if found.run != run else Begun()
+            return Running(found.run, found.owner == owner) if found.run != run else Begun()
         return Finished(
             IdempotencyResult(key=key, status=found.status, content_type=found.content_type, body=found.body)
         )

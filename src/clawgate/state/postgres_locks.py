@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from clawgate.errors import StoreUnavailable
 
 logger = logging.getLogger("clawgate.state")
 
+CALL_SECONDS = 5.0
+"""How long one statement may take, and how long a session waits for those of others before it."""
 RETRY_SECONDS = 0.1
 """Between two tries at a lock that another gateway holds."""
 _KEEPALIVE = {"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3"}
@@ -41,18 +43,19 @@ class PostgresLocks:
     async def release(self, number: int) -> None:
         """A lock that was lost with its connection is released already."""
         try:
-            async with self._turn:
+            async with self._own_turn():
                 if number in self._held:
                     self._held.discard(number)
                     await self._unlock(number)
-        except asyncio.CancelledError:
+        except (StoreUnavailable, asyncio.CancelledError) as error:
             if number in self._held:  # its turn has not come
                 self._abort()
-            raise
+            if not isinstance(error, StoreUnavailable):
+                raise
 
     async def announce_owner(self) -> None:
         """Make sure that the owner's lock is held. Raises StoreUnavailable."""
-        async with self._turn:
+        async with self._own_turn():
             await self._connected()
 
     async def close(self) -> None:
@@ -63,11 +66,25 @@ class PostgresLocks:
                 with contextlib.suppress(Exception):  # the server may be gone
                     await connection.close(timeout=1)
 
+    @contextlib.asynccontextmanager
+    async def _own_turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise self._unavailable(error) from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     async def _try(self, number: int) -> bool:
-        async with self._turn:
+        async with self._own_turn():
             connection = await self._connected()
             try:
-                got = await connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
+                got = await connection.fetchval(
+                    "SELECT pg_try_advisory_lock($1)", number, timeout=CALL_SECONDS
+                )
             except asyncio.CancelledError:
                 await self._unlock(number)  # the server may have granted it
                 raise
@@ -83,7 +100,7 @@ class PostgresLocks:
         if connection is None:
             return
         try:
-            await connection.fetchval("SELECT pg_advisory_unlock($1)", number)
+            await connection.fetchval("SELECT pg_advisory_unlock($1)", number, timeout=CALL_SECONDS)
         except BaseException as error:
             self._abort()
             if not isinstance(error, Exception):
@@ -91,17 +108,15 @@ class PostgresLocks:
 
     async def _connected(self) -> Any:
         if self._connection is None:
+            connection = None
             try:
                 connection = await self._connect(**_KEEPALIVE)
-            except OSError as error:
-                raise self._unavailable(error) from None
-            try:
-                await connection.execute("SELECT pg_advisory_lock($1)", self.owner)
-            except asyncio.CancelledError:
-                connection.terminate()
-                raise
-            except Exception as error:  # noqa: BLE001 - as in `_try`
-                connection.terminate()
+                await connection.execute("SELECT pg_advisory_lock($1)", self.owner, timeout=CALL_SECONDS)
+            except BaseException as error:
+                if connection is not None:
+                    connection.terminate()
+                if not isinstance(error, Exception):
+                    raise
                 raise self._unavailable(error) from None
             connection.add_termination_listener(self._on_lost)
             self._connection = connection

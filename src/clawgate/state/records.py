@@ -134,9 +134,10 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The same request is being served, by run ``run``."""
+    """The same request is being served, by run ``run``; ``is_own``: of this process."""
 
     run: str
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
