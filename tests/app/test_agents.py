@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from clawgate.app.agents import AgentHost
+from clawgate.errors import StoreUnavailable
 from clawgate.settings.openclaw.config_file import read_config
-from clawgate.state.store import open_store
+from clawgate.state import store
+from clawgate.state.store import Store, open_store
 from tests.agents.agent_stand import says, serving_agents, user
 from tests.agents.model_stand import DONE, call_of, chunk_of
 from tests.e2e.stand import until
@@ -103,8 +107,33 @@ async def test_what_is_too_old_is_deleted_by_the_config_of_now(tmp_path: Path) -
     path.write_text("{plugins: {entries: {clawgate: {config: {sessions: {maxAgeDays: 1}}}}}}")
     path.chmod(0o600)
     host._file = read_config(path, {}, required=True)
-    store = host._store = await open_store(tmp_path / "state.db", clock=lambda: run().finished_at + 86_402)
-    await store.commit(run())
+    opened = host._store = await open_store(tmp_path / "state.db", clock=lambda: run().finished_at + 86_402)
+    await opened.commit(run())
     await host.prune()
-    assert await store.sessions() == []
-    await store.close()
+    assert await opened.sessions() == []
+    await opened.close()
+
+
+async def test_requests_that_wait_for_the_database_share_one_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that does not respond makes each of them wait once, not for all before it."""
+    attempts, gate = 0, asyncio.Event()
+
+    async def unreachable(url: str, *, clock: Callable[[], float]) -> Store:
+        nonlocal attempts
+        attempts += 1
+        await gate.wait()
+        raise StoreUnavailable("state database: no response")
+
+    monkeypatch.setattr(store, "open_store", unreachable)
+    async with serving_agents(tmp_path) as stand:
+        async with await stand.client() as client:
+            await stand.gateway.send(client, user("hi"))
+            await until(lambda: attempts == 1, "the first attempt")
+        waiting = [asyncio.create_task(stand.ask(user("hi"))) for _ in range(10)]
+        await until(lambda: stand.gateway.role.connections.busy_count == 10, "all requests")
+        gate.set()
+        responses = await asyncio.gather(*waiting)
+    assert {response.status for response in responses} == {503}
+    assert attempts == 1

@@ -69,7 +69,7 @@ class AgentHost:
         self._runs: Runs | None = None
         self._caller: ModelCaller | None = None
         self._store: Store | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
 
     def router(self, file: ConfigFile) -> Router:
         """Return the router of requests for agents, by ``file`` from now on."""
@@ -107,6 +107,11 @@ class AgentHost:
         if self._caller is not None:
             self._caller.check_timeouts()
 
+    @property
+    def running_count(self) -> int:
+        """Runs under way, those without a client included."""
+        return self._runs.running_count if self._runs is not None else 0
+
     async def run(self) -> None:
         """Delete what is too old once an hour, until the gateway ends; then stop all runs and close the database."""
         try:
@@ -116,6 +121,8 @@ class AgentHost:
         finally:
             if self._runs is not None:
                 await self._runs.close()
+            if self._opening is not None:
+                await asyncio.wait([self._opening])
             if self._store is not None:
                 await self._store.close()
 
@@ -146,22 +153,32 @@ class AgentHost:
         )
 
     async def _open_store(self) -> Store:
-        if self._store is not None:
-            return self._store
-        async with self._opening:
-            if self._store is None:
-                from clawgate.state.store import open_store
-
-                if self._database is None:
-                    raise StoreUnavailable(self._problem)
-                await asyncio.to_thread(load_agents)
-                try:
-                    self._store = await open_store(self._database.url, clock=time.time)
-                except GatewayError as error:
-                    logger.error("agents: no run can be stored: %s", error.message)  # noqa: TRY400
-                    raise
-                logger.info("agents: sessions and usage are kept in %s", self._store.name)
+        """Return the store; requests that come while it is opened share the attempt, and its error."""
+        if self._store is None:
+            if self._opening is None:
+                self._opening = asyncio.get_running_loop().create_task(self._open())
+                self._opening.add_done_callback(self._opened)
+            await asyncio.shield(self._opening)
+        assert self._store is not None, "`_open` raises, or sets it"
         return self._store
+
+    async def _open(self) -> None:
+        from clawgate.state.store import open_store
+
+        if self._database is None:
+            raise StoreUnavailable(self._problem)
+        await asyncio.to_thread(load_agents)
+        try:
+            self._store = await open_store(self._database.url, clock=time.time)
+        except GatewayError as error:
+            logger.error("agents: no run can be stored: %s", error.message)  # noqa: TRY400
+            raise
+        logger.info("agents: sessions and usage are kept in %s", self._store.name)
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening = None
+        if not task.cancelled():
+            task.exception()  # those that wait for it have it, if any still do
 
 
 class _ByPath:

@@ -108,3 +108,21 @@ async def test_a_request_that_comes_while_draining_is_answered_and_is_the_last()
             assert response.json() == {"n": 1} and response.header("connection") == "close"
             await client.ended()
         await asyncio.wait_for(serving, PATIENCE)
+
+
+async def test_what_runs_without_its_client_is_drained_too() -> None:
+    """Up to the same limit."""
+    async with FakeUpstream() as upstream:
+        role = build("bridge", upstream.url)
+        running = [1]
+        role.connections.detached_count = lambda: len(running)
+        host = Server(role.connections, role.app, drain_seconds=PATIENCE)
+        serving = asyncio.get_running_loop().create_task(host._serve(listen("127.0.0.1", 0)))
+        await until(lambda: host.started, "the listener")
+        host.stop()
+        await until(lambda: role.connections.draining and not host.servers[0].is_serving(), "the drain")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not serving.done()
+        running.clear()
+        await asyncio.wait_for(serving, PATIENCE)

@@ -60,6 +60,8 @@ class ConnectionManager:
         self.context: ExchangeContext
         self.draining = False
         """Whether responses announce the end of their connections."""
+        self.detached_count: Callable[[], int] = lambda: 0
+        """How many requests are being served whose connection may be closed; they are drained too."""
         self.accepted_count = 0
         """Connections since the start."""
 

@@ -114,7 +114,7 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         drain = self._drain_seconds
-        busy = self._connections.busy_count
+        busy = max(self._connections.busy_count, self._connections.detached_count())
         if busy:
             logger.info("stopping: %d requests under way get up to %g s to finish", busy, drain)
         if not await self._closed_within(min(IDLE_GRACE_SECONDS, drain)):
@@ -155,10 +155,14 @@ class Server(uvicorn.Server):
             known = self._connections.accepted_count
 
     async def _closed_within(self, seconds: float, *, even_if_forced: bool = False) -> bool:
-        """Wait until all connections are closed. False: ``seconds`` have passed before, or a second signal came."""
+        """Wait until all connections are closed and detached requests served.
+
+        False: ``seconds`` have passed before, or a second signal came.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while self._connections.connection_count:
+        connections = self._connections
+        while connections.connection_count or connections.detached_count():
             if loop.time() >= until or (self.force_exit and not even_if_forced):
                 return False
             await asyncio.sleep(_POLL_SECONDS)
