@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from clawgate.agents.live_run import LiveRun
 from clawgate.agents.runs import Runs, RunStart
 from clawgate.state.records import Begun, Running
 from tests.agents.agent_stand import AgentStand, echoes, says, serving_agents, user
@@ -139,6 +140,6 @@ async def test_a_key_of_a_run_that_does_not_exist_is_free() -> None:
 
     runs = Runs(open_store, lambda: 0.0)
     live = await runs.start(RunStart(run="r", caller="c", created=0, work=work, key="k"))
-    assert live.run == "r"
+    assert isinstance(live, LiveRun) and live.run == "r"
     await live.ended()
     await runs.close()
