@@ -76,8 +76,9 @@ def test_a_header_beats_the_body() -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"x_openclaw_model": "x" * 513}, {"x_openwebui_chat_id": "a\x00b"}, {"x_openclaw_agent_id": "a\u202eb"}],
-)
+    [{"x_openclaw_model": "x" * 513}, {"x_openwebui_chat_id": "a\x00b"}, {"x_openclaw_agent_id": "a\u202eb"},
+     {"x_openclaw_session_key": "{{CONVERSATION}}"}, {"user": "{{USER}}"}],
+)  # fmt: skip
 def test_a_header_that_is_no_name_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest) as refused:
         target(**headers)
@@ -98,6 +99,8 @@ def test_a_session_is_named_by_header_conversation_or_user() -> None:
     assert target(x_openclaw_session_key="agent:MAIN:x:y").session == SessionKey("agent:main:x:y")
     assert target("agent:ops", x_openclaw_session_key="agent:ops:z").session == SessionKey("agent:ops:z")
     assert target(x_openwebui_chat_id="c1").session == SessionKey("agent:main:openwebui:c1")
+    temporary = target(x_openwebui_chat_id="local:s1").session
+    assert temporary == SessionKey("agent:main:openwebui:local:s1", is_kept=False)
     both = target(user="c", x_openwebui_chat_id="b", x_openclaw_session_key="a")
     assert both.session == SessionKey("agent:main:a")
 

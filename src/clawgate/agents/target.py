@@ -103,7 +103,8 @@ def _session_of(agent: str, headers: Mapping[str, str], user: str, fresh: str) -
     if key := headers.get(SESSION_HEADER):
         return SessionKey(_explicit(agent, key))
     if chat := headers.get(CHAT_HEADER):
-        return SessionKey(f"agent:{agent}:openwebui:{chat}")
+        # `local:`: a temporary chat, which Open WebUI itself does not store.
+        return SessionKey(f"agent:{agent}:openwebui:{chat}", is_kept=not chat.startswith("local:"))
     if user:
         _check(user, "user")
         return SessionKey(f"agent:{agent}:openai-user:{user}")
@@ -130,3 +131,5 @@ def _check(value: str, name: str) -> None:
         reject(name, f"`{name}` must have at most {_MAX_KEY} characters.")
     if not value.isprintable():
         reject(name, f"`{name}` must not contain characters that cannot be printed.")
+    if value.startswith("{{"):  # one session for all conversations otherwise
+        reject(name, f"`{name}` is a placeholder that the client did not fill in: {shown(value)}")
