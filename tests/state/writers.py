@@ -20,10 +20,12 @@ import alembic.operations
 import alembic.script  # noqa: F401 - as above
 
 from clawgate.errors import SessionConflict
+from clawgate.state import postgres, sqlite
 from clawgate.state.records import ModelUsage, NewTurn, RunRecord, ToolCallRecord
 from clawgate.state.store import Store, open_store
 
 WRITERS = 4
+sqlite.BUSY_SECONDS = sqlite.QUEUE_SECONDS = postgres.CONNECT_SECONDS = 60.0  # the machine may be busy
 CALL = ToolCallRecord(id="c", name="n", arguments="{}", result="r", status="ok", started_at=1.0, seconds=0.1)
 USAGE = ModelUsage(provider="p", model="m", input_tokens=1, output_tokens=1, cost=Decimal("0.1"))
 
