@@ -6,9 +6,10 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from clawgate.errors import SessionConflict, StoreUnavailable
 from clawgate.state import migrate, postgres
@@ -194,3 +195,32 @@ async def test_work_that_takes_too_long_is_ended(shared: Store, monkeypatch: pyt
         await shared._database.write(sleep)
     monkeypatch.undo()
     await shared.check()
+
+
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO requests", "UPDATE sessions", "INSERT INTO turns", "COMMIT"]
+)
+async def test_commits_that_are_cancelled_write_nothing_and_leave_their_connections_free(
+    shared: Store, statement: str
+) -> None:
+    """More of them than there are connections."""
+    database = shared._database
+    assert isinstance(database, postgres.PostgresDatabase)
+    engine = database._engine.sync_engine
+    cancelled: list[asyncio.Task[None]] = []
+
+    def cancel(*arguments: Any) -> None:
+        if statement == "COMMIT" or arguments[2].startswith(statement):
+            cancelled[-1].cancel()
+
+    name = "commit" if statement == "COMMIT" else "before_cursor_execute"
+    event.listen(engine, name, cancel)
+    for number in range(postgres.MAX_CONNECTIONS + 1):
+        cancelled.append(asyncio.create_task(shared.commit(run(f"run-{number}", session=f"s{number}"))))
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled[-1]
+    event.remove(engine, name, cancel)
+    if statement != "COMMIT":  # which the server may get all the same
+        assert await shared.sessions() == []
+    await shared.commit(run())
+    assert database._engine.pool.checkedout() == 0  # type: ignore[attr-defined]

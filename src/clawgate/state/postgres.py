@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
+from sqlalchemy.util import greenlet_spawn
 
 from clawgate.errors import StoreUnavailable
 from clawgate.state import migrate
@@ -99,8 +100,11 @@ class PostgresDatabase:
 
 
 async def _transaction(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
-    async with engine.begin() as connection:
-        return await connection.run_sync(work)
+    def transaction() -> T:
+        with engine.sync_engine.begin() as connection:
+            return work(connection)
+
+    return await greenlet_spawn(transaction)
 
 
 async def open_postgres(url: str, *, may_migrate: bool = True) -> PostgresDatabase:
