@@ -7,12 +7,14 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from clawgate.app.role import Role
+from clawgate.app.run import serve_in_thread
 from clawgate.relay.downstream.server import listen
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, write_tokens
 from tests.app.roles import bridge, server
@@ -217,3 +219,23 @@ async def test_a_changed_tokens_file_counts_without_a_restart(workers: int, tmp_
             assert await process.ended() == 0
             assert BOB not in process.err and ALICE not in process.err
             assert process.err.count(told) == workers
+
+
+def test_in_a_thread_a_role_ends_with_its_descriptor_and_leaves_signals_alone() -> None:
+    role = bridge(bridgePort=0)
+    sockets = listen(*address(role))
+    port = sockets[0].getsockname()[1]
+    role.parent_fd, until = os.pipe()
+    before = signal.getsignal(signal.SIGINT)
+    ready = threading.Event()
+    thread = threading.Thread(target=serve_in_thread, args=(role, sockets, ready.set))
+    thread.start()
+    try:
+        assert ready.wait(30) and signal.getsignal(signal.SIGINT) is before
+        socket.create_connection(("127.0.0.1", port), 10).close()
+    finally:
+        os.close(until)
+        thread.join(30)
+    assert not thread.is_alive()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 10)

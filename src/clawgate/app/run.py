@@ -37,12 +37,20 @@ def serve(role: Role, sockets: list[socket.socket], on_ready: Callable[[], None]
     )
 
 
+def serve_in_thread(role: Role, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
+    """Serve ``role`` until its parent's descriptor ends, in a process that has more to do: it keeps its signals."""
+    parent_fds = [] if role.parent_fd is None else [role.parent_fd]
+    _serve_here(role, sockets, parent_fds, on_ready, owns_process=False)
+
+
 def _serve_here(
     role: Role,
     sockets: list[socket.socket],
     parent_fds: list[int],
     on_ready: Callable[[], None],
     index: int = 0,
+    *,
+    owns_process: bool = True,
 ) -> int:
     def on_started(server: Server) -> None:
         for parent_fd in parent_fds:
@@ -55,6 +63,8 @@ def _serve_here(
             port, build = role.metrics
             server.spawn_background(_serve_metrics(port and port + index, *build()))
         on_ready()
+        if not owns_process:
+            return
         # What exists now lives as long as the process: keep the garbage collector from scanning it again and again.
         gc.collect()
         gc.freeze()
@@ -64,7 +74,10 @@ def _serve_here(
         role.connections, role.app, drain_seconds=role.drain_seconds, tls=role.tls, on_started=on_started
     )
     try:
-        server.run_with_sockets(sockets)
+        if owns_process:
+            server.run_with_sockets(sockets)
+        else:
+            server.run(sockets)
     finally:
         role.on_shutdown()
     return 0

@@ -88,7 +88,8 @@ def test_a_wrong_request_is_not_sent(
 def test_without_a_gateway_the_command_that_starts_one_is_named(home: ChatHome) -> None:
     found = home.run("agent", "-m", "hi")
     assert (found.exit_code, found.stdout) == (1, "")
-    assert found.stderr == "clawgate: no gateway is running; start one with: clawgate gateway start\n"
+    step = "start one with: clawgate gateway start, or add --local"
+    assert found.stderr == f"clawgate: no gateway is running; {step}\n"
 
 
 def test_an_error_is_one_line_and_with_json_an_object(home: ChatHome) -> None:
@@ -117,7 +118,8 @@ def test_ctrl_c_cancels_the_run(home: ChatHome, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Conversation, "send", interrupted)
-    found = home.run("agent", "-m", "hi")
+    with home.running(REPLY):
+        found = home.run("agent", "-m", "hi")
     assert (found.exit_code, found.stdout, found.stderr) == (130, "", "Cancelled.\n")
 
 

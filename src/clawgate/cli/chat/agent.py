@@ -9,11 +9,10 @@ from typing import NoReturn
 
 import click
 
-from clawgate.cli.chat.conversation import Conversation, Reply
+from clawgate.cli.chat.conversation import Reply, open_conversation
 from clawgate.cli.chat.options import conversation_options
 from clawgate.cli.chat.output import PlainOutput
-from clawgate.cli.context import LoadedConfig
-from clawgate.cli.credential import fail_if_another_counts, read_secret
+from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.errors import CommandFailed, fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import find_paths, json_option
@@ -34,6 +33,7 @@ def agent(
     agent: str,
     session: str,
     model: str | None,
+    local: bool,
     stream: bool,
     as_json: bool,
     config: str | None,
@@ -49,13 +49,12 @@ def agent(
     if not text.strip():
         fail("the message is empty; give a text, or - and a text on standard input")
     paths = find_paths(config)
-    file, secret = read_secret(paths, env_file)
-    if secret is not None:
-        fail_if_another_counts(paths, secret)
-    conversation = Conversation(paths, env_file, agent, session, model)
     started_at = time.monotonic()
     try:
-        with PlainOutput() as output:
+        with (
+            open_conversation(paths, env_file, agent, session, model, local=local) as conversation,
+            PlainOutput() as output,
+        ):
             reply = conversation.send(text, output.write if stream else lambda text: None)
             if not (stream or as_json):
                 output.write(reply.text)
@@ -66,7 +65,7 @@ def agent(
         sys.exit(ExitCode.INTERRUPTED)
     if as_json:
         milliseconds = round((time.monotonic() - started_at) * 1000)
-        click.echo(json.dumps(_result(LoadedConfig(paths, file), reply, milliseconds), indent=2))
+        click.echo(json.dumps(_result(load_config(config), reply, milliseconds), indent=2))
 
 
 def _read_stdin() -> str:

@@ -10,15 +10,13 @@ from collections.abc import Callable
 
 import click
 
-from clawgate.cli.chat.conversation import Conversation
+from clawgate.cli.chat.conversation import Conversation, open_conversation
 from clawgate.cli.chat.line_input import LineInput
 from clawgate.cli.chat.options import conversation_options
 from clawgate.cli.chat.output import MarkdownOutput, Output, PlainOutput, is_rich_terminal
-from clawgate.cli.credential import fail_if_another_counts, read_secret
-from clawgate.cli.errors import fail, print_error
+from clawgate.cli.errors import print_error
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import find_paths
-from clawgate.cli.running import find_running
 from clawgate.processes.instance.chat_client import ChatFailed
 
 _EXIT = ("/exit", "/quit")
@@ -27,24 +25,25 @@ _HISTORY = "chat-history"
 
 @click.command(short_help="Talk with an agent in this terminal.")
 @conversation_options
-def chat(agent: str, session: str, model: str | None, config: str | None, env_file: str | None) -> None:
+def chat(
+    agent: str, session: str, model: str | None, local: bool, config: str | None, env_file: str | None
+) -> None:
     """Talk with an agent of the running gateway in this terminal.
 
     Ctrl-C cancels a reply, Ctrl-D or /exit ends the chat; the session stays. /help lists the commands of the agent,
     such as /new and /model. Without a terminal each line of standard input is a message.
     """
     paths = find_paths(config)
-    _, secret = read_secret(paths, env_file)
-    if find_running(paths) is None:
-        fail("no gateway is running; start one with: clawgate gateway start")
-    if secret is not None:
-        fail_if_another_counts(paths, secret)
     lines = LineInput(paths.folder / _HISTORY)
-    if lines.is_terminal:
-        click.echo(f"Agent {agent or '(default)'}, session {session}. Ctrl-C cancels a reply, Ctrl-D ends.")
     new_output: Callable[[], Output] = MarkdownOutput if is_rich_terminal() else PlainOutput
-    with lines.with_history():
-        failed = _converse(Conversation(paths, env_file, agent, session, model), lines, new_output)
+    with (
+        open_conversation(paths, env_file, agent, session, model, local=local) as conversation,
+        lines.with_history(),
+    ):
+        if lines.is_terminal:
+            name = agent or "(default)"
+            click.echo(f"Agent {name}, session {session}. Ctrl-C cancels a reply, Ctrl-D ends.")
+        failed = _converse(conversation, lines, new_output)
     if failed and not lines.is_terminal:
         sys.exit(ExitCode.FAILED)
 

@@ -5,11 +5,13 @@ The gateway is looked up for each message: it may have been restarted since the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clawgate.cli.credential import read_secret
+from clawgate.cli.credential import fail_if_another_counts, read_secret
+from clawgate.cli.errors import fail
 from clawgate.cli.paths import Paths
 from clawgate.cli.running import find_running
 from clawgate.policy.model_routing import DEFAULT_AGENT
@@ -17,8 +19,13 @@ from clawgate.policy.path_routing import AGENTS_SWITCH
 from clawgate.processes.instance.chat_client import ChatFailed, post_chat
 from clawgate.processes.instance.daemon import endpoint_of
 
+if TYPE_CHECKING:
+    from clawgate.cli.chat.local_gateway import LocalGateway
+
 MAIN = "main"
 """The session where none is named: that of the agent itself, as in OpenClaw."""
+
+_NOT_RUNNING = "no gateway is running; start one with: clawgate gateway start, or add --local"
 
 
 @dataclass(slots=True)
@@ -33,13 +40,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages to one agent in one session. ``agent`` is "" for the default one, ``model`` None for the agent's own."""
+    """Messages to one agent in one session. ``agent`` is "" for the default one, ``model`` None for the agent's own.
+
+    ``local`` is the gateway of this command, None where that of the state folder is used.
+    """
 
     paths: Paths
     env_file: str | None
     agent: str
     session: str
     model: str | None
+    local: LocalGateway | None = None
 
     def send(
         self, message: str, on_text: Callable[[str], None], on_call: Callable[[str], None] = lambda name: None
@@ -67,22 +78,47 @@ class Conversation:
         return reply
 
     def _address(self) -> tuple[str, int]:
+        if self.local is not None:
+            return self.local.host, self.local.port
         running = find_running(self.paths)
         if running is None:
-            raise ChatFailed("no gateway is running; start one with: clawgate gateway start")
+            raise ChatFailed(_NOT_RUNNING)
         if running.url is None:
             raise ChatFailed("the gateway is still starting; see: clawgate gateway status")
         host, port, _ = endpoint_of(running.url)
         return host, port
 
     def _headers(self) -> dict[str, str]:
-        secret = read_secret(self.paths, self.env_file)[1]
         headers = {
-            "Authorization": f"Bearer {secret.value}" if secret else "",
+            "Authorization": f"Bearer {secret}" if (secret := self._secret()) else "",
             "x-openclaw-session-key": self.session,
             "x-openclaw-model": self.model or "",
         }
         return {name: value for name, value in headers.items() if value}
+
+    def _secret(self) -> str | None:
+        if self.local is not None:
+            return self.local.secret
+        found = read_secret(self.paths, self.env_file)[1]
+        return found.value if found is not None else None
+
+
+@contextlib.contextmanager
+def open_conversation(
+    paths: Paths, env_file: str | None, agent: str, session: str, model: str | None, *, local: bool
+) -> Iterator[Conversation]:
+    """Yield a conversation with the running gateway, or with one that runs meanwhile; without one the command ends."""
+    if local:
+        from clawgate.cli.chat.local_gateway import local_gateway
+
+        with local_gateway(paths, env_file) as gateway:
+            yield Conversation(paths, env_file, agent, session, model, gateway)
+        return
+    if find_running(paths) is None:
+        fail(_NOT_RUNNING)
+    if (secret := read_secret(paths, env_file)[1]) is not None:
+        fail_if_another_counts(paths, secret)
+    yield Conversation(paths, env_file, agent, session, model)
 
 
 def _take(

@@ -44,11 +44,12 @@ _OPTIONS = (
         shell_complete=complete_model,
         help="A model in place of the agent's own.",
     ),
+    click.option("--local", is_flag=True, help="Run the agent in this process, without a running gateway."),
 )
 
 
 def conversation_options(command: _F) -> _F:
-    """Add ``--agent``, ``--session``, ``--model``, ``--env-file`` and those of paths."""
+    """Add ``--agent``, ``--session``, ``--model``, ``--local``, ``--env-file`` and those of paths."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return path_options(env_file_option(command))
