@@ -25,7 +25,6 @@ from clawgate.state.records import ModelUsage, NewTurn, RunRecord, ToolCallRecor
 from clawgate.state.store import Store, open_store
 
 WRITERS = 4
-sqlite.BUSY_SECONDS = sqlite.QUEUE_SECONDS = postgres.CONNECT_SECONDS = 60.0  # the machine may be busy
 CALL = ToolCallRecord(id="c", name="n", arguments="{}", result="r", status="ok", started_at=1.0, seconds=0.1)
 USAGE = ModelUsage(provider="p", model="m", input_tokens=1, output_tokens=1, cost=Decimal("0.1"))
 
@@ -81,6 +80,7 @@ def fork(url: str, process: int, commits: int) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
+    sqlite.BUSY_SECONDS = sqlite.QUEUE_SECONDS = postgres.CONNECT_SECONDS = 60.0  # the machine may be busy
     url, kills, processes, commits = sys.argv[1], *map(int, sys.argv[2:])
     chance = random.Random(kills)
     for process in range(kills):
