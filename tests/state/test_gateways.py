@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -18,9 +20,14 @@ from clawgate.state.store import open_store
 from clawgate.state.tables import requests, turns, usage
 from demo.models.openai_chat import reply_text
 from demo.models.openai_server import build_model, running
+from tests.agents.agent_stand import agent_config
+from tests.e2e.agent_load import WHO, Load, Model, gateway_process, said
 from tests.e2e.gateway_stand import CHAT, CHAT_KEY, GATEWAY_TOKEN, chat_provider, config_of, write_config
 from tests.e2e.processes import Process, environment, started
-from tests.e2e.stand import PATIENCE
+from tests.e2e.stand import PATIENCE, until
+from tests.peers.client import RawClient
+from tests.peers.response import Response
+from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import agents_on
 from tests.state.postgres_server import PASSWORD, PostgresServer
 from tests.state.runs import Clock
@@ -156,3 +163,83 @@ async def test_while_the_database_is_gone_models_are_served_and_agents_come_back
             finally:
                 await asyncio.to_thread(postgres.start)
             await ask(client, "after", "s")  # the first request after it is back
+
+
+@contextlib.asynccontextmanager
+async def agent_gateways(folder: Path, model: str, url: str) -> AsyncIterator[list[Process]]:
+    async with contextlib.AsyncExitStack() as stack:
+        starting = [
+            stack.enter_async_context(
+                gateway_process(folder / str(one), agent_config(model), CLAWGATE_DATABASE_URL=url)
+            )
+            for one in range(3)
+        ]
+        yield await asyncio.gather(*starting)
+
+
+def sums(connection: Connection) -> tuple[set[str], Counter[str], int]:
+    """The runs that were served, those that were counted, and the turns."""
+    served = {row.run for row in connection.execute(requests.select().where(requests.c.status == 200))}
+    counted = Counter(row.run for row in connection.execute(usage.select()))
+    return served, counted, len(connection.execute(turns.select()).all())
+
+
+@pytest.mark.slow
+async def test_a_session_has_one_run_at_a_time_whichever_gateway_it_came_to(tmp_path: Path, url: str) -> None:
+    """And a gateway that was killed with its lock held holds nobody up."""
+    model, dead = Model(random.Random(3)), set[int]()
+    async with FakeUpstream(model) as upstream, agent_gateways(tmp_path, upstream.url, url) as processes:
+        load = Load(lambda number, turn: alive(number + turn), sessions=2)
+
+        def alive(number: int) -> str:
+            number %= 3
+            return processes[(number + 1) % 3 if number in dead else number].url
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(6):
+                tasks.create_task(load.client(number))
+            await until(lambda: load.count > 20, "some turns")
+            dead.add(0)
+            processes[0].popen.kill()
+            before = {session: len(found) for session, found in load.acknowledged.items()}
+            await until(
+                lambda: all(len(load.acknowledged[session]) > before[session] + 3 for session in before),
+                "the sessions to go on",
+            )
+            load.stopped = True
+    store = await open_store(url, clock=Clock())
+    served, counted, number = await store._database.read(sums)
+    assert not model.overlaps
+    assert not load.refused, load.refused[0].body
+    for session, acknowledged in load.acknowledged.items():
+        found = await store.session("token", f"agent:main:{session}")
+        assert found is not None
+        texts = [turn.message["content"] for turn in found.turns]
+        assert texts[::2] == texts[1::2] and acknowledged <= set(texts) <= load.sent[session]
+    assert counted == Counter(served) and number == 2 * len(served)
+    await store.close()
+
+
+@pytest.mark.slow
+async def test_a_hundred_repeats_at_three_gateways_are_one_model_call(tmp_path: Path, url: str) -> None:
+    """And one run in the counters."""
+    model = Model(random.Random(3), pause=0.05)
+
+    async def repeat(at: str, *, stream: bool) -> Response:
+        key = ("idempotency-key", f"k-{stream}")
+        async with await RawClient.open(at, limit=PATIENCE) as client:
+            await client.request("/v1/chat/completions", said("s once", stream=stream), fields=(*WHO, key))
+            return await client.response()
+
+    async with FakeUpstream(model) as upstream, agent_gateways(tmp_path, upstream.url, url) as processes:
+        for stream in (False, True):
+            places = [processes[number % 3].url for number in range(100)]
+            responses = await asyncio.gather(*(repeat(at, stream=stream) for at in places))
+            assert {response.status for response in responses} == {200}
+            (body,) = {response.body for response in responses}
+            assert (await repeat(processes[1].url, stream=stream)).body == body
+    assert model.calls == ["s once", "s once"]
+    store = await open_store(url, clock=Clock())
+    served, counted, _ = await store._database.read(sums)
+    assert len(served) == 2 and counted == Counter(served)
+    await store.close()
