@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import stat
+import threading
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -113,6 +115,28 @@ async def test_an_interrupted_copy_leaves_nothing(source: Path, store: Store) ->
         await copy_from_file(source, store._database, stop)
     assert await store.sessions() == []
     await copy_from_file(source, store._database, nothing)
+
+
+async def test_a_copy_whose_command_is_interrupted_is_taken_back(source: Path, tmp_path: Path) -> None:
+    """Ctrl-C cancels the task that waits; the thread that copies must not finish its work."""
+    target = await open_store(tmp_path / "target.db", clock=Clock())
+    copying, cancelled = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        copying.set()
+        cancelled.wait(60)
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(copy_from_file(source, target._database, hold))
+        await asyncio.to_thread(copying.wait)
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        cancelled.set()
+    assert task.cancelled() and await target.sessions() == []
+    await target.commit(run())  # it was the writer's turn after it
+    assert [one.key for one in await target.sessions()] == ["s"]
+    await target.close()
 
 
 async def test_a_backup_is_a_private_file_that_can_be_used(store: Store, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ One of the two is a SQLite file: a copy moves it to PostgreSQL, a backup is a ne
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,12 +34,13 @@ async def copy_from_file(path: Path, target: Database, on_progress: OnProgress) 
     """Copy a SQLite file into an empty database; return the rows of each table. Raises NotCopied, StoreUnavailable."""
     source = open_sqlite(path, may_quarantine=False)
     try:
+        with _until_cancelled(on_progress) as progress:
 
-        def work(connection: Connection) -> dict[str, int]:
-            with source.begin() as read:
-                return copy_rows(read, connection, on_progress)
+            def work(connection: Connection) -> dict[str, int]:
+                with source.begin() as read:
+                    return copy_rows(read, connection, progress)
 
-        return await target.long_write(work)
+            return await target.long_write(work)
     finally:
         await source.close()
 
@@ -48,14 +50,32 @@ async def back_up(source: Database, path: Path, on_progress: OnProgress) -> dict
     with _new_file(path) as new:
         target = open_sqlite(new)
         try:
+            with _until_cancelled(on_progress) as progress:
 
-            def work(connection: Connection) -> dict[str, int]:
-                with target.begin() as write:
-                    return copy_rows(connection, write, on_progress)
+                def work(connection: Connection) -> dict[str, int]:
+                    with target.begin() as write:
+                        return copy_rows(connection, write, progress)
 
-            return await source.long_read(work)
+                return await source.long_read(work)
         finally:
             await target.close()
+
+
+@contextlib.contextmanager
+def _until_cancelled(on_progress: OnProgress) -> Iterator[OnProgress]:
+    """Yield what stops a copy in its thread, and so takes it back, once the task that waits for it was cancelled."""
+    is_cancelled = False
+
+    def progress() -> None:
+        if is_cancelled:
+            raise NotCopied("the copy was interrupted; nothing was kept of it")
+        on_progress()
+
+    try:
+        yield progress
+    except asyncio.CancelledError:
+        is_cancelled = True
+        raise
 
 
 @contextlib.contextmanager
