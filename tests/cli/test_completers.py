@@ -29,6 +29,7 @@ def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (completers.complete_ref, "o", ["owl/qwen"]),
         (completers.complete_model, "f", ["far/sonnet", "fast"]),
         (completers.complete_fallback, "", ["far/sonnet"]),
+        (completers.complete_agent, "m", ["main"]),
     ],
 )
 def test_a_shell_completes_from_the_config(

@@ -47,11 +47,11 @@ def test_ctrl_c_cancels_the_run_and_the_chat_continues(home: Home, model: RawGat
         person.type("and then?\n")
         person.until("half")
         person.type("\x03")
-        person.until("(cancelled)")
+        person.until("(cancelled; Ctrl-D ends)")
         assert model.left.wait(30), "the model still works for nobody"
         person.until("> ")
         person.type("\x03")
-        person.until("(Ctrl-D ends)")
+        person.until("(cancelled; Ctrl-D ends)")
         person.until("> ")
         person.type("/help\n")
         person.until("/new")

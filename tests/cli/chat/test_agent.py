@@ -12,7 +12,7 @@ from tests.cli.chat.running_gateway import TOKEN, ChatHome
 from tests.processes.instance.raw_gateway import content, failure, stream
 
 REPLY = stream(
-    content("hel"), content("lo"), lines=b"x-clawgate-run: r1\r\nx-clawgate-session: agent:main:main\r\n"
+    content("hel"), content("lo"), lines=b"x-clawgate-run: r1\r\nx-clawgate-session: agent:main:a%23b\r\n"
 )
 
 
@@ -49,7 +49,7 @@ def test_json_has_the_shape_of_openclaw(home: ChatHome) -> None:
             "payloads": [{"text": "hello", "mediaUrl": None}],
             "meta": {
                 "agentMeta": {
-                    "sessionId": "agent:main:main",
+                    "sessionId": "agent:main:a#b",
                     "provider": None,
                     "model": None,
                     "usage": {"input": 11, "output": 5, "cacheRead": 3, "total": 16},
@@ -72,8 +72,9 @@ def test_a_message_may_come_from_standard_input(home: ChatHome) -> None:
         (["-m", "-"], "", 1, "the message is empty"),
         (["-m", "-"], b"\xff", 1, "standard input is not UTF-8"),
         (["-m", "x", "--json", "--stream"], "", 2, "exclude each other"),
-        (["-m", "x", "--session", "a\r\nb: c"], "", 2, "cannot be printed"),
-        (["-m", "x", "--model", "\x1b"], "", 2, "cannot be printed"),
+        (["-m", "x", "--session", "a\r\nb: c"], "", 2, "use printable ASCII"),
+        (["-m", "x", "--session", "ü"], "", 2, "use printable ASCII"),
+        (["-m", "x", "--model", "\x1b"], "", 2, "use printable ASCII"),
         ([], "", 2, "Missing option '--message'"),
     ],
 )

@@ -49,11 +49,15 @@ def chat(
 
 
 def _converse(conversation: Conversation, lines: LineInput, new_output: Callable[[], Output]) -> bool:
-    """Return whether a message failed."""
+    """Return whether a message failed. At a terminal, Ctrl-C ends what is under way and nothing else."""
     failed = False
     while True:
         try:
             message = lines.read("> ").strip()
+            if message in _EXIT:
+                return failed
+            if message:
+                failed |= not _show_reply(conversation, message, new_output)
         except EOFError:
             if lines.is_terminal:
                 click.echo("")
@@ -64,23 +68,15 @@ def _converse(conversation: Conversation, lines: LineInput, new_output: Callable
         except KeyboardInterrupt:
             if not lines.is_terminal:
                 sys.exit(ExitCode.INTERRUPTED)
-            click.echo("\n(Ctrl-D ends)", err=True)
-            continue
-        if message in _EXIT:
-            return failed
-        if message:
-            failed |= not _show_reply(conversation, message, new_output)
+            click.echo("\n(cancelled; Ctrl-D ends)", err=True)
 
 
 def _show_reply(conversation: Conversation, message: str, new_output: Callable[[], Output]) -> bool:
-    """Return whether there was a reply. Ctrl-C cancels it."""
+    """Return whether there was a reply."""
     try:
         with new_output() as output:
             conversation.send(message, output.write, lambda name: output.note(f"-> {name}"))
     except ChatFailed as failure:
         print_error(failure.message)
-        return False
-    except KeyboardInterrupt:
-        click.echo("(cancelled)", err=True)
         return False
     return True

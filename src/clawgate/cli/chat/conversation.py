@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from clawgate.cli.credential import fail_if_another_counts, read_secret
 from clawgate.cli.errors import fail
@@ -70,7 +71,7 @@ class Conversation:
         try:
             with post_chat(host, port, body, self._headers()) as response:
                 reply.run = response.headers.get("x-clawgate-run", "")
-                reply.session = response.headers.get("x-clawgate-session", "")
+                reply.session = unquote(response.headers.get("x-clawgate-session", ""))
                 for event in response.events():
                     _take(event, reply, on_text, on_call)
         except ChatFailed as failure:

@@ -15,8 +15,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _header_value(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not value.isprintable():
-        raise click.BadParameter("it has characters that cannot be printed")
+    if value is not None and not (value.isascii() and value.isprintable()):
+        raise click.BadParameter("it has characters that a header cannot have; use printable ASCII")
     return value
 
 
@@ -25,7 +25,6 @@ _OPTIONS = (
         "--agent",
         default="",
         metavar="ID",
-        callback=_header_value,
         shell_complete=complete_agent,
         help="The agent; without it the default one.",
     ),

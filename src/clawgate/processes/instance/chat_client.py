@@ -16,6 +16,7 @@ import httptools
 
 from clawgate.errors import UpstreamMalformed
 from clawgate.policy.local_hosts import connectable
+from clawgate.policy.printable import escape_controls
 from clawgate.wire.sse.reader import EventReader
 
 PATH = "/v1/chat/completions"
@@ -164,5 +165,6 @@ def _checked(event: dict[str, Any]) -> dict[str, Any]:
     """Return the event. Raises `ChatFailed` if it is an error."""
     error = event.get("error")
     if isinstance(error, dict):
-        raise ChatFailed(str(error.get("message", "it failed")), str(error.get("code") or ""))
+        message = escape_controls(str(error.get("message", "it failed")))
+        raise ChatFailed(message, str(error.get("code") or ""))
     return event
