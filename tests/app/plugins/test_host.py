@@ -426,6 +426,27 @@ async def test_tools_are_there_while_the_services_of_their_plugin_run(tmp_path: 
     assert tool_names(host) == []
 
 
+async def test_tools_of_a_disabled_plugin_are_gone_while_its_last_requests_run(tmp_path: Path) -> None:
+    installed(tmp_path, "a")
+    host, _ = host_in(tmp_path, drain_seconds=1e9)
+    host.load(config(tmp_path, a={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: tool_names(host) == ["a_find"], host.statuses)
+    waits = asyncio.Event()
+
+    def running_requests(provider: str) -> int:
+        waits.set()
+        return 1
+
+    host.running_requests = running_requests
+    host.reload(config(tmp_path, a=None))
+    await waits.wait()
+    offered, still_runs = tool_names(host), host.statuses()["a"][0].ok
+    task.cancel()
+    await asyncio.wait({task})
+    assert still_runs and offered == []
+
+
 async def test_no_result_of_a_tool_has_a_secret_of_its_plugin(tmp_path: Path) -> None:
     """What only looks like a secret is content."""
     installed(tmp_path, "a")

@@ -136,7 +136,8 @@ class PluginHost:
     @property
     def tools(self) -> tuple[RegisteredTool, ...]:
         """The tools of the plugins that run now: what an agent's next run may offer."""
-        running = (one for name, one in self._running.items() if name not in self._failures)
+        leaving = self._failures.keys() | self._draining
+        running = (one for name, one in self._running.items() if name not in leaving)
         return tuple(tool for one in running for tool in one.tools())
 
     def _hooks_of(self, provider: str) -> _Hooks:
