@@ -124,6 +124,12 @@ def test_what_is_new_is_found(stored: list[Message], sent: list[Message], new: l
     assert [one for one in found.messages if one.get("content") != INTERRUPTED] == stored + new
 
 
+def test_of_stored_turns_without_their_beginning_a_conversation_repeats_no_more_than_its_end() -> None:
+    """Else one that says the same again and again would be found at the wrong place."""
+    found = composed([U1, A1], U1, A1, U1, A1, U2, is_whole=False)
+    assert found.new == (U2,) and found.messages == (U1, A1, U2)
+
+
 def test_pictures_belong_to_what_was_written() -> None:
     def shows(url: str) -> Message:
         picture = {"type": "image_url", "image_url": {"url": url}}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.state.records import RunRecord
+from clawgate.state.records import RunRecord, StoredSession
 from clawgate.state.store import Store
 from tests.agents.agent_stand import AgentStand, says, serving_agents, user
 from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
@@ -42,6 +42,33 @@ async def test_a_session_remembers_its_turns_as_real_turns(tmp_path: Path) -> No
             {"role": "user", "content": "one"},
             {"role": "assistant", "content": "one (1)"},
             {"role": "user", "content": "two"},
+        ]
+
+
+async def test_a_run_reads_of_a_long_session_what_its_history_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a command all of it: it counts the turns."""
+    read: list[int] = []
+    whole = Store.session
+
+    async def noted(store: Store, caller: str, key: str, *, last: int | None = None) -> StoredSession | None:
+        found = await whole(store, caller, key, last=last)
+        read.append(len(found.turns) if found is not None else 0)
+        return found
+
+    short = {"plugins": {"entries": {"clawgate": {"config": {"agents": {"main": {"historyTurns": 4}}}}}}}
+    async with serving_agents(tmp_path, config=short) as stand:
+        for number in range(14):
+            await stand.text(user(f"u{number}"), session("s"))
+        monkeypatch.setattr(Store, "session", noted)
+        await stand.text(user("last"), session("s"))
+        status = await stand.text(user("/status"), session("s"))
+        assert read == [24, 30] and "30" in status
+        assert [message["content"] for message in stand.sent[-1] if message["role"] == "user"] == [
+            "u12",
+            "u13",
+            "last",
         ]
 
 

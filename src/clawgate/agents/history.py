@@ -57,14 +57,15 @@ def compose(
     system: str,
     runtime: str = "",
     limit: HistoryLimit | None = None,
+    is_whole: bool = True,
 ) -> Composed:
     """Raises `InvalidRequest` for the result of a call that does not wait for one.
 
-    ``stored`` is empty for a request without a session. ``system`` is the agent's own prompt, ``runtime`` what it has
-    to know of this run; the caller's instructions come after both.
+    ``stored`` is empty for a request without a session; ``is_whole``: no turn came before it. ``system`` is the agent's
+    own prompt, ``runtime`` what it has to know of this run; the caller's instructions come after both.
     """
     past = [turn for turn in stored if _has_content(turn)]
-    begin = _begin_of_new(past, conversation.turns)
+    begin = _begin_of_new(past, conversation.turns, is_whole=is_whole)
     new = conversation.turns[begin:]
     kept = _latest([turn.message for turn in past], new, limit or HistoryLimit())
     messages = _with_results(kept, new, conversation.places[begin:])
@@ -80,11 +81,13 @@ def _has_content(turn: Turn) -> bool:
     return message["role"] != "assistant" or bool(message.get("content") or message.get("tool_calls"))
 
 
-def _begin_of_new(past: Sequence[Turn], request: Sequence[Message]) -> int:
+def _begin_of_new(past: Sequence[Turn], request: Sequence[Message], *, is_whole: bool) -> int:
     """Return where the new part of a request begins: behind what repeats all stored turns, else its last block."""
     if not past:
         return 0
     messages = [turn.message for turn in past]
+    if not is_whole:  # a conversation that repeats itself would match at the wrong place
+        return _begin_of_last(messages, request)
     stored, sent = _exchanges(messages), _exchanges(request)
     is_open = past[-1].status == "interrupted"
     for number, (one, other) in enumerate(zip(sent, stored, strict=False)):

@@ -28,6 +28,9 @@ from clawgate.state.records import IdempotencyResult, NewTurn, RunRecord, Stored
 
 logger = logging.getLogger("clawgate.agents")
 
+_TURNS_BEFORE = 20
+"""So many turns are read in front of the history: it begins with one of the user, and turns without content are left
+out of it. Reading all 2000 that a session may have would take 15 ms."""
 QUEUED_SECONDS = 1.0
 """A client whose run waits for longer is shown that its request was taken."""
 
@@ -68,7 +71,9 @@ class SessionRun:
         try:
             async with store.locks.hold(order.caller, order.session.text, order.seconds):
                 notice.cancel()
-                await self._run(await store.session(order.caller, order.session.text))
+                # a command counts the turns; a run needs those that go to the model, and where those before them end
+                last = order.history.turns + _TURNS_BEFORE if order.command is None else None
+                await self._run(await store.session(order.caller, order.session.text, last=last))
         finally:
             notice.cancel()
 
@@ -82,6 +87,7 @@ class SessionRun:
             order.request.conversation,
             system=order.system,
             limit=order.history,
+            is_whole=session is None or not session.turns or session.turns[0].seq == 0,
         )
         chain = order.chain_of(session.model if session is not None else None)
         driver = self._driver(composed, chain)
