@@ -67,6 +67,10 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
         {"agents": {"defaults": {"model": 5}}},
         {"plugins": {"entries": []}},
         {"pluginss": {}},
+        {"plugins": {"entries": {"clawgate": {"config": {"maxUpstreamConnections": 0}}}}},
+        {"plugins": {"entries": {"clawgate": {"config": {"agents": {"defaults": {"maxTurns": 0}}}}}}},
+        {"plugins": {"entries": {"clawgate": {"config": {"database": "mysql://127.0.0.1/x"}}}}},
+        {"plugins": {"entries": {"clawgate": {"config": {"maxTurnss": 1}}}}},
     ],
     ids=str,
 )

@@ -21,6 +21,7 @@ from clawgate.settings.json5.source_map import SourceMap, nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.compatibility import incompatibilities, unknown_key
 from clawgate.settings.openclaw.own_settings import DATABASE_VARIABLE
+from clawgate.settings.openclaw.own_settings import SECTION as OWN_SECTION
 from clawgate.settings.openclaw.unknown_keys import unknown_keys
 from clawgate.settings.openclaw.validate import problems
 from clawgate.settings.problems import INCLUDE, SettingsInvalid, format_message, include_problem
@@ -214,8 +215,12 @@ class _Validation:
         read = self._resolve({key: raw[key] for key in _READ if key in raw}, variables)
         self._check_keys(raw)
         config = self._parse(read)
-        for problem in problems(config, {*self._unset, *self._removed}):
+        found = list(problems(config, {*self._unset, *self._removed}))
+        for problem in found:
             self._add(problem)
+        if any(problem.path[: len(OWN_SECTION)] == OWN_SECTION for problem in found):
+            self._remove(read, OWN_SECTION)
+            config = self._parse(read)
         self._check_mode()
         for warning in islice(incompatibilities(raw), _MAX_PROBLEMS):
             self._diagnostics.append(self._located(warning))
