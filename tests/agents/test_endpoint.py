@@ -95,3 +95,26 @@ async def test_what_is_ignored_is_named(tmp_path: Path) -> None:
     async with serving_agents(tmp_path) as stand:
         response = await stand.ask(user("hi", store=True, metadata={"a": "b"}))
     assert response.header("x-clawgate-ignored") == "metadata, store"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_refusal_of_the_model_reaches_the_client(stream: bool, tmp_path: Path) -> None:
+    script = sse_response(
+        [chunk_of({"refusal": "I "}), chunk_of({"refusal": "won't"}), chunk_of(reason="stop"), DONE]
+    )
+    async with serving_agents(tmp_path, script) as stand:
+        response = await stand.ask(user("hi", stream=stream))
+    if stream:
+        deltas = [json.loads(one)["choices"][0]["delta"] for one in response.events()[:-1]]
+        assert deltas == [{"role": "assistant"}, {"refusal": "I won't"}, {}]
+    else:
+        assert response.json()["choices"][0]["message"]["refusal"] == "I won't"
+
+
+async def test_text_of_another_choice_than_the_first_is_streamed_at_the_end(tmp_path: Path) -> None:
+    events = [{"index": 1, "delta": {"content": "B"}}, {"index": 1, "delta": {}, "finish_reason": "stop"}]
+    script = sse_response([b"data: %b\n\n" % json.dumps({"choices": [one]}).encode() for one in events])
+    async with serving_agents(tmp_path, script) as stand:
+        response = await stand.ask(user("hi", stream=True))
+    deltas = [json.loads(one)["choices"][0]["delta"] for one in response.events()[:-1]]
+    assert deltas == [{"role": "assistant"}, {"content": "B"}, {}]

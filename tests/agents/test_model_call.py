@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from clawgate.agents.model_call import ModelCall, delta_text
+from clawgate.agents.model_call import ModelCall
+from clawgate.agents.model_message import delta_text
 from clawgate.agents.step import Call, Completion, Usage
 from clawgate.errors import GatewayError
 from clawgate.relay.exchange.exchange import Exchange
@@ -86,6 +87,40 @@ async def test_what_a_provider_wants_back_with_a_call_is_kept() -> None:
         await text_of(made)
     (kept,) = made.completion().message["tool_calls"]
     assert kept["extra_content"] == {"google": {"thought_signature": "abc"}}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [{"delta": {"content": "A"}}, {"index": 1, "delta": {"content": "B"}}],
+        [{"index": 0, "delta": {"content": "A"}}, {"index": 0, "message": {"content": "A"}}],
+        [{"index": 0, "delta": {}, "message": {"content": "A"}}],
+        [{"index": 0, "delta": {"content": [{"type": "thinking", "thinking": "B"}, {"type": "text", "text": "A"}]}}],
+        [{"index": 0, "delta": {"content": [{"type": "text", "text": "A"}]}}, {"index": 0, "delta": {"content": []}}],
+    ],
+    ids=["another choice", "all of it again at the end", "a message", "thinking and text", "parts"],
+)  # fmt: skip
+async def test_what_is_streamed_is_what_is_complete(deltas: list[dict[str, Any]]) -> None:
+    events = [b"data: %b\n\n" % json.dumps({"choices": [delta]}).encode() for delta in deltas]
+    ends = {one.get("index", 0) for one in deltas}
+    ended = [{"index": index, "delta": {}, "finish_reason": "stop"} for index in ends]
+    events.append(b"data: %b\n\n" % json.dumps({"choices": ended}).encode())
+    async with models(sse_response([*events, DONE])) as stand:
+        made = call(stand)
+        assert await text_of(made) == made.completion().text == "A"
+
+
+@pytest.mark.parametrize("function", [None, {}, {"name": ""}, {"name": 5}, {"name": None}], ids=str)
+async def test_a_call_of_no_tool_is_a_failure_of_the_model(function: Any) -> None:
+    piece = {"index": 0, "id": "a", "function": function}
+    events = [chunk_of({"tool_calls": [piece]}), chunk_of(reason="tool_calls"), DONE]
+    async with models(sse_response(events)) as stand:
+        assert (await error_of(call(stand))).code == "upstream_malformed"
+
+
+async def test_a_reason_that_promises_calls_where_there_are_none_is_the_end() -> None:
+    async with models(sse_response([*HELLO, chunk_of(reason="tool_calls"), DONE])) as stand:
+        assert (await complete(call(stand))).finish_reason == "stop"
 
 
 async def test_a_complete_response_serves_as_well() -> None:

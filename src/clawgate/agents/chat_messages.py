@@ -19,12 +19,13 @@ Message = dict[str, Any]
 _MISSING = "Missing user message in `messages`."
 _SYSTEM = ("system", "developer")
 _SPOKEN = ("user", "assistant", "tool", "function")
+OF_ASSISTANT = ("role", "content", "name", "refusal", "tool_calls", "reasoning_content", "reasoning",
+                "reasoning_details", "thinking_blocks")  # fmt: skip
 _MEMBERS = {
     "user": ("role", "content", "name"),
-    "assistant": ("role", "content", "name", "refusal", "tool_calls", "reasoning_content", "reasoning",
-                  "reasoning_details", "thinking_blocks"),
+    "assistant": OF_ASSISTANT,
     "tool": ("role", "content", "tool_call_id", "is_error"),
-}  # fmt: skip
+}
 """What goes to the model. The rest of a message is reported as ignored."""
 _MOST_IGNORED = 20
 """Names of members that are listed; the list goes into a header."""

@@ -50,6 +50,8 @@ class EventEncoder:
             case Finished():
                 for index, call in enumerate(event.calls):
                     yield from encode.call(index, call)
+                if event.refusal:
+                    yield encode.refusal(event.refusal)
                 yield encode.finish(event.finish_reason)
                 if self._include_usage:
                     yield encode.usage(event.usage)
@@ -69,6 +71,7 @@ class EventEncoder:
             finish_reason=finished.finish_reason,
             usage=finished.usage,
             calls=finished.calls,
+            refusal=finished.refusal,
         )
 
     def complete(self, events: Iterable[RunEvent]) -> tuple[str, bytes]:

@@ -39,6 +39,7 @@ class Finished:
     finish_reason: str
     calls: tuple[Call, ...]
     usage: Usage
+    refusal: str = ""
 
 
 RunEvent = Started | TextDelta | ToolStarted | ToolEnded | Finished

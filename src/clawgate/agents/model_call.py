@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from clawgate.agents.model_message import message_of
 from clawgate.agents.step import Completion, Message, Usage
 from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from clawgate.policy.model_routing import ModelRef
@@ -37,7 +38,7 @@ _PAUSE_EVENTS = 256
 _FAILED = 400
 _MOST_DIGITS = 9
 """Of Retry-After; a date there is not read."""
-_FINISHED = {"stop", "length", "content_filter", "tool_calls"}
+_FINISHED = {"stop", "length", "content_filter"}
 _HEAD = AdmittedHead(
     upstream=None,
     caller="-",
@@ -150,14 +151,13 @@ class ModelCall:
             self.close()
 
     def completion(self) -> Completion:
-        """Return the complete response. Raises `UpstreamFailed` for one that did not finish, or has no choice."""
+        """Return the complete response. Raises `GatewayError` for one that did not finish, or that cannot be used."""
         response = msgspec.json.decode(self._assembler.complete())
         choice = response["choices"][0]
-        message: Message = {
-            name: value for name, value in choice["message"].items() if value is not None or name == "content"
-        }
+        message = message_of(choice["message"])
+        reasons = _FINISHED | {"tool_calls"} if "tool_calls" in message else _FINISHED
         reason = lenient.as_word(choice.get("finish_reason"))
-        return Completion(message, reason if reason in _FINISHED else "stop", _usage(response.get("usage")))
+        return Completion(message, reason if reason in reasons else "stop", _usage(response.get("usage")))
 
     def close(self) -> None:
         """The rest is not needed."""
@@ -277,11 +277,3 @@ def _usage(usage: Any) -> Usage:
 
 def _count(value: object, name: str) -> int:
     return lenient.as_int(lenient.as_member(value, name)) or 0
-
-
-def delta_text(chunk: Message) -> str:
-    """Return the text that ``chunk`` adds to the first choice."""
-    choices = chunk.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    delta = lenient.as_member(first, "delta") or lenient.as_member(first, "message")
-    return lenient.as_text(lenient.as_member(delta, "content"))

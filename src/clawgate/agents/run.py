@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from clawgate.agents import step
 from clawgate.agents.events import RunEvent, TextDelta, ToolEnded, ToolStarted
-from clawgate.agents.model_call import ModelCall, delta_text
+from clawgate.agents.model_call import ModelCall
+from clawgate.agents.model_message import delta_text
 from clawgate.agents.step import Call, Completion, Message, Run, Usage
 from clawgate.policy.model_routing import ModelRef
 
@@ -94,6 +95,8 @@ class RunDriver:
         except BaseException:
             self.partial = "".join(pieces)
             raise
+        if streams and not pieces and completion.text:  # it came as another choice than the first
+            self._emit(TextDelta(completion.text))
         usage = replace(completion.usage, cost=self._cost_of(call.served_by, completion.usage))
         self.uses.append(ModelUse(call.served_by, usage))
         return replace(completion, usage=usage)

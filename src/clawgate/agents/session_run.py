@@ -101,7 +101,9 @@ class SessionRun:
             turns = self._interrupted(composed, driver)
             await self._store_rest(driver, session, status=CLIENT_LEFT, code=ClientLeft.code, turns=turns)
             raise
-        finished = Finished(driver.run.text, finish.finish_reason, finish.calls, driver.run.usage)
+        finished = Finished(
+            driver.run.text, finish.finish_reason, finish.calls, driver.run.usage, driver.run.refusal
+        )
         turns = tuple(NewTurn(message=message) for message in (*composed.new, *driver.run.turns))
         self._client_calls = finish.calls
         await self._store(driver, session, turns=turns, **self._repeatable(finished))

@@ -76,6 +76,10 @@ class Completion:
         return content if isinstance(content, str) else ""
 
     @property
+    def refusal(self) -> str:
+        return self.message.get("refusal") or ""
+
+    @property
     def calls(self) -> tuple[Call, ...]:
         return calls_of(self.message)
 
@@ -120,6 +124,7 @@ class Run:
     usage: Usage = Usage()
     text: str = ""
     """What the client was sent so far, of all completions."""
+    refusal: str = ""
 
     def add(self, *turns: Message) -> Run:
         return replace(self, messages=(*self.messages, *turns), turns=(*self.turns, *turns))
@@ -164,7 +169,10 @@ def after_completion(run: Run, completion: Completion) -> tuple[Run, Action]:
     """The model has responded."""
     plan = run.plan
     run = replace(
-        run.add(completion.message), usage=run.usage + completion.usage, text=run.text + completion.text
+        run.add(completion.message),
+        usage=run.usage + completion.usage,
+        text=run.text + completion.text,
+        refusal=run.refusal + completion.refusal,
     )
     calls = completion.calls
     own = tuple(call for call in calls if call.name not in plan.client_names)

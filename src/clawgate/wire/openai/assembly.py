@@ -47,7 +47,10 @@ class ChatAssembler:
         """Bytes of the events so far."""
 
     def feed(self, event: Event) -> Object | None:
-        """Return the chunk, None for an event without one. Raises `UpstreamMalformed` for what is none, or too much."""
+        """Return the chunk, None for an event without one. Raises `UpstreamMalformed` for what is none, or too much.
+
+        What the chunk adds to a choice is its ``delta``, also where it came as ``message``.
+        """
         if not event.data or event.data.isspace() or is_last_event(event):
             return None
         self.held_bytes += len(event.data)
@@ -93,7 +96,7 @@ class ChatAssembler:
             self._calls[index] = StreamedCalls()
         delta = choice.get("delta")
         if not delta and not choice_has_content(known):  # complete, in one event
-            delta = choice.get("message")
+            delta = choice["delta"] = choice.get("message")
         if isinstance(delta, dict):
             pieces = delta.pop("tool_calls", None)
             _merge(known["message"], delta)
