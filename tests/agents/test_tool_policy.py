@@ -48,6 +48,8 @@ def test_a_tool_that_every_rule_allows_is_allowed(
         ("web_fetch", {"allow": ["web_search"]}, {}),
         ("web_fetch", {"allow": ["web_fetch"]}, {"allow": ["web_search"]}),
         ("web_fetch", {"profile": "messaging"}, {}),
+        ("web_fetch", {"profile": "minimal", "alsoAllow": ["web_fetch"]}, {"alsoAllow": []}),
+        ("web_fetch", {"profile": "minimal", "alsoAllow": ["web_fetch"]}, {"alsoAllow": ["exec"]}),
         ("web_fetch", {"profile": "coding"}, {"profile": "minimal"}),
         ("web_fetch", {"deny": ["*"]}, {}),
         ("web_fetch", {"deny": ["group:of_next_year"]}, {}),

@@ -64,7 +64,9 @@ class ToolPolicy:
         """Whether the agent may use ``tool``, which ``plugin`` registered."""
         name, owner = tool.lower(), plugin.lower()
         profile = _PROFILES[self.own.profile or self.of_all.profile or "full"].split()
-        if not _lists((*profile, *self.of_all.also_allow, *self.own.also_allow), name, owner):
+        # An agent's own list, even an empty one, takes the place of that of all (OpenClaw's docs, "config migrations").
+        also = self.own if "also_allow" in self.own.model_fields_set else self.of_all
+        if not _lists((*profile, *also.also_allow), name, owner):
             return False
         for rules in (self.of_all, self.own):
             if _lists(rules.deny, name, owner, unknown=True):
