@@ -46,7 +46,9 @@ def test_what_is_no_command_ends_with_the_usage(arguments: list[str]) -> None:
         ["config", "get", "no.such", "--json"], ["config", "get", "a..b", "--json"],
         ["route", "explain", "--client", "x", "--json"], ["plugins", "inspect", "nonsense", "--json"],
         ["models", "list", "--config", "nowhere", "--json"], ["gateway", "stop", "--nonsense", "--json"],
-        ["proxy-bridge", "nonsense", "--json"],
+        ["proxy-bridge", "nonsense", "--json"], ["sessions", "show", "no", "--json"],
+        ["agents", "show", "no", "--json"], ["usage", "--since", "no", "--json"],
+        ["agent", "--message", "hi", "--json"], ["agent", "--json"],
     ],
     ids=" ".join,
 )  # fmt: skip
