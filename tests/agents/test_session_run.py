@@ -172,6 +172,22 @@ async def test_new_begins_the_session_anew(tmp_path: Path) -> None:
         assert await stand.text(user("hi"), session("s")) == "hi (1)"
 
 
+async def test_new_counts_for_a_client_that_sends_the_whole_conversation(tmp_path: Path) -> None:
+    """Else its next message would bring the old session back."""
+    messages: list[dict[str, str]] = []
+    async with serving_agents(tmp_path) as stand:
+        for text in ("one", "/status", "/new", "two", "three"):
+            messages.append({"role": "user", "content": text})
+            reply = await stand.text(json.dumps({"messages": messages}).encode(), session("s"))
+            messages.append({"role": "assistant", "content": reply})
+        turns = await stand.turns("agent:main:s")
+    assert [[one["content"] for one in sent] for sent in stand.sent[1:]] == [
+        ["two"],
+        ["two", "two (1)", "three"],
+    ]
+    assert len(turns) == 4
+
+
 async def test_a_command_is_streamed_like_any_response(tmp_path: Path) -> None:
     async with serving_agents(tmp_path) as stand:
         made = chunks(await stand.ask(user("/help", stream=True)))

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.slash_commands import Facts, ListedModel, SlashCommand, command_of, reply_to
+from clawgate.agents.chat_messages import Conversation
+from clawgate.agents.slash_commands import (
+    Facts,
+    ListedModel,
+    SlashCommand,
+    command_of,
+    reply_to,
+    without_commands,
+)
 
 FACTS = Facts(
     agent="main",
@@ -110,3 +118,35 @@ def test_a_long_list_is_cut() -> None:
     assert reply_to(SlashCommand("model list"), Facts(agent="m", default="owl/0", models=models)).endswith(
         "and 10 more"
     )
+
+
+@pytest.mark.parametrize(
+    ("texts", "left", "left_of_session"),
+    [
+        (["a", "A", "b"], "aAb", "aAb"),
+        (["a", "A", "/status", "S", "b"], "aAb", "aAb"),
+        (["a", "A", "/new", "N", "b"], "aAb", "b"),
+        (["a", "A", "/new", "N", "b", "B", "/reset", "R", "/help", "H", "c"], "aAbBc", "c"),
+        (["/model x/y", "M", "a"], "a", "a"),
+        (["/new", "N"], "/newN", "/newN"),
+        (["/home is full", "A", "b"], "/home is fullAb", "/home is fullAb"),
+    ],
+    ids=str,
+)
+def test_the_commands_that_a_client_repeats_are_no_part_of_the_conversation(
+    texts: list[str], left: str, left_of_session: str
+) -> None:
+    turns = tuple(
+        {"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)
+    )
+    whole = Conversation("system", turns, tuple(map(str, range(len(turns)))))
+    for in_session, wanted in ((False, left), (True, left_of_session)):
+        found = without_commands(whole, in_session=in_session)
+        assert "".join(turn["content"] for turn in found.turns) == wanted and found.system == "system"
+        assert [turns[int(place)] for place in found.places] == list(found.turns)
+
+
+def test_a_command_without_a_reply_was_not_done_and_stays() -> None:
+    turns = ({"role": "user", "content": "/new"}, {"role": "user", "content": "a"})
+    whole = Conversation("", turns, ("0", "1"))
+    assert without_commands(whole, in_session=True) == whole

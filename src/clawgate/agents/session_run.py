@@ -18,7 +18,7 @@ from clawgate.agents.history import Composed, compose
 from clawgate.agents.run import RunDriver, ToolOutcome
 from clawgate.agents.run_order import RunOrder, RunServices, plan_of
 from clawgate.agents.run_record import called, last_model, record_of, returned, used
-from clawgate.agents.slash_commands import SlashCommand
+from clawgate.agents.slash_commands import SlashCommand, without_commands
 from clawgate.agents.step import Call, Finish, Run, Usage
 from clawgate.errors import ClientLeft, GatewayError, UpstreamTimedOut
 from clawgate.policy.model_routing import ModelRef
@@ -84,7 +84,7 @@ class SessionRun:
             return
         composed = compose(
             session.turns if session is not None else (),
-            order.request.conversation,
+            without_commands(order.request.conversation, in_session=order.session.is_kept),
             system=order.system,
             limit=order.history,
             is_whole=session is None or not session.turns or session.turns[0].seq == 0,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from clawgate.agents.chat_messages import Message, text_of
+from clawgate.agents.chat_messages import Conversation, Message, text_of
 from clawgate.agents.refusal import shown
 
 Name = Literal["help", "status", "new", "model", "model list", "model status", "model set", "model default"]
@@ -87,6 +87,33 @@ def command_of(turns: Sequence[Message]) -> SlashCommand | None:
     if rest is not None:
         return None
     return SlashCommand("status" if name == "status" else "help" if name == "help" else "new")
+
+
+def without_commands(conversation: Conversation, *, in_session: bool) -> Conversation:
+    """Return a conversation that a client repeats without the commands in it, which no model gets, and their replies.
+
+    ``in_session``: what is before a command that began the session anew is no part of it any more.
+    """
+    turns, kept = conversation.turns, list[int]()
+    replied = {
+        index: command
+        for index in range(len(turns) - 2)  # a reply at the end is the prompt
+        if turns[index + 1]["role"] == "assistant"
+        and (command := command_of(turns[index : index + 1])) is not None
+    }
+    for index in range(len(turns)):
+        if index not in replied and index - 1 not in replied:
+            kept.append(index)
+        elif in_session and index in replied and replied[index].name == "new":
+            kept.clear()
+    if len(kept) == len(turns):
+        return conversation
+    places = conversation.places
+    return replace(
+        conversation,
+        turns=tuple(turns[index] for index in kept),
+        places=tuple(places[index] for index in kept),
+    )
 
 
 def _model_command(rest: str | None) -> SlashCommand:
