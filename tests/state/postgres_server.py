@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,25 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(20)
             self._process = None
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Its connections stay, and nothing comes back on them."""
+        assert self._process is not None
+        parent = self._process.pid
+        children = [
+            int(stat.parent.name)
+            for stat in Path("/proc").glob("[0-9]*/stat")
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent
+        ]
+        processes = [parent, *children]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
 
     def close(self) -> None:
         self.stop(signal.SIGQUIT)

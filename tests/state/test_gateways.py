@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
@@ -33,6 +34,8 @@ from tests.state.postgres_server import PASSWORD, PostgresServer
 from tests.state.runs import Clock
 
 SESSIONS = [f"s{number}" for number in range(4)]
+BOUND = 40.0
+"""Seconds, on a busy machine: one waits up to 5 for its turn at the locks, and 5 for the server, or 3 to connect."""
 
 
 @pytest.fixture
@@ -243,3 +246,26 @@ async def test_a_hundred_repeats_at_three_gateways_are_one_model_call(tmp_path: 
     served, counted, _ = await store._database.read(sums)
     assert len(served) == 2 and counted == Counter(served)
     await store.close()
+
+
+@pytest.mark.slow
+async def test_a_database_that_hangs_fails_requests_in_bounded_time_and_stops_no_other(
+    tmp_path: Path, url: str, postgres: PostgresServer
+) -> None:
+    """Each session fails by itself, not behind the others."""
+    with gateways(1, tmp_path, url) as processes:
+        async with clients(processes) as (client,):
+            await ask(client, "before", "s")
+            with postgres.frozen():
+                began_at = time.monotonic()
+
+                async def fails(session: str) -> float:
+                    with pytest.raises(APIStatusError) as caught:
+                        await ask(client, "meanwhile", session)
+                    assert (caught.value.status_code, caught.value.code) == (503, "store_unavailable")
+                    return time.monotonic() - began_at
+
+                failing = [asyncio.create_task(fails(f"s{number}")) for number in range(20)]
+                await ask(client, "direct", "", model=f"{CHAT}/gpt-4o-mini")
+                assert max(await asyncio.gather(*failing)) < BOUND
+            await ask(client, "after", "s")
