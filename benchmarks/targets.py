@@ -65,18 +65,21 @@ def verdicts(results: Results) -> list[Verdict]:
 
 def _of_agents(results: Results) -> list[Verdict]:
     found = []
-    for name, what in (("agent", "agent"), ("session", "agent, session of ten turns")):
+    for name, shared, what in (
+        ("agent", "postgres", "agent"),
+        ("session", "pg session", "agent, session of ten turns"),
+    ):
         for connections in CONNECTIONS:
             added = results.added(f"{TURN}{connections}", name, "model", "cpu_us")
             found.append(
                 Verdict(f"{what}: CPU added per turn, c={connections}", 2.5, "ms", _thousandth(added))
             )
-    waits = results.added(f"{TURN}1", "pg session", "session", "p50_us")
+        waits = _thousandth(results.added(f"{TURN}1", shared, name, "p50_us"))
+        found.append(Verdict(f"{what}: PostgreSQL adds at the median, c=1", 0.3, "ms", waits))
     grown = {metric: results.growth(SOAK, "session", metric) for metric in ("rss_mb", "descriptors")}
     return [
         *found,
         Verdict("agent: CPU per token", 150, "us", results.median(TOKENS, "agent", "cpu_us")),
-        Verdict("agent: PostgreSQL adds at the median, c=1", 0.3, "ms", _thousandth(waits)),
         Verdict(
             "agent: longest silence of a stream",
             11.5,
