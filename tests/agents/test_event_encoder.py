@@ -93,3 +93,10 @@ def test_a_complete_stream_continues_behind_any_of_its_events(texts: list[str], 
 )
 def test_an_event_id_is_a_run_and_a_number(text: str, read: object) -> None:
     assert parse_event_id(text) == read
+
+
+def test_a_tool_of_the_agents_own_is_a_comment_that_every_client_skips() -> None:
+    made = encoder(resumable=True)
+    assert made.comment(ToolStarted(CALL)) == b": tool look\n\n"
+    assert [made.comment(event) for event in (*DONE, ToolEnded(CALL, "r", failed=False))] == [b""] * 4
+    assert made.complete([ToolStarted(CALL), *DONE]) == made.complete(DONE)  # a repeat does not run it again

@@ -160,6 +160,8 @@ class AgentAttempt:
                             number += 1
                             if number > after:
                                 frames.append(encoder.numbered(frame, number))
+                        if comment := encoder.comment(event):
+                            frames.append(comment)
                     if not response.begun:
                         _begin_stream(response, encoder.content_type)
                     if frames:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from clawgate.agents.chat_response import DONE, ChatEvents, encode_body, with_event_id
-from clawgate.agents.events import Finished, RunEvent, Started, TextDelta
+from clawgate.agents.events import Finished, RunEvent, Started, TextDelta, ToolStarted
 
+TOOL_COMMENT = b": tool "
+"""Begins the comment that names a tool of the agent's own which runs now."""
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 JSON = "application/json"
 
@@ -56,6 +58,12 @@ class EventEncoder:
                 if self._include_usage:
                     yield encode.usage(event.usage)
                 yield DONE
+
+    def comment(self, event: RunEvent) -> bytes:
+        """Return a comment for who reads along: every client skips it, and it has no number. Empty for most events."""
+        if not isinstance(event, ToolStarted):
+            return b""
+        return TOOL_COMMENT + event.call.name.encode("ascii", "replace") + b"\n\n"
 
     def numbered(self, frame: bytes, number: int) -> bytes:
         """Return ``frame``, the ``number``-th of the stream, with its id where it can be resumed."""

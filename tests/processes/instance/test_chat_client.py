@@ -36,6 +36,12 @@ def test_events_are_read_however_the_stream_is_cut(size: int) -> None:
     assert texts(events) == ["hello", " wörld"] and events[-1]["usage"]["total_tokens"] == 16
 
 
+def test_a_tool_that_the_agent_runs_is_an_event_of_its_own() -> None:
+    with RawGateway(stream(b": tool look\n\n: keep-alive\n\n: tool ../x\n\n", content("12 C"))) as gateway:
+        events = post(gateway)
+    assert [event["tool"] for event in events if "tool" in event] == ["look"]
+
+
 def test_the_request_has_the_headers_and_the_name_of_the_listener() -> None:
     with RawGateway(stream()) as gateway:
         post(gateway, Authorization="Bearer x")

@@ -125,6 +125,8 @@ def open_conversation(
 def _take(
     event: dict[str, Any], reply: Reply, on_text: Callable[[str], None], on_call: Callable[[str], None]
 ) -> None:
+    if isinstance(tool := event.get("tool"), str):
+        on_call(tool)
     reply.usage = event.get("usage") or reply.usage
     for choice in event.get("choices") or ():
         delta = choice.get("delta") or {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,6 +25,8 @@ CONNECT_SECONDS = 5.0
 SILENT_SECONDS = 60.0
 """A gateway that works sends a comment at least every 10 s."""
 _DONE = b"[DONE]"
+_TOOL = re.compile(r"^: tool ([\w-]+)$", re.MULTILINE)
+"""The comment by which agents name a tool of their own that runs now."""
 _MAX_ERROR_BYTES = 1_000_000
 
 
@@ -64,7 +67,10 @@ class ChatResponse:
         return self._parser.get_status_code()
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield each event of the stream. Raises `ChatFailed`, also for one that ends without its regular end."""
+        """Yield each event of the stream, and ``{"tool": name}`` for a tool of the agent's own that begins to run.
+
+        Raises `ChatFailed`, also for a stream that ends without its regular end.
+        """
         reader = EventReader()
         while True:
             try:
@@ -76,6 +82,10 @@ class ChatResponse:
                     return
                 if event.data is not None:
                     yield _checked(_parse(event.data))
+                else:
+                    yield from (
+                        {"tool": name} for name in _TOOL.findall(event.raw.decode("ascii", "replace"))
+                    )
             if self._is_complete:
                 raise ChatFailed("the response ended before it was complete; see: clawgate logs")
             self.read()
