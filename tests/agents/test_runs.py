@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from clawgate.agents.live_run import LiveRun
 from clawgate.agents.runs import Runs, RunStart
 from clawgate.state.records import Begun, Running
@@ -40,7 +42,9 @@ async def hold_and_leave(stand: AgentStand, *headers: tuple[str, str]) -> None:
         await until(lambda: b"half" in client.received, "the first text")
 
 
-async def test_a_detached_run_continues_and_can_be_resumed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("says_so_again", [True, False])
+async def test_a_detached_run_continues_and_can_be_resumed(tmp_path: Path, says_so_again: bool) -> None:
+    """Also more than once: what is sent for Last-Event-ID has ids again."""
     gates = [asyncio.Event(), asyncio.Event()]
     gates[0].set()
     events = [chunk_of({"content": "half"}), chunk_of({"content": " rest"}) + chunk_of(reason="stop") + DONE]
@@ -52,10 +56,13 @@ async def test_a_detached_run_continues_and_can_be_resumed(tmp_path: Path) -> No
             await until(lambda: b"half" in client.received, "the first text")
             ids = [line[4:] for line in client.received.split(b"\n") if line.startswith(b"id: ")]
         gates[1].set()
-        resumed = await stand.ask(user("hi", stream=True), detach, ("last-event-id", ids[-1].decode()))
+        headers = [("last-event-id", ids[-1].decode()), *([detach] if says_so_again else [])]
+        resumed = await stand.ask(user("hi", stream=True), *headers)
         assert len(stand.model.requests) == 1
     texts = [chunk["choices"][0]["delta"].get("content") for chunk in chunks(resumed)]
     assert texts == [" rest", None]
+    run, _, number = ids[-1].decode().rpartition("-")
+    assert resumed.body.startswith(f"id: {run}-{int(number) + 1}\n".encode())
 
 
 async def test_a_hundred_repeats_of_one_request_are_one_model_call(tmp_path: Path) -> None:

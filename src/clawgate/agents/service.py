@@ -118,7 +118,7 @@ class AgentService:
                 request.model,
                 stream=request.stream,
                 include_usage=request.include_usage,
-                resumable=detaches or order.key is not None,
+                resumable=detaches or order.key is not None or resumes is not None,
             )
 
         async def work(emit: Callable[[RunEvent], None]) -> None:
