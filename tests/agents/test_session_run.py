@@ -151,6 +151,37 @@ async def test_usage_of_every_run_is_in_the_database(tmp_path: Path) -> None:
     )  # the price of a server of one's own is not known, which is not the same as free
 
 
+async def test_a_run_whose_session_was_deleted_meanwhile_counts_what_it_used(tmp_path: Path) -> None:
+    """Its turns belong to nothing, and are not stored."""
+    gates = [asyncio.Event(), asyncio.Event()]
+    gates[0].set()
+    end = chunk_of(reason="stop") + usage_of(5, 1) + DONE
+    script = faults.sse_gated(gates, [chunk_of({"content": "half"}), end])
+    async with serving_agents(tmp_path, says("one"), script) as stand:
+        await stand.text(user("hi"), session("s"))
+        asked = asyncio.create_task(stand.ask(user("on"), session("s")))
+        await until(lambda: len(stand.model.requests) == 2, "the second run")
+        async with stand.store() as store:
+            assert await store.delete_session("token", "agent:main:s")
+            gates[1].set()
+            response = await asked
+            (used,) = await store.usage("agent")
+            assert await store.session("token", "agent:main:s") is None
+    assert response.json()["error"]["code"] == "session_conflict"
+    assert (used.runs, used.input_tokens) == (2, 8)
+
+
+async def test_a_run_that_fails_by_a_defect_counts_what_it_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clawgate.agents.run.step.after_completion", lambda *_: 1 / 0)
+    async with serving_agents(tmp_path, says("one")) as stand:
+        assert (await stand.ask(user("hi"))).status == 500
+        async with stand.store() as store:
+            (used,) = await store.usage("agent")
+    assert (used.runs, used.input_tokens) == (1, 3)
+
+
 async def test_a_session_keeps_the_model_that_a_command_sets(tmp_path: Path) -> None:
     async with serving_agents(tmp_path) as stand:
         await stand.text(user("one"), session("s"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from clawgate.agents.command_effect import effect_of
@@ -20,7 +21,7 @@ from clawgate.agents.run_order import RunOrder, RunServices, plan_of
 from clawgate.agents.run_record import called, last_model, record_of, returned, used
 from clawgate.agents.slash_commands import SlashCommand, without_commands
 from clawgate.agents.step import Call, Finish, Run, Usage
-from clawgate.errors import ClientLeft, GatewayError, UpstreamTimedOut
+from clawgate.errors import ClientLeft, GatewayError, InternalError, SessionConflict, UpstreamTimedOut
 from clawgate.policy.model_routing import ModelRef
 from clawgate.relay.observe.record import CLIENT_LEFT
 from clawgate.relay.response.error_response import status_of
@@ -94,8 +95,9 @@ class SessionRun:
         self._emit_started()
         try:
             finish = await self._drive(driver)
-        except GatewayError as error:
-            await self._store_rest(driver, session, status=status_of(error), code=error.code)
+        except Exception as error:
+            known = error if isinstance(error, GatewayError) else InternalError("")
+            await self._store_rest(driver, session, status=status_of(known), code=known.code)
             raise
         except asyncio.CancelledError:
             turns = self._interrupted(composed, driver)
@@ -200,6 +202,15 @@ class SessionRun:
         return record_of(self._order, session, keeps=keeps, **times, **outcome)
 
     async def _commit(self, record: RunRecord) -> None:
+        """Raises `SessionConflict` for turns of a session that is no more what it was; all but them is stored."""
+        try:
+            await self._write(record)
+        except SessionConflict as error:
+            rest = replace(record, keeps_session=False, turns=(), session_model=None, idempotency=None)
+            await self._write(replace(rest, status=status_of(error), code=error.code))
+            raise
+
+    async def _write(self, record: RunRecord) -> None:
         """Write the record, also if the run is cancelled meanwhile: it is complete."""
         task = asyncio.get_running_loop().create_task(self._services.store.commit(record))
         try:
