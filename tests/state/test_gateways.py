@@ -29,7 +29,7 @@ from tests.e2e.stand import PATIENCE, until
 from tests.peers.client import RawClient
 from tests.peers.response import Response
 from tests.peers.upstream import FakeUpstream
-from tests.routing.gateway_server import agents_on
+from tests.routing.gateway_server import CLIENT_TOKEN, agents_on
 from tests.state.postgres_server import PASSWORD, PostgresServer
 from tests.state.runs import Clock
 
@@ -169,12 +169,12 @@ async def test_while_the_database_is_gone_models_are_served_and_agents_come_back
 
 
 @contextlib.asynccontextmanager
-async def agent_gateways(folder: Path, model: str, url: str) -> AsyncIterator[list[Process]]:
+async def agent_gateways(folder: Path, model: str, url: str, **auth: Any) -> AsyncIterator[list[Process]]:
+    config = agent_config(model)
+    config["gateway"]["auth"] |= auth
     async with contextlib.AsyncExitStack() as stack:
         starting = [
-            stack.enter_async_context(
-                gateway_process(folder / str(one), agent_config(model), CLAWGATE_DATABASE_URL=url)
-            )
+            stack.enter_async_context(gateway_process(folder / str(one), config, CLAWGATE_DATABASE_URL=url))
             for one in range(3)
         ]
         yield await asyncio.gather(*starting)
@@ -269,3 +269,23 @@ async def test_a_database_that_hangs_fails_requests_in_bounded_time_and_stops_no
                 await ask(client, "direct", "", model=f"{CHAT}/gpt-4o-mini")
                 assert max(await asyncio.gather(*failing)) < BOUND
             await ask(client, "after", "s")
+
+
+@pytest.mark.slow
+async def test_wrong_tokens_count_for_all_gateways(tmp_path: Path, url: str) -> None:
+    """Half of them here, half there, and a third gateway refuses the next one, with the right token too."""
+    limit = {"maxAttempts": 4, "exemptLoopback": False}
+
+    async def status(process: Process, token: str) -> int:
+        async with await RawClient.open(process.url, limit=PATIENCE) as client:
+            await client.request("/v1/models", fields=(("Authorization", f"Bearer {token}"),))
+            return (await client.response()).status
+
+    async with agent_gateways(tmp_path, "http://127.0.0.1:9", url, rateLimit=limit) as processes:
+        assert await status(processes[2], CLIENT_TOKEN) == 200
+        for process in processes[:2]:
+            for _ in range(2):
+                assert await status(process, "wrong") == 401
+        async with asyncio.timeout(PATIENCE):
+            while await status(processes[2], CLIENT_TOKEN) != 429:  # noqa: ASYNC110  # another process
+                await asyncio.sleep(0.05)

@@ -12,6 +12,7 @@ from clawgate.state.locks import lock_number
 from clawgate.state.postgres_locks import PostgresLocks
 from clawgate.state.records import Begun, Running
 from clawgate.state.store import Store, open_store
+from tests.e2e.stand import until
 from tests.state.postgres_server import PostgresServer
 from tests.state.runs import Clock, run
 
@@ -153,3 +154,23 @@ async def test_a_run_that_is_cancelled_while_it_waits_leaves_no_lock(pair: tuple
         if not task.cancelled():
             await shared.release(number)
         assert await is_free(second), f"cancelled after {steps} steps"
+
+
+async def test_messages_reach_the_other_gateways_also_after_a_lost_connection(
+    url: str, postgres: PostgresServer, pair: tuple[Store, Store]
+) -> None:
+    got: tuple[list[str], list[str]] = ([], [])
+    both = [(store.shared, seen.append) for store, seen in zip(pair, got, strict=True)]
+    for shared, on_message in both:
+        assert shared is not None
+        await shared.exchange([], on_message)
+    for text in ("one", "two"):
+        for shared, on_message in both:
+            assert shared is not None
+            await shared.exchange([], on_message)  # connected again
+        assert both[0][0] is not None
+        await both[0][0].exchange([text], both[0][1])
+        await until(lambda: text in got[1], "the message")  # noqa: B023
+        postgres.execute(END_LOCKS.format(url.rpartition("/")[2]))
+        await until(lambda: all(s.shared._connection is None for s in pair), "the loss")  # type: ignore[union-attr]
+    assert got == ([], ["one", "two"])

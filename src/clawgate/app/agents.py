@@ -7,17 +7,19 @@ it, and again by the next one where that failed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clawgate.app.shared_lockouts import SharedLockouts
 from clawgate.errors import GatewayError, StoreUnavailable
 from clawgate.plugins.host.tools import RegisteredTool
 from clawgate.policy.path_routing import EMBEDDINGS_PATH
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, Router
-from clawgate.relay.exchange.context import ExchangeContext
+from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.database import DatabaseSetting, database_setting
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from clawgate.state.store import Store
 
 PRUNE_SECONDS = 3600.0
+_SHARE_SECONDS = 1.0
 
 logger = logging.getLogger("clawgate.agents")
 
@@ -46,7 +49,7 @@ def load_agents() -> None:
 
 
 class AgentHost:
-    """``context`` returns that of the gateway's listener; ``state`` is OpenClaw's state folder.
+    """``connections`` are those of the gateway's listener; ``state`` is OpenClaw's state folder.
 
     ``tools`` returns those of the plugins that run now.
     """
@@ -54,12 +57,12 @@ class AgentHost:
     def __init__(
         self,
         models: ModelRouter,
-        context: Callable[[], ExchangeContext],
+        connections: ConnectionManager,
         state: Path,
         tools: Callable[[], Iterable[RegisteredTool]],
     ) -> None:
         self._models = models
-        self._context = context
+        self._connections = connections
         self._state = state
         self._tools = tools
         self._service: AgentService | None = None
@@ -99,7 +102,7 @@ class AgentHost:
         from clawgate.agents.runs import Runs
         from clawgate.agents.service import AgentService
 
-        self._caller = ModelCaller(self._models, self._context)
+        self._caller = ModelCaller(self._models, lambda: self._connections.context)
         self._runs = Runs(self._open_store, time.monotonic)
         return AgentService(self._models, self._runs, self._services, time.time)
 
@@ -115,9 +118,9 @@ class AgentHost:
     async def run(self) -> None:
         """Delete what is too old once an hour, until the gateway ends; then stop all runs and close the database."""
         try:
-            while True:
-                await asyncio.sleep(PRUNE_SECONDS)
-                await self.prune()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._prune_hourly())
+                tasks.create_task(self._share_lockouts())
         finally:
             if self._runs is not None:
                 await self._runs.close()
@@ -125,6 +128,27 @@ class AgentHost:
                 await asyncio.wait([self._opening])
             if self._store is not None:
                 await self._store.close()
+
+    async def _prune_hourly(self) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_SECONDS)
+            await self.prune()
+
+    async def _share_lockouts(self) -> None:
+        """Exchange wrong tokens with the gateways at the same PostgreSQL, which is opened for that only once."""
+        connections, was_tried = self._connections, False
+        shared = SharedLockouts(lambda: connections.admission.failures, connections.now)
+        while True:
+            await asyncio.sleep(_SHARE_SECONDS)
+            if self._database is None or not self._database.url.startswith("postgres"):
+                continue
+            if self._store is None and was_tried:
+                continue
+            was_tried = True
+            with contextlib.suppress(GatewayError):  # each gateway counts for itself then
+                others = (await self._open_store()).shared
+                if others is not None:
+                    await others.exchange(shared.news(), shared.receive)
 
     async def prune(self) -> None:
         """Delete what is older or larger than the config says, where the database was opened."""

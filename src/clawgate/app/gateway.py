@@ -79,7 +79,7 @@ def build_gateway(
     plugins.running_requests = router.running_requests
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, verbose=verbose)
-    agents = AgentHost(router, lambda: connections.context, state, lambda: plugins.tools)
+    agents = AgentHost(router, connections, state, lambda: plugins.tools)
     connections.detached_count = lambda: agents.running_count
     load = load_agents if make_agents is None else None
     switches = GatewaySwitches(gateway_router, connections, make_agents or agents.router, load)

@@ -118,6 +118,8 @@ class LockoutRule:
     max_keys: int = 10_000
 
 
+_MAX_NEWS = 1000
+"""Wrong tokens that are kept until others can learn of them."""
 _ROUNDING = 1e-6
 """The error of a difference of two clock readings: (now + 120) - now may be more than 120."""
 
@@ -133,6 +135,7 @@ class AuthLockout:
         self._rule = rule
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._locked_until: OrderedDict[str, float] = OrderedDict()
+        self._news: deque[tuple[str, float]] = deque(maxlen=_MAX_NEWS)
 
     def __len__(self) -> int:
         return len(self._failures) + len(self._locked_until)
@@ -142,17 +145,22 @@ class AuthLockout:
         until = self._locked_until.get(key, now)
         return max(math.ceil(until - now - _ROUNDING), 1) if until > now else None
 
-    def record_failure(self, key: str, now: float) -> None:
-        """Count a wrong token from ``key``. A lock is neither extended nor renewed while it lasts."""
+    def record_failure(self, key: str, now: float, *, is_own: bool = True) -> None:
+        """Count a wrong token from ``key``. A lock is neither extended nor renewed while it lasts.
+
+        ``is_own`` is false for one that another process has counted.
+        """
         if self.locked_for(key, now) is not None:
             return
+        if is_own:
+            self._news.append((key, now))
         failures = self._failures.pop(key, None) or deque()
         while failures and now - failures[0] >= self._rule.window:
             failures.popleft()
         failures.append(now)
         if len(failures) >= self._rule.max_failures:
             self._locked_until.pop(key, None)
-            _put(self._locked_until, key, now + self._rule.lockout, self._rule.max_keys)
+            _put(self._locked_until, key, max(failures) + self._rule.lockout, self._rule.max_keys)
         else:
             _put(self._failures, key, failures, self._rule.max_keys)
 
@@ -160,6 +168,22 @@ class AuthLockout:
         """Forget the wrong tokens of ``key``: it presented a valid one."""
         if self._failures:
             self._failures.pop(key, None)
+
+    def take_news(self) -> list[tuple[str, float]]:
+        """Return what this process has counted since the last call, as far as it is kept: keys, and when."""
+        news = list(self._news)
+        self._news.clear()
+        return news
+
+    def locked(self, now: float) -> list[tuple[str, float]]:
+        """Return the keys that are locked out, and until when."""
+        return [(key, until) for key, until in self._locked_until.items() if until > now]
+
+    def lock(self, key: str, now: float, seconds: float) -> None:
+        """Lock ``key`` out as another process has: for no longer than the rule says."""
+        if self.locked_for(key, now) is None:
+            self._failures.pop(key, None)
+            _put(self._locked_until, key, now + min(seconds, self._rule.lockout), self._rule.max_keys)
 
 
 class GuessDelay:

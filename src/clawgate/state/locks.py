@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Protocol
 
 from clawgate.errors import SessionBusy
@@ -27,6 +27,9 @@ class SharedLocks(Protocol):
 
     async def announce_owner(self) -> None:
         """Let the others see that this process lives."""
+
+    async def exchange(self, messages: Iterable[str], on_message: Callable[[str], None]) -> None:
+        """Send ``messages`` to the other gateways, and have theirs given to ``on_message`` from now on."""
 
 
 class _Queue:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 from clawgate.errors import StoreUnavailable
@@ -20,6 +20,7 @@ CALL_SECONDS = 5.0
 """How long one statement may take, and how long a session waits for those of others before it."""
 RETRY_SECONDS = 0.1
 """Between two tries at a lock that another gateway holds."""
+_CHANNEL = "clawgate"
 _KEEPALIVE = {"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3"}
 """The server notices within 5 s that the machine of a gateway is gone, and frees its locks."""
 
@@ -34,6 +35,7 @@ class PostgresLocks:
         self._connection: Any = None
         self._turn = asyncio.Lock()
         self._held: set[int] = set()
+        self._on_message: Callable[[str], None] = lambda text: None
 
     async def acquire(self, number: int) -> None:
         """Wait until no other gateway holds ``number``; the caller sets the time limit."""
@@ -57,6 +59,27 @@ class PostgresLocks:
         """Make sure that the owner's lock is held. Raises StoreUnavailable."""
         async with self._own_turn():
             await self._connected()
+
+    async def exchange(self, messages: Iterable[str], on_message: Callable[[str], None]) -> None:
+        """Send ``messages`` to the other gateways, and have theirs given to ``on_message`` from now on.
+
+        A message is lost where the database, or a gateway, cannot be reached. Raises StoreUnavailable.
+        """
+        self._on_message = on_message
+        async with self._own_turn():
+            connection = await self._connected()
+            try:
+                for message in messages:
+                    await connection.execute(
+                        "SELECT pg_notify($1, $2)", _CHANNEL, message, timeout=CALL_SECONDS
+                    )
+            except Exception as error:  # noqa: BLE001 - as in `_try`
+                self._abort()
+                raise self._unavailable(error) from None
+
+    def _on_notification(self, connection: Any, pid: int, channel: str, message: str) -> None:
+        if pid != connection.get_server_pid():
+            self._on_message(message)
 
     async def close(self) -> None:
         async with self._turn:
@@ -112,6 +135,7 @@ class PostgresLocks:
             try:
                 connection = await self._connect(**_KEEPALIVE)
                 await connection.execute("SELECT pg_advisory_lock($1)", self.owner, timeout=CALL_SECONDS)
+                await connection.add_listener(_CHANNEL, self._on_notification)
             except BaseException as error:
                 if connection is not None:
                     connection.terminate()

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, text
 from clawgate.errors import InvalidRequest
 from clawgate.state import idempotency, retention, sessions, usage
 from clawgate.state.database import Database, open_database
-from clawgate.state.locks import SessionLocks
+from clawgate.state.locks import SessionLocks, SharedLocks
 from clawgate.state.records import (
     Begun,
     Finished,
@@ -46,6 +46,11 @@ class Store:
     @property
     def name(self) -> str:
         return self._database.name
+
+    @property
+    def shared(self) -> SharedLocks | None:
+        """What this gateway has in common with others, where the database may have several."""
+        return self._database.locks
 
     async def session(self, caller: str, key: str, *, last: int | None = None) -> StoredSession | None:
         """Return the session with its turns, of which only the ``last`` ones where that is given."""
