@@ -77,3 +77,10 @@ async def test_a_migration_that_is_interrupted_anywhere_leaves_nothing_and_can_b
 def test_alembic_is_imported_only_to_change_something() -> None:
     code = "import sys; import clawgate.state.store; sys.exit('alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_alembic_says_nothing_of_itself_in_the_log() -> None:
+    """It does so when it is imported, too."""
+    code = "import logging; logging.basicConfig(level=20); from clawgate.state import migrate; migrate.import_alembic()"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr == ""

@@ -19,6 +19,8 @@ HEAD = "0001_expand"
 VERSION_TABLE = "clawgate_version"
 """Not Alembic's own name: another program may use that in the same database."""
 
+logging.getLogger("alembic").setLevel(logging.WARNING)  # it lists its own plugins when it is imported
+
 _FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x636C61776D696772
 """Serialises migrations of gateways that start at once on one PostgreSQL: "clawmigr"."""
@@ -76,7 +78,6 @@ def _run_steps(connection: Connection, *, target: str) -> bool:
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from alembic.script import ScriptDirectory
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     scripts = ScriptDirectory(str(_FOLDER), version_locations=[str(_FOLDER)])
     found: list[RevisionStep] = []
 
