@@ -60,11 +60,14 @@ async def test_what_cannot_be_stored_is_not_acknowledged(
         assert (await ask(process, "one", SESSION)).status == 200
         with disk(process, database):
             began_at = time.monotonic()
-            refused = await ask(process, "lost", SESSION)
-            assert (refused.status, refused.json()["error"]["code"]) == (503, "store_unavailable")
-            assert reason in refused.json()["error"]["message"]
             streamed = await ask(process, "lost", SESSION, stream=True)
             assert b"store_unavailable" in streamed.body and b'"finish_reason":"stop"' not in streamed.body
+            calls = len(model.requests)
+            for headers in ((SESSION,), ()):
+                refused = await ask(process, "lost", *headers, stream=True)
+                assert (refused.status, refused.json()["error"]["code"]) == (503, "store_unavailable")
+                assert reason in refused.json()["error"]["message"]
+            assert len(model.requests) == calls, "a model is not paid for what cannot be stored"
             assert time.monotonic() - began_at < PATIENCE
             assert (await ask(process, "direct", model="up/m")).status == 200
         response = await ask(process, "two", SESSION)

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from clawgate.errors import SessionConflict
-from clawgate.state.records import IdempotencyResult, ToolCallRecord
+from clawgate.errors import SessionConflict, StoreUnavailable
+from clawgate.state.records import Begun, IdempotencyResult, ToolCallRecord
 from clawgate.state.retention import BATCH
 from clawgate.state.store import Store
 from clawgate.state.tables import requests, tool_calls
@@ -74,3 +74,23 @@ async def test_what_was_used_in_the_meantime_is_not_deleted_as_unused(store: Sto
     await store.commit(run("again", session="s7", expected_seq=1, finished_at=1_800_000_009.0))
     assert await store.delete_unused(found) == BATCH + 1
     assert [one.key for one in await store.sessions()] == ["s7"]
+
+
+async def test_after_a_run_that_was_not_stored_the_next_one_makes_sure_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.ready()
+    with monkeypatch.context() as broken:
+
+        async def fails(*args: object, **more: object) -> None:
+            raise StoreUnavailable("gone")
+
+        broken.setattr(store._database, "write", fails)
+        await store.ready()  # nothing has failed yet, and nothing is written
+        with pytest.raises(StoreUnavailable):
+            await store.commit(run())
+        with pytest.raises(StoreUnavailable):
+            await store.ready()
+    await store.ready()
+    assert await store.begin_idempotent("", "probe", "other", "r") == Begun(), "it leaves nothing"
+    await store.commit(run())

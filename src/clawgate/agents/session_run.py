@@ -60,6 +60,7 @@ class SessionRun:
 
     async def work(self) -> None:
         """Raises `GatewayError` where there is no response."""
+        await self._services.store.ready()
         if self._order.session.is_kept:
             await self._in_session()
         else:

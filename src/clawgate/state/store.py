@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select, text
 
-from clawgate.errors import InvalidRequest
+from clawgate.errors import InvalidRequest, StoreUnavailable
 from clawgate.state import idempotency, retention, sessions, usage
 from clawgate.state.database import Database, open_database
 from clawgate.state.locks import SessionLocks, SharedLocks
@@ -29,6 +29,7 @@ from clawgate.state.records import (
 from clawgate.state.retention import BATCH, Pruned, Retention
 
 _ONE = select(text("1"))
+_PROBE = "probe"
 MAX_KEY_BYTES = 1000
 """An index of PostgreSQL takes about 2700 bytes, for a caller and a key."""
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
@@ -42,6 +43,8 @@ class Store:
         self._database = database
         self._clock = clock
         self.locks = SessionLocks(database.locks)
+        self._is_doubtful = False
+        """Whether the last run could not be stored."""
 
     @property
     def name(self) -> str:
@@ -63,7 +66,19 @@ class Store:
         Raises SessionConflict, and writes nothing, if ``expected_seq`` is not the session's next one.
         """
         _check_texts(record.caller, record.session, record.idempotency.key if record.idempotency else "")
-        await self._database.write(_commit, record)
+        try:
+            await self._database.write(_commit, record)
+        except StoreUnavailable:
+            self._is_doubtful = True
+            raise
+        self._is_doubtful = False
+
+    async def ready(self) -> None:
+        """Make sure that a run can be stored before its models are paid for, where the last one could not be."""
+        if self._is_doubtful:
+            await self.begin_idempotent("", _PROBE, "", _PROBE)
+            await self.abandon_idempotent("", _PROBE, _PROBE)
+            self._is_doubtful = False
 
     async def sessions(
         self,
