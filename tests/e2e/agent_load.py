@@ -108,28 +108,38 @@ class Load:
         return sum(map(len, self.acknowledged.values()))
 
     async def client(self, number: int) -> None:
-        """Send turns of one session until the load is stopped, every other one streamed."""
+        """Send turns of one session until the load is stopped, every other one streamed.
+
+        Every other client repeats, by its key, what was cut, until it is acknowledged.
+        """
         session, turn = f"s{number % self.sessions}", 0
         while not self.stopped:
             turn += 1
-            url = self.url_of(number, turn)
-            if url is None:
-                await asyncio.sleep(0.005)
-                continue
-            with contextlib.suppress(ConnectionError):
-                await self._turn(url, session, f"{session} c{number} t{turn} .", stream=bool(turn % 2))
+            text, key = f"{session} c{number} t{turn} .", f"c{number}-t{turn}" if number % 2 else ""
+            tries, done = 0, False
+            while not done and not self.stopped:
+                url = self.url_of(number, turn + tries)
+                if url is None:
+                    await asyncio.sleep(0.005)
+                    continue
+                tries += 1
+                with contextlib.suppress(ConnectionError):
+                    done = await self._turn(url, session, text, key, stream=bool(turn // 2 % 2))
+                done = done or not key
 
-    async def _turn(self, url: str, session: str, text: str, *, stream: bool) -> None:
+    async def _turn(self, url: str, session: str, text: str, key: str, *, stream: bool) -> bool:
+        """Return whether the turn was acknowledged, or refused."""
         self.sent.setdefault(session, set()).add(text)
+        headers = [("x-openclaw-session-key", session), *([("idempotency-key", key)] if key else [])]
         async with await RawClient.open(url, limit=PATIENCE) as client:
-            await client.request(
-                CHAT, said(text, stream=stream), fields=(*WHO, ("x-openclaw-session-key", session))
-            )
+            await client.request(CHAT, said(text, stream=stream), fields=(*WHO, *headers))
             response = await client.response()
         if is_acknowledged(response, text, stream=stream):
             self.acknowledged.setdefault(session, set()).add(text)
-        elif response.complete:
+            return True
+        if response.complete:
             self.refused.append(response)
+        return response.complete
 
 
 WHO = (("Authorization", f"Bearer {CLIENT_TOKEN}"),)

@@ -218,7 +218,8 @@ async def test_a_session_has_one_run_at_a_time_whichever_gateway_it_came_to(tmp_
         found = await store.session("token", f"agent:main:{session}")
         assert found is not None
         texts = [turn.message["content"] for turn in found.turns]
-        assert texts[::2] == texts[1::2] and acknowledged <= set(texts) <= load.sent[session]
+        assert texts[::2] == texts[1::2] and len(texts) == 2 * len(set(texts)), "a turn is doubled"
+        assert acknowledged <= set(texts) <= load.sent[session]
     assert counted == Counter(served) and number == 2 * len(served)
     await store.close()
 
