@@ -14,7 +14,7 @@ from clawgate.agents.step import Call, Completion, Usage
 from clawgate.errors import GatewayError
 from clawgate.relay.exchange.exchange import Exchange
 from tests.agents.model_stand import DONE, MODEL, OTHER, ModelStand, call_of, chunk_of, models, usage_of
-from tests.e2e.stand import until
+from tests.e2e.stand import PATIENCE, until
 from tests.peers import faults
 from tests.peers.faults import sse_response
 from tests.peers.script import ReadBody, Reset, Send
@@ -245,6 +245,18 @@ async def test_a_run_that_ends_frees_its_upstream_at_once() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await stand.upstream.pulse.until(lambda: not stand.upstream.open_connections)
+
+
+async def test_an_upstream_that_does_not_end_behind_its_last_event_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clawgate.agents.model_call.LINGER_SECONDS", 0)
+    gates = [asyncio.Event(), asyncio.Event()]
+    gates[0].set()
+    async with models(faults.sse_gated(gates, [b"".join([*HELLO, STOP, DONE]), DONE])) as stand:
+        async with asyncio.timeout(PATIENCE):
+            completion = await complete(call(stand))
+    assert completion.text == "Grüße"
 
 
 async def test_its_time_limits_apply() -> None:

@@ -28,6 +28,7 @@ from clawgate.wire.dialect import Dialect
 from clawgate.wire.json import lenient
 from clawgate.wire.json.strict import encode_request
 from clawgate.wire.openai.assembly import ChatAssembler
+from clawgate.wire.openai.stream_end import is_last_event
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event, EventReader
 from clawgate.wire.translate.errors import UNSPECIFIED, find_error, parse_error
 
@@ -35,6 +36,8 @@ _PATH = b"/v1/chat/completions"
 _HEAD_END = b"\r\n\r\n"
 _PAUSE_EVENTS = 256
 """So many chunks may wait for the run before the upstream has to."""
+LINGER_SECONDS = 1.0
+"""How long the upstream may take to end a response whose last event has come; some never do."""
 _FAILED = 400
 _MOST_DIGITS = 9
 """Of Retry-After; a date there is not read."""
@@ -129,6 +132,7 @@ class ModelCall:
         self._error: GatewayError | None = None
         self._is_over = False
         self._is_paused = False
+        self._lingering: asyncio.TimerHandle | None = None
 
     # For the run.
 
@@ -162,9 +166,8 @@ class ModelCall:
     def close(self) -> None:
         """The rest is not needed."""
         if not self._is_over:
-            self._is_over = True
+            self._end(None)
             self.exchange.client_disconnected()
-            self._on_end(self.exchange)
 
     # For the exchange.
 
@@ -206,6 +209,8 @@ class ModelCall:
             return
         self._is_over = True
         self._error = error
+        if self._lingering is not None:
+            self._lingering.cancel()
         self._on_end(self.exchange)
         self._wake()
 
@@ -245,6 +250,8 @@ class ModelCall:
 
     def _read_event(self, event: Event) -> None:
         chunk = self._assembler.feed(event)
+        if is_last_event(event) and self._lingering is None:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.close)
         if chunk is None:
             return
         if chunk.get("error"):
