@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clawgate.agents import runs
 from clawgate.agents.live_run import LiveRun
 from clawgate.agents.runs import Runs, RunStart
 from clawgate.state.records import Begun, Running
@@ -150,3 +151,20 @@ async def test_a_key_of_a_run_that_does_not_exist_is_free() -> None:
     assert isinstance(live, LiveRun) and live.run == "r"
     await live.ended()
     await runs.close()
+
+
+async def test_runs_that_are_over_are_kept_within_a_bound(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(runs, "MAX_KEPT_SIZE", 3000)
+    detach = ("x-clawgate-disconnect", "detach")
+    async with serving_agents(tmp_path, says("x" * 1000)) as stand:
+        first, second = [await stand.ask(user("hi", stream=True), detach) for _ in range(2)]
+        await stand.ask(user("hi"))
+        resumed = []
+        for response in (first, second):
+            run = response.header("x-clawgate-run")
+            resumed.append(
+                (await stand.ask(user("hi", stream=True), detach, ("last-event-id", f"{run}-1"))).status
+            )
+    assert resumed == [404, 200]

@@ -43,6 +43,7 @@ async def error(stand: AgentStand, body: bytes, *headers: tuple[str, str]) -> tu
     [
         ("openclaw", (), "m"),
         ("", (), "m"),
+        ("  openclaw/coder ", (), "other"),
         ("openclaw/coder", (), "other"),
         ("OpenClaw:CODER", (), "other"),
         ("agent:coder", (), "other"),
@@ -123,3 +124,12 @@ async def test_a_time_limit_of_the_agent_ends_the_run(tmp_path: Path) -> None:
     async with serving_agents(tmp_path, faults.never_responds(), config=config) as stand:
         response = await stand.ask(user("hi"))
     assert response.status == 504 and "timeout" in response.json()["error"]["message"]
+
+
+async def test_a_session_can_choose_a_model_where_the_agent_has_none(tmp_path: Path) -> None:
+    key = ("x-openclaw-session-key", "s")
+    async with serving_agents(tmp_path, defaults={"model": {}}) as stand:
+        assert (await stand.ask(user("hi"), key)).status == 404
+        assert "none is configured" in await stand.text(user("/status"), key)
+        await stand.text(user("/model up/m"), key)
+        assert await stand.text(user("hi"), key) == "hi (1)"

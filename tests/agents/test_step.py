@@ -214,3 +214,9 @@ def test_a_run_is_a_value() -> None:
     run = run_of()
     after_completion(run, completion(text="hello"))
     assert run == replace(run, turns=()) == run_of()
+
+
+def test_calls_of_a_completion_that_was_cut_are_returned_as_cut() -> None:
+    given = replace(completion("theirs"), finish_reason="length")
+    _, action = after_completion(run_of(client_tools=(tool("theirs"),)), given)
+    assert isinstance(action, Finish) and action.finish_reason == "length" and names(action) == ["theirs"]

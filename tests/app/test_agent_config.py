@@ -46,6 +46,25 @@ def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
     assert PromptFiles().prompt_of(spec(tmp_path)) == ""
 
 
+def test_a_link_out_of_the_workspace_is_not_followed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A tool that writes there could make any file of this machine a prompt; the log says what to do, once."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    write(tmp_path / "secret", "canary", 1000)
+    (workspace / "AGENTS.md").symlink_to(tmp_path / "secret")
+    prompts = PromptFiles()
+    assert [prompts.prompt_of(spec(workspace)) for _ in range(2)] == ["", ""]
+    assert [
+        record.message.endswith("a link out of the workspace; copy the file") for record in caplog.records
+    ] == [True]
+    (workspace / "AGENTS.md").unlink()
+    write(workspace / "own", "mine", 1000)
+    (workspace / "AGENTS.md").symlink_to("own")
+    assert "mine" in prompts.prompt_of(spec(workspace))
+
+
 def test_a_prompt_of_the_config_needs_no_file(tmp_path: Path) -> None:
     write(tmp_path / "AGENTS.md", "one", 1000)
     assert PromptFiles().prompt_of(spec(tmp_path, system_prompt="two")) == "two"

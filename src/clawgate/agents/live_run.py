@@ -10,10 +10,13 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from clawgate.agents.events import RunEvent
+from clawgate.agents.events import Finished, RunEvent, TextDelta, ToolEnded
 from clawgate.errors import GatewayError, GatewayStopping, InternalError
 
 logger = logging.getLogger("clawgate.agents")
+
+_EVENT_SIZE = 100
+"""What an event takes beside its text."""
 
 Work = Callable[[Callable[[RunEvent], None]], Awaitable[None]]
 """Does the run, and reports its events through what it is given. Raises `GatewayError`."""
@@ -33,6 +36,8 @@ class LiveRun:
         self.is_stopping = False
         """Whether it was cancelled, and may still have to store what it leaves."""
         self.followers = 0
+        self.size = 0
+        """Characters of the events so far, about."""
         self._waiting: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -97,6 +102,7 @@ class LiveRun:
 
     def _emit(self, event: RunEvent) -> None:
         self.events.append(event)
+        self.size += _EVENT_SIZE + _characters(event)
         self._wake()
 
     def _wake(self) -> None:
@@ -104,3 +110,12 @@ class LiveRun:
         for waiter in waiting:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def _characters(event: RunEvent) -> int:
+    match event:
+        case TextDelta(text) | Finished(text):
+            return len(text)
+        case ToolEnded():
+            return len(event.result)
+    return 0

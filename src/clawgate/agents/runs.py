@@ -25,6 +25,8 @@ _RUN = re.compile(rb'"id":"chatcmpl_([\w-]+)"')
 KEEP_SECONDS = 600.0
 """How long a run that is over can be resumed. One with an idempotency key is in the database for a day."""
 MAX_KEPT = 1000
+MAX_KEPT_SIZE = 64_000_000
+"""Characters of all of them, about."""
 MAX_LIVE = 2000
 _POLL_SECONDS = 0.2
 _CLOSE_SECONDS = 5.0
@@ -69,6 +71,7 @@ class Runs:
         self._by_key: dict[tuple[str, str], tuple[str, LiveRun]] = {}
         self._reading: dict[tuple[str, str], asyncio.Event] = {}
         """The keys that the database is being read for: one request reads, the others wait for what it finds."""
+        self._kept_size = 0
         self._over: dict[str, tuple[float, tuple[str, str] | None]] = {}
         """When each run that is over ended, in that order, and its caller and key."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,6 +159,7 @@ class Runs:
             place = None
         if live.is_detached or place is not None:
             self._over[live.run] = (self._now(), place)
+            self._kept_size += live.size
         else:
             del self._by_id[live.run]
 
@@ -174,10 +178,10 @@ class Runs:
         before = self._now() - KEEP_SECONDS
         while self._over:
             run, (ended, place) = next(iter(self._over.items()))
-            if ended > before and len(self._over) <= MAX_KEPT:
+            if ended > before and len(self._over) <= MAX_KEPT and self._kept_size <= MAX_KEPT_SIZE:
                 return
             del self._over[run]
-            del self._by_id[run]
+            self._kept_size -= self._by_id.pop(run).size
             if place is not None:
                 del self._by_key[place]
 

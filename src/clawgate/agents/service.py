@@ -158,10 +158,10 @@ class AgentService:
     def _facts(self, spec: AgentSpec, target: Target, session: StoredSession | None) -> Facts:
         """Return what the replies to commands say."""
         catalog = self._models.catalog
-        chain = spec.chain or catalog.resolve("").chain
+        chain = spec.chain or (catalog.primary, *catalog.fallbacks) if catalog.primary else spec.chain
         return Facts(
             agent=spec.name,
-            default=str(chain[0]),
+            default=str(chain[0]) if chain else "(none is configured)",
             chosen=session.model if session is not None else None,
             fallbacks=tuple(map(str, chain[1:])),
             models=tuple(self._listed(spec, catalog)),
@@ -193,8 +193,6 @@ class AgentService:
                 return (_chosen(of_session, spec, catalog),)
             return spec.chain or catalog.resolve("").chain
 
-        if not override:
-            chain_of(None)  # raises for an agent without a model
         return chain_of
 
 

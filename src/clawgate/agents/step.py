@@ -184,7 +184,8 @@ def after_completion(run: Run, completion: Completion) -> tuple[Run, Action]:
             return run, GiveUp(_exceeded("tool calls", plan.limits.max_tool_calls, "maxToolCalls"))
         return replace(run, tool_calls=run.tool_calls + len(own)), RunTools(own)
     if theirs:
-        return run, Finish("tool_calls", theirs)
+        # Where the model was cut, the arguments may be half of what it wanted.
+        return run, Finish("length" if completion.finish_reason == "length" else "tool_calls", theirs)
     return run, Finish(completion.finish_reason)
 
 

@@ -5,6 +5,8 @@ Imported only where agents are on.
 
 from __future__ import annotations
 
+import errno
+import logging
 import stat
 import time
 from collections.abc import Callable, Iterable
@@ -24,6 +26,8 @@ from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.own_settings import own_settings
 from clawgate.state.prices import cost_of
 from clawgate.state.retention import Retention
+
+logger = logging.getLogger("clawgate.agents")
 
 _LARGEST_FILE = 1_048_576
 _DAY_SECONDS = 86_400.0
@@ -47,6 +51,7 @@ class PromptFiles:
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[tuple[int, int], str]] = {}
+        self._problems: dict[Path, str] = {}
 
     def prompt_of(self, spec: AgentSpec) -> str:
         if spec.system_prompt is not None or not spec.reads_files:
@@ -55,18 +60,32 @@ class PromptFiles:
         return spec.prompt({name: self._text(folder / name) for name in PROMPT_FILES})
 
     def _text(self, path: Path) -> str:
-        """Return the text of a file, nothing for one that is not there. Any but a regular file could block."""
+        """Return the text of a file, nothing for one that is not there; one that must not be read is warned about."""
         try:
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode):
-                return ""
-            seen = (found.st_mtime_ns, found.st_size)
-            known = self._read.get(path)
-            if known is None or known[0] != seen:
-                with path.open(encoding="utf-8", errors="replace") as text:
-                    known = self._read[path] = (seen, text.read(_LARGEST_FILE))
-        except OSError:
+            text = self._read_text(path)
+        except FileNotFoundError:
             return ""
+        except OSError as error:
+            problem = error.strerror or str(error)
+            if self._problems.get(path) != problem:
+                self._problems[path] = problem
+                logger.warning("%s: it is not a part of the agent's prompt: %s", path, problem)
+            return ""
+        self._problems.pop(path, None)
+        return text
+
+    def _read_text(self, path: Path) -> str:
+        """Raises `OSError`, also for what could block, and for a link that leads out of the workspace."""
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        if not path.resolve().is_relative_to(path.parent.resolve()):
+            raise OSError(errno.EPERM, "it is a link out of the workspace; copy the file")
+        seen = (found.st_mtime_ns, found.st_size)
+        known = self._read.get(path)
+        if known is None or known[0] != seen:
+            with path.open(encoding="utf-8", errors="replace") as text:
+                known = self._read[path] = (seen, text.read(_LARGEST_FILE))
         return known[1]
 
 

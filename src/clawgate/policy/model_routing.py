@@ -42,7 +42,7 @@ def is_provider_id(text: str) -> bool:
 
 def names_agent(model: str) -> bool:
     """Whether ``model`` is the name of an agent, known or not. It is never the name of a model then."""
-    folded = model.lower()
+    folded = model.strip().lower()
     return folded == DEFAULT_AGENT or folded.startswith(_AGENT_PREFIXES)
 
 
