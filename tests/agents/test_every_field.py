@@ -14,8 +14,8 @@ import pytest
 import typing_extensions
 from openai.types.chat import completion_create_params as chat
 
-from clawgate.agents.chat_request import PASSED, READ, REFUSED, ChatRequest, read_request
-from clawgate.agents.images import ImageRules
+from clawgate.agents.request.chat_request import PASSED, READ, REFUSED, ChatRequest, read_request
+from clawgate.agents.request.images import ImageRules
 from clawgate.errors import InvalidRequest
 
 FIELDS = {

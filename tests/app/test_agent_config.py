@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from clawgate.agents.spec import AgentSpec
-from clawgate.agents.step import Usage
+from clawgate.agents.definition.spec import AgentSpec
+from clawgate.agents.run.step import Usage
 from clawgate.app.agent_config import PriceList, PromptFiles, retention
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Provider

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 
-from clawgate.agents.images import ImageRules
-from clawgate.agents.service import AgentConfig
-from clawgate.agents.spec import PROMPT_FILES, AgentSpec, read_agents
-from clawgate.agents.step import Usage
-from clawgate.agents.toolset import ToolSet
+from clawgate.agents.definition.spec import PROMPT_FILES, AgentSpec, read_agents
+from clawgate.agents.definition.toolset import ToolSet
+from clawgate.agents.endpoint.service import AgentConfig
+from clawgate.agents.request.images import ImageRules
+from clawgate.agents.run.step import Usage
 from clawgate.plugins.host.tools import RegisteredTool
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog

@@ -26,10 +26,10 @@ from clawgate.settings.openclaw.database import DatabaseSetting, database_settin
 from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
-    from clawgate.agents.model_call import ModelCaller
-    from clawgate.agents.run_order import RunServices
-    from clawgate.agents.runs import Runs
-    from clawgate.agents.service import AgentService
+    from clawgate.agents.endpoint.service import AgentService
+    from clawgate.agents.run.model_call import ModelCaller
+    from clawgate.agents.session.run_order import RunServices
+    from clawgate.agents.session.runs import Runs
     from clawgate.state.store import Store
 
 PRUNE_SECONDS = 3600.0
@@ -40,8 +40,8 @@ logger = logging.getLogger("clawgate.agents")
 
 def load_agents() -> None:
     """Import what agents need and read the price list, which takes too long for an event loop."""
-    import clawgate.agents.embeddings
-    import clawgate.agents.service
+    import clawgate.agents.endpoint.embeddings
+    import clawgate.agents.endpoint.service
     import clawgate.app.agent_config  # noqa: F401
     from clawgate.state.prices import cost_of
 
@@ -76,7 +76,7 @@ class AgentHost:
 
     def router(self, file: ConfigFile) -> Router:
         """Return the router of requests for agents, by ``file`` from now on."""
-        from clawgate.agents.embeddings import AgentEmbeddings
+        from clawgate.agents.endpoint.embeddings import AgentEmbeddings
         from clawgate.app.agent_config import agent_config
 
         self._file = file
@@ -98,9 +98,9 @@ class AgentHost:
             self._database = found
 
     def _make(self) -> AgentService:
-        from clawgate.agents.model_call import ModelCaller
-        from clawgate.agents.runs import Runs
-        from clawgate.agents.service import AgentService
+        from clawgate.agents.endpoint.service import AgentService
+        from clawgate.agents.run.model_call import ModelCaller
+        from clawgate.agents.session.runs import Runs
 
         self._caller = ModelCaller(self._models, lambda: self._connections.context)
         self._runs = Runs(self._open_store, time.monotonic)
@@ -164,7 +164,7 @@ class AgentHost:
             logger.info("agents: deleted what is too old: %s", pruned)
 
     async def _services(self) -> RunServices:
-        from clawgate.agents.run_order import RunServices
+        from clawgate.agents.session.run_order import RunServices
         from clawgate.app.agent_config import PriceList
 
         assert self._caller is not None, "a run is made by the service, which is made with it"

@@ -74,6 +74,6 @@ class GatewaySwitches:
 
 
 def _embeddings(router: GatewayRouter, file: ConfigFile) -> Router:
-    from clawgate.agents.embeddings import AgentEmbeddings
+    from clawgate.agents.endpoint.embeddings import AgentEmbeddings
 
     return AgentEmbeddings(router.models, file.config)

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from clawgate.agents.spec import AgentSpec
-from clawgate.agents.step import RunLimits
-from clawgate.agents.tool_policy import ToolPolicy
+from clawgate.agents.definition.spec import AgentSpec
+from clawgate.agents.definition.tool_policy import ToolPolicy
+from clawgate.agents.run.step import RunLimits
 from clawgate.cli.agents.listing import AgentRow, prompt_text, tools_text
 from clawgate.settings.schema.agents import ToolRules
 

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clawgate.agents.tool_diagnostics import tool_diagnostics
+from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
 from clawgate.app.gateway_token import start_problems
 from clawgate.app.provider_probe import dial_local

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clawgate.agents.spec import AgentSpec, read_agents
+from clawgate.agents.definition.spec import AgentSpec, read_agents
 from clawgate.cli.context import LoadedConfig
 from clawgate.cli.outcome import outcome_json
 from clawgate.errors import GatewayError

@@ -162,7 +162,7 @@ def validate(config: str | None, as_json: bool) -> None:
 
 def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], list[str]]:
     """Return the problems, the warnings and the notes of the file; the last two only if there is no problem."""
-    from clawgate.agents.tool_diagnostics import tool_diagnostics
+    from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
     from clawgate.plugins.host.diagnostics import plugin_diagnostics
     from clawgate.settings.openclaw.config_file import read_config
 

@@ -112,7 +112,7 @@ def _examine(file: ConfigFile, paths: Paths, path: KeyPath) -> list[Diagnostic]:
     Loads plugins, so not for a change that turns one on or off, nor for one that cannot concern any.
     """
     if path[:1] in (("tools",), ("agents",)):
-        from clawgate.agents.tool_diagnostics import tool_diagnostics
+        from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
 
         return tool_diagnostics(file, paths.state)
     of_plugin = path[:2] == ("plugins", "entries") and path[3:] != ("enabled",)

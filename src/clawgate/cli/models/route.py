@@ -138,8 +138,8 @@ def _resolve(loaded: LoadedConfig, name: str, client: str) -> ResolvedModel:
 
 
 def _agents_model(loaded: LoadedConfig, name: str) -> ResolvedModel:
-    from clawgate.agents.spec import read_agents
-    from clawgate.agents.target import read_target
+    from clawgate.agents.definition.spec import read_agents
+    from clawgate.agents.request.target import read_target
 
     config = loaded.file.config
     agents = read_agents(config, own_settings(config), loaded.catalog, str(loaded.paths.state))

@@ -1,0 +1,126 @@
+"""Decides which tools an agent may use, by the rules of the config for all agents and for this one.
+
+Law: fail closed. A tool has to pass the profile, both lists of what is allowed, and no list of what is denied; a denied
+group that is not known denies everything. Names are compared without regard to case. Source of profiles and groups:
+OpenClaw 2026.9.6, its documentation of tool policies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from clawgate.agents.request.refusal import shown
+from clawgate.policy.typos import typo_of
+from clawgate.settings.diagnostic import Diagnostic, Severity
+from clawgate.settings.key_path import KeyPath
+from clawgate.settings.schema.agents import ToolRules
+from clawgate.settings.schema.openclaw import OpenClawConfig
+
+GROUPS: dict[str, frozenset[str]] = {
+    name: frozenset(tools.split())
+    for name, tools in {
+        "runtime": "exec process code_execution bash",
+        "fs": "read write edit apply_patch",
+        "sessions": "sessions sessions_list sessions_history sessions_search conversations_list conversations_send "
+        "conversations_turn sessions_send sessions_spawn sessions_yield subagents session_status suggest_task "
+        "dismiss_task",
+        "memory": "memory_search memory_get",
+        "web": "web_search x_search web_fetch",
+        "ui": "browser screen theme dashboard terminal portal canvas show_widget",
+        "automation": "heartbeat_respond automations cron gateway plugins openclaw",
+        "messaging": "message",
+        "nodes": "nodes computer",
+        "agents": "agents_list get_goal create_goal update_goal progress_card ask_user skill_workshop",
+        "media": "view_image image_generate music_generate video_generate tts pdf",
+    }.items()
+}
+"""OpenClaw's own tools, by their group. A plugin's tool of the same name belongs to that group."""
+
+_NOT_OF_OPENCLAW = GROUPS["fs"] | {"exec", "process", "canvas"}
+_PLUGINS = "plugins"
+
+_PROFILES = {
+    "minimal": "session_status gateway",
+    "coding": "group:fs group:runtime group:web group:sessions group:memory cron gateway get_goal create_goal "
+    "update_goal progress_card ask_user skill_workshop view_image image_generate music_generate video_generate theme",
+    "messaging": "message sessions sessions_list sessions_history sessions_search conversations_list "
+    "conversations_send conversations_turn sessions_send sessions_spawn sessions_yield subagents session_status "
+    "gateway ask_user theme",
+    "full": "*",
+}
+"""What a profile begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPolicy:
+    """``of_all`` are the rules of ``tools``, ``own`` those of the agent."""
+
+    of_all: ToolRules = field(default_factory=ToolRules)
+    own: ToolRules = field(default_factory=ToolRules)
+
+    def permits(self, tool: str, plugin: str = "") -> bool:
+        """Whether the agent may use ``tool``, which ``plugin`` registered."""
+        name, owner = tool.lower(), plugin.lower()
+        profile = _PROFILES[self.own.profile or self.of_all.profile or "full"].split()
+        # An agent's own list, even an empty one, takes the place of that of all (OpenClaw's docs, "config migrations").
+        also = self.own if "also_allow" in self.own.model_fields_set else self.of_all
+        if not _lists((*profile, *also.also_allow), name, owner):
+            return False
+        for rules in (self.of_all, self.own):
+            if _lists(rules.deny, name, owner, unknown=True):
+                return False
+            if rules.allow and not _lists((*rules.allow, *rules.also_allow), name, owner):
+                return False
+        return True
+
+
+def _lists(entries: Iterable[str], name: str, plugin: str, *, unknown: bool = False) -> bool:
+    return any(_matches(entry.strip().lower(), name, plugin, unknown=unknown) for entry in entries)
+
+
+def _matches(entry: str, name: str, plugin: str, *, unknown: bool) -> bool:
+    if not entry.startswith("group:"):
+        pattern = ".*".join(map(re.escape, entry.split("*")))
+        return bool(plugin and entry == plugin) or re.fullmatch(pattern, name) is not None
+    group = entry.removeprefix("group:")
+    if group == _PLUGINS:
+        return bool(plugin)
+    if group == "openclaw":
+        return name not in _NOT_OF_OPENCLAW and any(name in tools for tools in GROUPS.values())
+    return name in GROUPS[group] if group in GROUPS else unknown
+
+
+def unknown_names(config: OpenClawConfig, plugins: Mapping[str, Collection[str]]) -> Iterator[Diagnostic]:
+    """Yield the names in lists of tools that nothing has: ``plugins`` maps each plugin to its tools.
+
+    OpenClaw's own tools and groups are known, whether or not clawgate has them: both may read the file.
+    """
+    tools = [(name.lower(), plugin.lower()) for plugin, names in plugins.items() for name in names]
+    tools += [(name, "") for names in GROUPS.values() for name in names]
+    groups = {f"group:{name}" for name in (*GROUPS, _PLUGINS, "openclaw")}
+    words = {"*", *groups, *(plugin.lower() for plugin in plugins)}
+    known = sorted(words.union(*tools) - {"*", ""})
+    for path, rules in _all_rules(config):
+        for key, entries in (("allow", rules.allow), ("alsoAllow", rules.also_allow), ("deny", rules.deny)):
+            for number, entry in enumerate(entries):
+                name = entry.strip().lower()
+                if name in words or any(_matches(name, *tool, unknown=False) for tool in tools):
+                    continue
+                denies = ", so it denies every tool" if key == "deny" and name.startswith("group:") else ""
+                near = typo_of(name, known)
+                yield Diagnostic(
+                    (*path, key, number),
+                    f"'{shown(entry)}' is neither a tool nor a plugin nor a group of tools{denies}",
+                    Severity.WARNING,
+                    f"did you mean '{near}'?" if near else "remove it, or install the plugin that has it",
+                )
+
+
+def _all_rules(config: OpenClawConfig) -> Iterator[tuple[KeyPath, ToolRules]]:
+    yield ("tools",), config.tools
+    for name, entry in config.agents.entries.items():
+        yield ("agents", "entries", name, "tools"), entry.tools
+    for number, listed in enumerate(config.agents.list):
+        yield ("agents", "list", number, "tools"), listed.tools

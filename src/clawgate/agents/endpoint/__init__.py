@@ -1,0 +1,1 @@
+"""Serves agents at the endpoint of chat completions."""

@@ -1,0 +1,1 @@
+"""Runs an agent: model calls, tools, and the decisions between them."""

@@ -1,0 +1,114 @@
+"""Drives one run: performs what `step` decides, and reports each thing that happens as it happens.
+
+Law: one code path for every door. Knows no dialect of a client, no session and no store; what it needs is passed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from clawgate.agents.run import step
+from clawgate.agents.run.events import RunEvent, TextDelta, ToolEnded, ToolStarted
+from clawgate.agents.run.model_call import ModelCall
+from clawgate.agents.run.model_message import delta_text
+from clawgate.agents.run.step import Call, Completion, Message, Run, Usage
+from clawgate.policy.model_routing import ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """The result of a tool as the model reads it; ``failed``: it says why there is none."""
+
+    result: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What one model call used; ``model`` is None where it is not known."""
+
+    model: ModelRef | None
+    usage: Usage
+
+
+CallModel = Callable[[Message], ModelCall]
+RunTool = Callable[[Call], Awaitable[ToolOutcome]]
+CostOf = Callable[[ModelRef | None, Usage], Decimal | None]
+
+
+class RunDriver:
+    """One run. ``run`` is where it stands, ``partial`` the text of an completion that is not complete yet."""
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        call_model: CallModel,
+        run_tool: RunTool,
+        cost_of: CostOf,
+        emit: Callable[[RunEvent], None],
+    ) -> None:
+        self.run = run
+        self.partial = ""
+        self.uses: list[ModelUse] = []
+        self.tool_calls: list[tuple[Call, ToolOutcome]] = []
+        self._call_model = call_model
+        self._run_tool = run_tool
+        self._cost_of = cost_of
+        self._emit = emit
+
+    async def drive(self) -> step.Finish:
+        """Run to the end. Raises `GatewayError`; cancelled, it frees the upstream and stops its tools."""
+        action = step.begin(self.run)
+        while True:
+            match action:
+                case step.CallModel(fields):
+                    completion = await self._ask(fields)
+                    self.run, action = step.after_completion(self.run, completion)
+                    if self.run.plan.required and isinstance(action, step.Finish) and completion.text:
+                        self._emit(TextDelta(completion.text))
+                case step.RunTools(calls):
+                    results = await self._use_tools(calls)
+                    self.run, action = step.after_tools(self.run, results)
+                case step.Finish():
+                    return action
+                case step.GiveUp(error):
+                    raise error
+
+    async def _ask(self, fields: Message) -> Completion:
+        self.run = step.after_model_call(self.run)
+        # Text in front of a call that is required is no completion without the call: it waits for it.
+        streams = not self.run.plan.required
+        call = self._call_model(fields)
+        pieces: list[str] = []
+        try:
+            async for chunk in call.chunks():
+                text = delta_text(chunk)
+                if text:
+                    pieces.append(text)
+                    if streams:
+                        self._emit(TextDelta(text))
+            completion = call.completion()
+        except BaseException:
+            self.partial = "".join(pieces)
+            raise
+        if streams and not pieces and completion.text:  # it came as another choice than the first
+            self._emit(TextDelta(completion.text))
+        usage = replace(completion.usage, cost=self._cost_of(call.served_by, completion.usage))
+        self.uses.append(ModelUse(call.served_by, usage))
+        return replace(completion, usage=usage)
+
+    async def _use_tools(self, calls: Sequence[Call]) -> list[tuple[Call, str]]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._use_tool(call)) for call in calls]
+        return [(call, task.result().result) for call, task in zip(calls, tasks, strict=True)]
+
+    async def _use_tool(self, call: Call) -> ToolOutcome:
+        self._emit(ToolStarted(call))
+        outcome = await self._run_tool(call)
+        self.tool_calls.append((call, outcome))
+        self._emit(ToolEnded(call, outcome.result, outcome.failed))
+        return outcome

@@ -1,0 +1,286 @@
+"""Calls a model for a run: a client in memory of the gateway's own router.
+
+Law: what holds for a client on the network holds for a run. Its requests are routed, translated, limited, recorded and
+failed like any other, by the same code; a run that ends frees its upstream at once. Must not open a connection itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from clawgate.agents.run.model_message import message_of
+from clawgate.agents.run.step import Completion, Message, Usage
+from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
+from clawgate.policy.model_routing import ModelRef
+from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
+from clawgate.relay.exchange.context import ExchangeContext
+from clawgate.relay.exchange.exchange import Exchange
+from clawgate.relay.response.error_mapping import upstream_failure
+from clawgate.routing.router import ModelRouter
+from clawgate.wire.dialect import Dialect
+from clawgate.wire.json import lenient
+from clawgate.wire.json.strict import encode_request
+from clawgate.wire.openai.assembly import ChatAssembler
+from clawgate.wire.openai.stream_end import is_last_event
+from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event, EventReader
+from clawgate.wire.translate.errors import UNSPECIFIED, find_error, parse_error
+
+_PATH = b"/v1/chat/completions"
+_HEAD_END = b"\r\n\r\n"
+_PAUSE_EVENTS = 256
+"""So many chunks may wait for the run before the upstream has to."""
+LINGER_SECONDS = 1.0
+"""How long the upstream may take to end a response whose last event has come; some never do."""
+_FAILED = 400
+_MOST_DIGITS = 9
+"""Of Retry-After; a date there is not read."""
+_FINISHED = {"stop", "length", "content_filter"}
+_HEAD = AdmittedHead(
+    upstream=None,
+    caller="-",
+    method=b"POST",
+    path=_PATH,
+    target=_PATH,
+    dialect=Dialect.CHAT,
+    head=b"",
+    header_lines=b"content-type: application/json\r\naccept: text/event-stream\r\n",
+    has_content_length=True,
+    chunked=False,
+    expect_continue=False,
+)
+
+
+class _Chain:
+    """A `Router` for one model of a run and its fallbacks."""
+
+    def __init__(self, router: ModelRouter, chain: Sequence[ModelRef]) -> None:
+        self._router = router
+        self._chain = chain
+
+    def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
+        return self._router.route_chain(self._chain, head, body)
+
+
+class ModelCaller:
+    """Makes the model calls of all runs. ``context`` returns that of the listener, whose memory and log they share."""
+
+    def __init__(self, router: ModelRouter, context: Callable[[], ExchangeContext]) -> None:
+        self._router = router
+        self._context = context
+        self._exchanges: set[Exchange] = set()
+
+    def call(
+        self, chain: Sequence[ModelRef], fields: Message, *, caller: str, lines: bytes = b""
+    ) -> ModelCall:
+        """Send a request to the first model of ``chain`` that takes it. ``lines`` are further header lines."""
+        body = encode_request(
+            {
+                "model": str(chain[0]),
+                **fields,
+                "stream": True,
+                "stream_options": {"include_usage": True},
+            }
+        )
+        context = self._context()
+        head = replace(
+            _HEAD,
+            router=_Chain(self._router, chain),
+            caller=caller,
+            header_lines=_HEAD.header_lines + lines,
+        )
+        call = ModelCall(self._exchanges.discard)
+        call.exchange = exchange = Exchange(context, call, head, context.now())
+        self._exchanges.add(exchange)
+        exchange.send_routed_request(body)
+        return call
+
+    def check_timeouts(self) -> None:
+        """Fail the calls whose time is over. To be called about once a second."""
+        if self._exchanges:
+            now = self._context().now()
+            for exchange in list(self._exchanges):
+                exchange.check_time(now)
+
+
+class ModelCall:
+    """One request to a model; implements `ClientConnection`. Iterate over its chunks, then take its `completion`."""
+
+    http10 = True  # a body that ends with the connection has no framing to be read
+
+    def __init__(self, on_end: Callable[[Exchange], None]) -> None:
+        self.exchange: Exchange
+        """Set by who makes the call, once it has one."""
+        self.served_by: ModelRef | None = None
+        """Which model responds, once its response has begun."""
+        self._on_end = on_end
+        self._head: bytes | None = b""  # as far as it came; None once it was read
+        self._status = 200
+        self._retry_after: int | None = None
+        self._is_stream = False
+        self._reader = EventReader()
+        self._assembler = ChatAssembler()
+        self._body = bytearray()  # of a response that is no stream
+        self._chunks: deque[Message] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: GatewayError | None = None
+        self._is_over = False
+        self._is_paused = False
+        self._lingering: asyncio.TimerHandle | None = None
+
+    # For the run.
+
+    async def chunks(self) -> AsyncIterator[Message]:
+        """Yield the chunks of the response as they come. Raises `GatewayError`; frees the upstream where left early."""
+        try:
+            while True:
+                while self._chunks:
+                    yield self._chunks.popleft()
+                    if self._is_paused and len(self._chunks) < _PAUSE_EVENTS // 4:
+                        self._is_paused = False
+                        self.exchange.on_client_write_resumed()
+                if self._error is not None:
+                    raise self._error
+                if self._is_over:
+                    return
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+        finally:
+            self.close()
+
+    def completion(self) -> Completion:
+        """Return the complete response. Raises `GatewayError` for one that did not finish, or that cannot be used."""
+        response = msgspec.json.decode(self._assembler.complete())
+        choice = response["choices"][0]
+        message = message_of(choice["message"])
+        reasons = _FINISHED | {"tool_calls"} if "tool_calls" in message else _FINISHED
+        reason = lenient.as_word(choice.get("finish_reason"))
+        return Completion(message, reason if reason in reasons else "stop", _usage(response.get("usage")))
+
+    def close(self) -> None:
+        """The rest is not needed."""
+        if not self._is_over:
+            self._end(None)
+            self.exchange.client_disconnected()
+
+    # For the exchange.
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._read(data)
+        except GatewayError as error:
+            self._end(error)
+            # The exchange is in the middle of sending: it must not end within its own call.
+            asyncio.get_running_loop().call_soon(self.exchange.client_disconnected)
+        if len(self._chunks) >= _PAUSE_EVENTS and not self._is_paused and not self._is_over:
+            self._is_paused = True
+            self.exchange.on_client_write_paused()
+        self._wake()
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+    def must_close(self) -> bool:
+        return True
+
+    def send_error_response(self, error: GatewayError, names: bytes = b"") -> int:
+        self._end(error)
+        return 0
+
+    def response_complete(self) -> None:
+        try:
+            self._end(self._failure())
+        except GatewayError as error:
+            self._end(error)
+
+    def abort_response(self, error: GatewayError, *, at_once: bool, reported: bool) -> None:
+        if self._is_over and type(error) is not UpstreamFailed:
+            self._error = error
+        self._end(error)
+
+    def _end(self, error: GatewayError | None) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._error = error
+        if self._lingering is not None:
+            self._lingering.cancel()
+        self._on_end(self.exchange)
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _read(self, data: bytes) -> None:
+        if self._head is not None:
+            self._head += data
+            head, end, data = self._head.partition(_HEAD_END)
+            if not end:
+                return
+            self._head = None
+            self._read_head(head)
+        if not self._is_stream:
+            self._body += data
+            if len(self._body) > MAX_EVENT_BYTES:
+                raise UpstreamMalformed(f"the model's response has over {MAX_EVENT_BYTES} bytes")
+            return
+        for event in self._reader.feed(data):
+            self._read_event(event)
+
+    def _read_head(self, head: bytes) -> None:
+        status, *lines = head.split(b"\r\n")
+        self._status = int(status.split(b" ", 2)[1])
+        headers = dict(line.partition(b": ")[::2] for line in lines)
+        self._is_stream = self._status < _FAILED and headers.get(b"content-type", b"").lower().startswith(
+            b"text/event-stream"
+        )
+        if (seconds := headers.get(b"retry-after", b"")).isdigit() and len(seconds) <= _MOST_DIGITS:
+            self._retry_after = int(seconds)
+        provider, model = headers.get(b"x-clawgate-provider"), headers.get(b"x-clawgate-model")
+        if provider is not None and model is not None:
+            self.served_by = ModelRef(*(unquote(value.decode("ascii")) for value in (provider, model)))
+
+    def _read_event(self, event: Event) -> None:
+        chunk = self._assembler.feed(event)
+        if is_last_event(event) and self._lingering is None:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.close)
+        if chunk is None:
+            return
+        if chunk.get("error"):
+            found = find_error(event.data or b"") or UNSPECIFIED
+            raise UpstreamFailed(found.message, status=found.meant_status)
+        self._chunks.append(chunk)
+
+    def _failure(self) -> GatewayError | None:
+        """Return the error of a response that is complete, None for a good one."""
+        if self._is_stream:
+            return None
+        body = bytes(self._body)
+        if self._status >= _FAILED:
+            return upstream_failure(self._status, parse_error(body, self._status).message, self._retry_after)
+        self._read_event(Event(body, data=body))
+        return None
+
+
+def _usage(usage: Any) -> Usage:
+    """Of a provider that sends none, nothing is known: all zero."""
+    of_input = lenient.as_member(usage, "prompt_tokens_details")
+    of_output = lenient.as_member(usage, "completion_tokens_details")
+    return Usage(
+        input_tokens=_count(usage, "prompt_tokens"),
+        output_tokens=_count(usage, "completion_tokens"),
+        cached_tokens=_count(of_input, "cached_tokens"),
+        reasoning_tokens=_count(of_output, "reasoning_tokens"),
+    )
+
+
+def _count(value: object, name: str) -> int:
+    return lenient.as_int(lenient.as_member(value, name)) or 0

@@ -1,0 +1,52 @@
+"""Reads the message of a model, in the shapes that compatible servers give it, as OpenAI's API has it.
+
+Pure. Law: what a client is streamed and what is stored is the same text, of one choice; each call has a name, and its
+arguments are a text. What another model would not accept in a history is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from clawgate.agents.request.chat_messages import OF_ASSISTANT
+from clawgate.agents.run.step import Message
+from clawgate.errors import UpstreamMalformed
+from clawgate.wire.json import lenient
+
+
+def delta_text(chunk: Message) -> str:
+    """Return the text that ``chunk`` adds to the first choice."""
+    choices = chunk.get("choices")
+    first = [
+        choice
+        for choice in (choices if isinstance(choices, list) else ())
+        if isinstance(choice, dict) and not lenient.as_int(choice.get("index"))
+    ]
+    return "".join(_text(lenient.as_member(choice.get("delta"), "content")) for choice in first)
+
+
+def message_of(message: Message) -> Message:
+    """Return a model's complete message as it goes into the history. Raises `UpstreamMalformed`."""
+    made = {name: message[name] for name in OF_ASSISTANT if message.get(name) is not None}
+    made["content"] = _text(message.get("content")) or None
+    if "refusal" in made:
+        made["refusal"] = lenient.as_text(made["refusal"])
+    calls = made.pop("tool_calls", None)
+    if isinstance(calls, list) and calls:
+        made["tool_calls"] = [_call(call) for call in calls]
+    return made
+
+
+def _text(content: object) -> str:
+    return "".join(text for kind, text in lenient.content_parts(content) if kind == "text")
+
+
+def _call(call: Any) -> Message:
+    function = call.get("function")
+    name = lenient.as_word(lenient.as_member(function, "name"))
+    if name is None:
+        raise UpstreamMalformed("the model called a tool without saying which")
+    arguments = lenient.as_member(function, "arguments")
+    text = json.dumps(arguments) if isinstance(arguments, dict) else lenient.as_text(arguments)
+    return {**call, "function": {**function, "name": name, "arguments": text}}

@@ -1,0 +1,1 @@
+"""Runs requests within their sessions: one after another, stored, repeated and resumed."""

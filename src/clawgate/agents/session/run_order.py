@@ -1,0 +1,77 @@
+"""Describes one request for an agent with all that was decided about it, and what its run needs of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from clawgate.agents.request.chat_request import ChatRequest
+from clawgate.agents.request.slash_commands import Facts, SlashCommand
+from clawgate.agents.request.target import SessionKey
+from clawgate.agents.run.driver import ToolOutcome
+from clawgate.agents.run.history import HistoryLimit
+from clawgate.agents.run.model_call import ModelCall
+from clawgate.agents.run.step import Call, Message, RunLimits, RunPlan, Usage
+from clawgate.policy.model_routing import ModelRef
+from clawgate.state.records import StoredSession
+from clawgate.state.store import Store
+
+
+class Tools(Protocol):
+    """The tools of one agent."""
+
+    def definitions(self) -> Sequence[Message]: ...
+    async def run(self, call: Call) -> ToolOutcome: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """One request for an agent, with all that was decided about it.
+
+    ``chain_of`` returns the models that serve it, given the model that its session was set to; ``command`` is what its
+    turn is in place of a message for the model, done by ``facts_of`` and ``choose``. ``seconds`` is how long
+    it may take, ``key`` its idempotency key.
+    """
+
+    run: str
+    caller: str
+    agent: str
+    session: SessionKey
+    request: ChatRequest
+    chain_of: Callable[[str | None], tuple[ModelRef, ...]]
+    system: str
+    tools: Tools
+    limits: RunLimits
+    seconds: float
+    history: HistoryLimit = field(default_factory=HistoryLimit)
+    options: Message = field(default_factory=dict)
+    trace_id: str | None = None
+    key: str | None = None
+    command: SlashCommand | None = None
+    facts_of: Callable[[StoredSession | None], Facts]
+    choose: Callable[[str], ModelRef]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunServices:
+    """What runs need of the gateway. ``clock`` returns UNIX seconds; ``cost_of`` is None for an unknown price."""
+
+    store: Store
+    call_model: Callable[[Sequence[ModelRef], Message, str], ModelCall]
+    cost_of: Callable[[ModelRef | None, Usage], Decimal | None]
+    clock: Callable[[], float]
+
+
+def plan_of(order: RunOrder) -> RunPlan:
+    """Return what is the same for all model calls of the run."""
+    request, choice = order.request, order.request.tool_choice
+    return RunPlan(
+        tools=tuple(order.tools.definitions()),
+        client_tools=() if choice.mode == "none" else request.tools,
+        required=choice.mode == "required",
+        required_name=choice.name,
+        options={**order.options, **request.options},
+        limits=order.limits,
+    )

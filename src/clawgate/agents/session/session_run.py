@@ -1,0 +1,229 @@
+"""Runs one request within its session: waits for its turn, reads the history, drives the run, stores what it leaves.
+
+Law: the end of a run is reported after all of it is stored, in one transaction; half of one never is. A run that is
+cancelled leaves what came, marked as interrupted; one that fails leaves no turn, so that it can be sent again. What was
+used is stored however the run ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from clawgate.agents.request.slash_commands import SlashCommand, without_commands
+from clawgate.agents.run.driver import RunDriver, ToolOutcome
+from clawgate.agents.run.events import Finished, RunEvent, Started, TextDelta
+from clawgate.agents.run.history import Composed, compose
+from clawgate.agents.run.step import Call, Finish, Run, Usage
+from clawgate.agents.session.command_effect import effect_of
+from clawgate.agents.session.run_order import RunOrder, RunServices, plan_of
+from clawgate.agents.session.run_record import called, last_model, record_of, returned, used
+from clawgate.errors import ClientLeft, GatewayError, InternalError, SessionConflict, UpstreamTimedOut
+from clawgate.policy.model_routing import ModelRef
+from clawgate.relay.observe.record import CLIENT_LEFT
+from clawgate.relay.response.error_response import status_of
+from clawgate.state.records import IdempotencyResult, NewTurn, RunRecord, StoredSession
+
+logger = logging.getLogger("clawgate.agents")
+
+_TURNS_BEFORE = 20
+"""So many turns are read in front of the history: it begins with one of the user, and turns without content are left
+out of it. Reading all 2000 that a session may have would take 15 ms."""
+QUEUED_SECONDS = 1.0
+"""A client whose run waits for longer is shown that its request was taken."""
+
+
+class SessionRun:
+    """See the module. ``emit`` is given each event as it happens.
+
+    ``encode`` returns the content type and the complete response of all events, to be repeated for the same key.
+    """
+
+    def __init__(
+        self,
+        order: RunOrder,
+        services: RunServices,
+        emit: Callable[[RunEvent], None],
+        encode: Callable[[Sequence[RunEvent]], tuple[str, bytes]],
+    ) -> None:
+        self._order = order
+        self._services = services
+        self._report = emit
+        self._encode = encode
+        self._events: list[RunEvent] = []
+        self._started_at = services.clock()
+        self._tool_times: dict[str, tuple[float, float]] = {}
+        self._client_calls: tuple[Call, ...] = ()
+
+    async def work(self) -> None:
+        """Raises `GatewayError` where there is no response."""
+        await self._services.store.ready()
+        if self._order.session.is_kept:
+            await self._in_session()
+        else:
+            await self._run(None)
+
+    async def _in_session(self) -> None:
+        order, store = self._order, self._services.store
+        loop = asyncio.get_running_loop()
+        notice = loop.call_later(QUEUED_SECONDS, self._emit_started)
+        try:
+            async with store.locks.hold(order.caller, order.session.text, order.seconds):
+                notice.cancel()
+                # a command counts the turns; a run needs those that go to the model, and where those before them end
+                last = order.history.turns + _TURNS_BEFORE if order.command is None else None
+                await self._run(await store.session(order.caller, order.session.text, last=last))
+        finally:
+            notice.cancel()
+
+    async def _run(self, session: StoredSession | None) -> None:
+        order = self._order
+        if order.command is not None:
+            await self._do_command(order.command, session)
+            return
+        composed = compose(
+            session.turns if session is not None else (),
+            without_commands(order.request.conversation, in_session=order.session.is_kept),
+            system=order.system,
+            limit=order.history,
+            is_whole=session is None or not session.turns or session.turns[0].seq == 0,
+        )
+        chain = order.chain_of(session.model if session is not None else None)
+        driver = self._driver(composed, chain)
+        self._emit_started()
+        try:
+            finish = await self._drive(driver)
+        except Exception as error:
+            known = error if isinstance(error, GatewayError) else InternalError("")
+            await self._store_rest(driver, session, status=status_of(known), code=known.code)
+            raise
+        except asyncio.CancelledError:
+            turns = self._interrupted(composed, driver)
+            await self._store_rest(driver, session, status=CLIENT_LEFT, code=ClientLeft.code, turns=turns)
+            raise
+        finished = Finished(
+            driver.run.text, finish.finish_reason, finish.calls, driver.run.usage, driver.run.refusal
+        )
+        turns = tuple(NewTurn(message=message) for message in (*composed.new, *driver.run.turns))
+        self._client_calls = finish.calls
+        await self._store(driver, session, turns=turns, **self._repeatable(finished))
+        self._emit(finished)
+
+    async def _do_command(self, command: SlashCommand, session: StoredSession | None) -> None:
+        order, store = self._order, self._services.store
+        effect = effect_of(command, order.facts_of(session), order.choose)
+        self._emit_started()
+        self._emit(TextDelta(effect.reply))
+        finished = Finished(effect.reply, "stop", (), Usage())
+        if effect.begins_anew and session is not None:
+            await store.delete_session(order.caller, order.session.text)
+        changes = {"session_model": effect.session_model, **self._repeatable(finished)}
+        await self._commit(self._record(session, keeps=effect.session_model is not None, **changes))
+        self._emit(finished)
+
+    async def _drive(self, driver: RunDriver) -> Finish:
+        order = self._order
+        try:
+            async with asyncio.timeout(order.seconds):
+                return await driver.drive()
+        except TimeoutError:
+            raise UpstreamTimedOut(
+                f"agent {order.agent}: the run was not complete within {order.seconds:g} s "
+                "(plugins.entries.clawgate.config.agents, timeout)",
+                limit="total",
+                seconds=order.seconds,
+            ) from None
+
+    def _driver(self, composed: Composed, chain: tuple[ModelRef, ...]) -> RunDriver:
+        order, services = self._order, self._services
+        caller = f"{order.caller} agent:{order.agent}"
+        return RunDriver(
+            Run(plan=plan_of(order), messages=composed.messages),
+            call_model=lambda fields: services.call_model(chain, fields, caller),
+            run_tool=self._run_tool,
+            cost_of=services.cost_of,
+            emit=self._emit,
+        )
+
+    async def _run_tool(self, call: Call) -> ToolOutcome:
+        clock = self._services.clock
+        started_at = clock()
+        try:
+            return await self._order.tools.run(call)
+        finally:
+            self._tool_times[call.id] = (started_at, clock() - started_at)
+
+    def _repeatable(self, finished: Finished) -> dict[str, Any]:
+        order = self._order
+        if order.key is None:
+            return {}
+        content_type, body = self._encode([*self._events, finished])
+        return {
+            "idempotency": IdempotencyResult(key=order.key, status=200, content_type=content_type, body=body)
+        }
+
+    def _interrupted(self, composed: Composed, driver: RunDriver) -> tuple[NewTurn, ...]:
+        """Return what came of a run that was cancelled: a call without its result is left out."""
+        turns = [
+            NewTurn(message=message, status="interrupted") for message in (*composed.new, *driver.run.turns)
+        ]
+        if driver.partial:
+            message = {"role": "assistant", "content": driver.partial}
+            turns.append(NewTurn(message=message, status="interrupted"))
+        return tuple(turns)
+
+    async def _store_rest(self, driver: RunDriver, session: StoredSession | None, **record: Any) -> None:
+        """Store what a run used that has no response; what keeps it from its response is the error to report."""
+        try:
+            await self._store(driver, session, **record)
+        except GatewayError as error:
+            logger.error("run %s: what it used is not stored: %s", self._order.run, error.message)  # noqa: TRY400
+
+    async def _store(self, driver: RunDriver, session: StoredSession | None, **outcome: Any) -> None:
+        await self._commit(
+            self._record(
+                session,
+                keeps=bool(outcome.get("turns")),
+                tool_calls=(
+                    *(called(call, result, *self._tool_times[call.id]) for call, result in driver.tool_calls),
+                    *(returned(call, self._services.clock()) for call in self._client_calls),
+                ),
+                usage=tuple(map(used, driver.uses)),
+                bytes_sent=len((driver.run.text + driver.partial).encode("utf-8", "replace")),
+                **last_model(driver.uses),
+                **outcome,
+            )
+        )
+
+    def _record(self, session: StoredSession | None, *, keeps: bool, **outcome: Any) -> RunRecord:
+        times = {"started_at": self._started_at, "finished_at": self._services.clock()}
+        return record_of(self._order, session, keeps=keeps, **times, **outcome)
+
+    async def _commit(self, record: RunRecord) -> None:
+        """Raises `SessionConflict` for turns of a session that is no more what it was; all but them is stored."""
+        try:
+            await self._write(record)
+        except SessionConflict as error:
+            rest = replace(record, keeps_session=False, turns=(), session_model=None, idempotency=None)
+            await self._write(replace(rest, status=status_of(error), code=error.code))
+            raise
+
+    async def _write(self, record: RunRecord) -> None:
+        """Write the record, also if the run is cancelled meanwhile: it is complete."""
+        task = asyncio.get_running_loop().create_task(self._services.store.commit(record))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
+
+    def _emit_started(self) -> None:
+        if not self._events:
+            self._emit(Started())
+
+    def _emit(self, event: RunEvent) -> None:
+        self._events.append(event)
+        self._report(event)

@@ -1,0 +1,109 @@
+"""A tool is allowed by every rule, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.agents.definition.tool_policy import ToolPolicy, unknown_names
+from clawgate.settings.diagnostic import Severity
+from clawgate.settings.schema.agents import ToolRules
+from clawgate.settings.schema.openclaw import OpenClawConfig
+
+
+def permits(tool: str, of_all: dict[str, Any], own: dict[str, Any] | None = None, plugin: str = "") -> bool:
+    return ToolPolicy(ToolRules.model_validate(of_all), ToolRules.model_validate(own or {})).permits(
+        tool, plugin
+    )
+
+
+@pytest.mark.parametrize(
+    ("tool", "of_all", "own"),
+    [
+        ("web_fetch", {}, {}),
+        ("web_fetch", {"allow": []}, {}),
+        ("web_fetch", {"allow": ["WEB_*"]}, {}),
+        ("Web_Fetch", {"allow": [" web_fetch "]}, {}),
+        ("web_fetch", {"allow": ["group:web"]}, {"allow": ["*"]}),
+        ("web_fetch", {"profile": "coding"}, {}),
+        ("web_fetch", {"profile": "minimal"}, {"profile": "full"}),
+        ("web_fetch", {"profile": "minimal", "alsoAllow": ["group:web"]}, {}),
+        ("web_fetch", {"profile": "minimal"}, {"alsoAllow": ["web_fetch"]}),
+        ("web_fetch", {"deny": ["group:fs", "exec", "web_search"]}, {}),
+        ("web_fetch", {"allow": ["group:openclaw"]}, {}),
+    ],
+)
+def test_a_tool_that_every_rule_allows_is_allowed(
+    tool: str, of_all: dict[str, Any], own: dict[str, Any]
+) -> None:
+    assert permits(tool, of_all, own)
+
+
+@pytest.mark.parametrize(
+    ("tool", "of_all", "own"),
+    [
+        ("web_fetch", {"deny": ["web_fetch"]}, {"allow": ["web_fetch"]}),
+        ("web_fetch", {"allow": ["web_fetch"]}, {"deny": ["group:web"]}),
+        ("web_fetch", {"allow": ["web_search"]}, {}),
+        ("web_fetch", {"allow": ["web_fetch"]}, {"allow": ["web_search"]}),
+        ("web_fetch", {"profile": "messaging"}, {}),
+        ("web_fetch", {"profile": "minimal", "alsoAllow": ["web_fetch"]}, {"alsoAllow": []}),
+        ("web_fetch", {"profile": "minimal", "alsoAllow": ["web_fetch"]}, {"alsoAllow": ["exec"]}),
+        ("web_fetch", {"profile": "coding"}, {"profile": "minimal"}),
+        ("web_fetch", {"deny": ["*"]}, {}),
+        ("web_fetch", {"deny": ["group:of_next_year"]}, {}),
+        ("web_fetch", {"allow": ["group:of_next_year"]}, {}),
+        ("web_fetch", {"allow": ["group:plugins"]}, {}),
+        ("exec", {"allow": ["group:openclaw"]}, {}),
+        ("webxfetch", {"allow": ["web.fetch"]}, {}),
+    ],
+)
+def test_a_tool_that_one_rule_denies_is_not(tool: str, of_all: dict[str, Any], own: dict[str, Any]) -> None:
+    assert not permits(tool, of_all, own)
+
+
+def test_a_plugins_tools_can_be_named_by_the_plugin() -> None:
+    for name in ("sky", "group:plugins"):
+        assert permits("weather", {"allow": [name]}, plugin="sky") and not permits(
+            "weather", {"allow": [name]}
+        )
+        assert not permits("weather", {"deny": [name]}, plugin="Sky")
+
+
+def unknown(**config: Any) -> list[str]:
+    found = unknown_names(
+        OpenClawConfig.model_validate(config), {"Sky": ("get_weather", "Forecast"), "disk": ()}
+    )
+    diagnostics = list(found)
+    assert all(one.severity is Severity.WARNING for one in diagnostics)
+    return list(map(str, diagnostics))
+
+
+KNOWN = ["*", "get_weather", "FORECAST", " forecast ", "get_*", "sky", "disk", "group:plugins", "group:web",
+    "group:openclaw", "exec", "web_*"]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["allow", "alsoAllow", "deny"])
+def test_what_a_plugin_or_openclaw_has_is_known(key: str) -> None:
+    assert unknown(tools={key: KNOWN}, agents={"entries": {"main": {"tools": {key: KNOWN}}}}) == []
+
+
+def test_a_name_that_nothing_has_is_named_with_its_place() -> None:
+    neither = "is neither a tool nor a plugin nor a group of tools"
+    install = "remove it, or install the plugin that has it"
+    assert unknown(tools={"allow": ["get_weather", "get_wheater"], "deny": ["group:fils"]}) == [
+        f"tools.allow[1]: 'get_wheater' {neither}; did you mean 'get_weather'?",
+        f"tools.deny[0]: 'group:fils' {neither}, so it denies every tool; did you mean 'group:fs'?",
+    ]
+    agents = {"entries": {"main": {"tools": {"alsoAllow": ["xyz_*"]}}}}
+    assert unknown(agents=agents) == [f"agents.entries.main.tools.alsoAllow[0]: 'xyz_*' {neither}; {install}"]
+    listed = {"list": [{"id": "main", "tools": {"deny": [""]}}]}
+    assert unknown(agents=listed) == [f"agents.list[0].tools.deny[0]: '' {neither}; {install}"]
+
+
+def test_an_unknown_group_is_the_one_that_denies_everything() -> None:
+    """What is said of it is what happens."""
+    for entry in ("group:fils", "nope", "nope*"):
+        (text,) = unknown(tools={"deny": [entry]})
+        assert ("denies every tool" in text) == (not permits("get_weather", {"deny": [entry]}, plugin="sky"))

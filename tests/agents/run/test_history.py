@@ -1,0 +1,277 @@
+"""Nothing new is left out, nothing that repeats is doubled, and every sequence is one that a provider accepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clawgate.agents.request.chat_messages import Conversation, Message
+from clawgate.agents.run.history import INTERRUPTED, Composed, HistoryLimit, compose
+from clawgate.errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class Stored:
+    message: Message
+    status: str = "complete"
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str = "", *calls: str) -> Message:
+    made = [{"id": call, "type": "function", "function": {"name": "f", "arguments": "{}"}} for call in calls]
+    return {"role": "assistant", "content": text} | ({"tool_calls": made} if made else {})
+
+
+def tool(call: str, text: str = "r") -> Message:
+    return {"role": "tool", "tool_call_id": call, "content": text}
+
+
+def missing(call: str) -> Message:
+    return tool(call, INTERRUPTED)
+
+
+def conversation(*turns: Message, system: str = "") -> Conversation:
+    return Conversation(system, turns, tuple(f"messages[{number}]" for number in range(len(turns))))
+
+
+def composed(stored: list[Message], *turns: Message, interrupted: bool = False, **more: Any) -> Composed:
+    past = [Stored(message) for message in stored]
+    if interrupted:
+        past[-1] = Stored(past[-1].message, "interrupted")
+    return compose(past, conversation(*turns), system="", **more)
+
+
+U1, A1, U2, A2, U3 = user("one"), assistant("first"), user("two"), assistant("second"), user("three")
+
+
+@pytest.mark.parametrize(
+    ("system", "runtime", "caller", "prompt"),
+    [
+        ("agent", "run", "caller", "agent\n\nrun\n\ncaller"),
+        ("agent", "", "caller", "agent\n\ncaller"),
+        ("", "", "caller", "caller"),
+        (" agent\n", "", "", "agent"),
+    ],
+)
+def test_the_agents_own_prompt_comes_before_the_callers(
+    system: str, runtime: str, caller: str, prompt: str
+) -> None:
+    found = compose([], conversation(U1, system=caller), system=system, runtime=runtime)
+    assert found.messages == ({"role": "system", "content": prompt}, U1)
+
+
+def test_without_a_prompt_there_is_no_system_message() -> None:
+    assert compose([], conversation(U1), system=" ").messages == (U1,)
+
+
+def test_a_request_without_a_session_sends_its_own_turns() -> None:
+    found = composed([], U1, A1, U2)
+    assert found.messages == found.new == (U1, A1, U2)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "new"),
+    [
+        # The client sends what is new alone
+        ([U1, A1], [U2], [U2]),
+        ([U1, A1], [U2, U3], [U2, U3]),
+        ([U1, A1, U2, A2], [U3], [U3]),
+        # … even if it writes the same again
+        ([U1, A1], [U1], [U1]),
+        ([U1, A1, U2, A2], [U1], [U1]),
+        # The client sends everything
+        ([U1, A1], [U1, A1, U2], [U2]),
+        ([U1, A1, U2, A2], [U1, A1, U2, A2, U3], [U3]),
+        ([U1, A1], [U1, A1, U2, A2, U3], [U2, A2, U3]),
+        ([U1, A1], [U1, assistant(" first\n"), U2], [U2]),
+        # … but for the calls of the agent's own tools, and the texts around them as one
+        ([U1, assistant("A", "c1"), tool("c1"), assistant("B")], [U1, assistant("A\n\nB"), U2], [U2]),
+        ([U1, assistant("", "c1", "c2"), tool("c1"), tool("c2"), assistant("B")], [U1, assistant("B"), U2], [U2]),
+        # The response is wanted anew, or an earlier message was changed
+        ([U1, A1, U2, A2], [U1, A1, U2], [U2]),
+        ([U1, A1, U2, A2], [U1, A1, U3], [U3]),
+        ([U1, A1], [U1, assistant("other"), U2], [U2]),
+        ([U1, A1, U2, A2], [U1, U2], [U1, U2]),
+        # A run that failed is tried again
+        ([U1], [U1], []),
+        ([U1, A1, U2], [U1, A1, U2], []),
+        ([U1], [U1, assistant("error"), U2], [assistant("error"), U2]),
+        # Results of the client's own tools
+        ([U1, assistant("", "c1")], [U1, assistant("", "c1"), tool("c1")], [tool("c1")]),
+        ([U1, assistant("x", "c1", "c2")], [U1, assistant("x", "c1", "c2"), tool("c1"), tool("c2")],
+         [tool("c1"), tool("c2")]),
+        ([U1, assistant("", "c1")], [tool("c1")], [tool("c1")]),
+        ([U1, assistant("", "c1")], [tool("c1"), U2], [tool("c1"), U2]),
+        ([U1, A1], [U2, assistant("", "c1"), tool("c1")], [assistant("", "c1"), tool("c1")]),
+        # Responses alone
+        ([], [A1], [A1]),
+        ([U1, A1], [A2], [A2]),
+        ([U1, A1], [U1, A1], []),
+        # Nothing of a session but its middle
+        ([A1, U2, A2], [U1, A1, U2, A2, U3], [U3]),
+    ],
+)  # fmt: skip
+def test_what_is_new_is_found(stored: list[Message], sent: list[Message], new: list[Message]) -> None:
+    found = composed(stored, *sent)
+    assert list(found.new) == new
+    assert [one for one in found.messages if one.get("content") != INTERRUPTED] == stored + new
+
+
+def test_of_stored_turns_without_their_beginning_a_conversation_repeats_no_more_than_its_end() -> None:
+    """Else one that says the same again and again would be found at the wrong place."""
+    found = composed([U1, A1], U1, A1, U1, A1, U2, is_whole=False)
+    assert found.new == (U2,) and found.messages == (U1, A1, U2)
+
+
+def test_pictures_belong_to_what_was_written() -> None:
+    def shows(url: str) -> Message:
+        picture = {"type": "image_url", "image_url": {"url": url}}
+        return {"role": "user", "content": [{"type": "text", "text": "see"}, picture]}
+
+    assert composed([shows("a"), A1], shows("a"), A1, U2).new == (U2,)
+    assert composed([shows("a"), A1, U2, A2], shows("b"), A1, U2, A2, U3).new == (U3,)
+
+
+@pytest.mark.parametrize("got", ["fir", "first", "first wor"])
+def test_of_an_interrupted_response_the_client_may_have_got_more_or_less(got: str) -> None:
+    found = composed([U1, A1], U1, assistant(got), U2, interrupted=True)
+    assert found.new == (U2,) and found.messages == (U1, A1, U2)
+
+
+def test_a_response_without_a_word_is_left_out() -> None:
+    found = composed([U1, assistant()], U2, interrupted=True)
+    assert found.messages == (U1, U2)
+    assert composed([U1, assistant()], U1, interrupted=True).new == ()
+
+
+def test_a_call_without_a_result_gets_one() -> None:
+    assert composed([U1, assistant("", "c1", "c2"), tool("c1")], U2).messages == (
+        U1, assistant("", "c1", "c2"), tool("c1"), missing("c2"), U2
+    )  # fmt: skip
+    assert composed([U1, assistant("", "c1", "c2")], tool("c2")).messages[2:] == (tool("c2"), missing("c1"))
+    assert composed([], U1, assistant("", "c1"), U2).messages == (U1, assistant("", "c1"), missing("c1"), U2)
+    assert composed([], U1, assistant("", "c1")).messages[2:] == (missing("c1"),)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "place"),
+    [
+        ([], [U1, tool("c1")], "messages[1]"),
+        ([], [tool("c1"), U1], "messages[0]"),
+        ([], [U1, assistant("", "c1"), U2, tool("c1")], "messages[3]"),
+        ([], [U1, assistant("", "c1"), tool("c1"), tool("c1")], "messages[3]"),
+        ([], [U1, assistant("", "c1"), tool("c2")], "messages[2]"),
+        ([U1, A1], [tool("c1")], "messages[0]"),
+        ([U1, assistant("", "c1"), tool("c1"), A1], [tool("c1")], "messages[0]"),
+        ([U1, assistant("", "c1"), tool("c1"), A1], [U1, assistant("first"), tool("c9"), U2], "messages[2]"),
+    ],
+)  # fmt: skip
+def test_a_result_of_no_open_call_is_refused(stored: list[Message], sent: list[Message], place: str) -> None:
+    with pytest.raises(InvalidRequest, match="must name a call of the message before it") as refused:
+        composed(stored, *sent)
+    assert refused.value.param == f"{place}.tool_call_id"
+
+
+def test_results_continue_the_run_that_called() -> None:
+    assert composed([U1, assistant("", "c1")], U1, assistant("", "c1"), tool("c1")).continues_call
+    assert not composed([U1, A1], U2).continues_call and not composed([U1], U1).continues_call
+
+
+def test_the_history_begins_with_a_message_of_the_user() -> None:
+    stored = [U1, A1, U2, A2]
+    for turns, messages in (
+        (4, (U1, A1, U2, A2, U3)),
+        (3, (U2, A2, U3)),
+        (2, (U2, A2, U3)),
+        (1, (U3,)),
+        (0, (U3,)),
+    ):
+        assert composed(stored, U3, limit=HistoryLimit(turns=turns)).messages == messages
+
+
+def test_the_history_is_bounded_by_its_characters() -> None:
+    stored = [user("x" * 100), A1, user("y" * 10), assistant("z" * 10)]
+    assert len(composed(stored, U3, limit=HistoryLimit(characters=20)).messages) == 3
+    assert len(composed(stored, U3, limit=HistoryLimit(characters=125)).messages) == 5
+    picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x" * 500}}]}
+    assert composed([picture, A1], U3, limit=HistoryLimit(characters=100)).messages == (U3,)
+
+
+def test_no_limit_comes_between_a_call_and_its_result() -> None:
+    stored = [U1, assistant("", "c1", "c2"), tool("c1"), tool("c2"), A1, U2, assistant("x" * 100, "c3")]
+    found = composed(stored, tool("c3"), limit=HistoryLimit(turns=0, characters=0))
+    assert found.messages == (assistant("x" * 100, "c3"), tool("c3"))
+    for turns in range(8):
+        check(composed(stored, tool("c3"), limit=HistoryLimit(turns=turns)).messages)
+        check(composed(stored, U3, limit=HistoryLimit(turns=turns)).messages)
+
+
+def check(messages: tuple[Message, ...]) -> None:
+    """A provider accepts this: a system message first or none, and each result right behind its call."""
+    assert all(message["role"] != "system" for message in messages[1:])
+    waiting: set[str] = set()
+    for message in messages:
+        if message["role"] == "tool":
+            waiting.remove(message["tool_call_id"])
+        else:
+            assert not waiting
+            waiting = {call["id"] for call in message.get("tool_calls", ())}
+    assert not waiting
+
+
+TEXTS = st.sampled_from(["a", "b", "a b", "ab"])
+IDS = st.sampled_from(["c1", "c2", "c3"])
+MESSAGES = st.lists(
+    st.builds(user, TEXTS)
+    | st.builds(assistant, TEXTS)
+    | st.lists(IDS, unique=True, min_size=1).map(lambda calls: assistant("", *calls))
+    | st.builds(tool, IDS),
+    max_size=8,
+)
+
+
+@given(MESSAGES, MESSAGES, st.booleans(), st.integers(0, 8))
+@settings(max_examples=400, deadline=None)
+def test_any_sequence_is_valid_and_nothing_new_is_lost(
+    stored: list[Message], sent: list[Message], interrupted: bool, turns: int
+) -> None:
+    try:
+        found = composed(
+            stored, *(sent or [U1]), interrupted=interrupted and bool(stored), limit=HistoryLimit(turns)
+        )
+    except InvalidRequest as refused:
+        assert str(refused.param).endswith(".tool_call_id")  # noqa: PT017  # what else it raises is an error
+        return
+    check(found.messages)
+    real = [message for message in found.messages if message.get("content") != INTERRUPTED]
+    assert real[len(real) - len(found.new) :] == list(found.new)
+    assert list(found.new) == (sent or [U1])[len(sent or [U1]) - len(found.new) :]
+
+
+RUNS = st.lists(
+    st.tuples(TEXTS, st.lists(st.tuples(TEXTS, st.integers(0, 2)), min_size=1, max_size=3)), max_size=5
+)
+
+
+@given(RUNS, st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_each_turn_is_stored_once_whatever_a_client_sends(runs: list[Any], whole: bool) -> None:
+    """A client sends the conversation as it saw it, or its last message; the agent calls tools that no client sees."""
+    stored: list[Message] = []
+    seen: list[Message] = []
+    for number, (question, steps) in enumerate(runs):
+        seen.append(user(question))
+        found = composed(stored, *(seen if whole else seen[-1:]))
+        assert found.new == (user(question),) and list(found.messages) == [*stored, user(question)]
+        stored += found.new
+        for step, (text, calls) in enumerate(steps):
+            ids = [f"r{number}s{step}c{call}" for call in range(calls)] if step < len(steps) - 1 else []
+            stored += [assistant(text, *ids), *map(tool, ids)]
+        seen.append(assistant("\n\n".join(text for text, _ in steps)))
