@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from clawgate.app import agents
 from clawgate.app.agents import AgentHost
 from clawgate.errors import StoreUnavailable
 from clawgate.settings.openclaw.config_file import read_config
@@ -137,3 +139,20 @@ async def test_requests_that_wait_for_the_database_share_one_attempt(
         responses = await asyncio.gather(*waiting)
     assert {response.status for response in responses} == {503}
     assert attempts == 1
+
+
+async def test_a_defect_beside_the_runs_ends_none_of_them(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[int] = []
+
+    async def work() -> None:
+        tries.append(1)
+        if len(tries) == 2:
+            raise asyncio.CancelledError
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(agents, "PRUNE_SECONDS", 0)
+    with caplog.at_level(logging.CRITICAL, "clawgate.agents"), pytest.raises(asyncio.CancelledError):
+        await agents._survive(work)
+    assert len(tries) == 2

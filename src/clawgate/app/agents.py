@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,8 +119,8 @@ class AgentHost:
         """Delete what is too old once an hour, until the gateway ends; then stop all runs and close the database."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._prune_hourly())
-                tasks.create_task(self._share_lockouts())
+                tasks.create_task(_survive(self._prune_hourly))
+                tasks.create_task(_survive(self._share_lockouts))
         finally:
             if self._runs is not None:
                 await self._runs.close()
@@ -203,6 +203,16 @@ class AgentHost:
         self._opening = None
         if not task.cancelled():
             task.exception()  # those that wait for it have it, if any still do
+
+
+async def _survive(work: Callable[[], Awaitable[None]]) -> None:
+    """Do ``work`` again after a defect in it: what it is for can wait, and runs do not depend on it."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("agents: an unforeseen error in %s; it is tried again", work.__name__)
+        await asyncio.sleep(PRUNE_SECONDS)
 
 
 class _ByPath:

@@ -95,6 +95,7 @@ class AgentAttempt:
         lines = {
             "x-clawgate-agent": request.agent,
             "x-clawgate-run": self._run,
+            "x-request-id": self._run,  # which the SDKs show as theirs
             "x-clawgate-session": request.session,
             "x-clawgate-repeated": "true" if self._run != request.start.run else "",
             "x-clawgate-ignored": ", ".join(request.ignored),
