@@ -366,6 +366,8 @@ def _cut(
     if found.complete and not (found.framing == "close" and got.errors):
         yield "a response that was cut ends in order"
     closed = got.terminated or (found.framing == "close" and how == "reset")
+    # Behind a whole [DONE] no event is read, though it lacks its blank line.
+    closed = closed or found.body.rstrip(b"\r\n").endswith(b"\ndata: [DONE]")
     # A line that an event behind it could make a [DONE] of.
     closed = closed or b"data: [DONE]".startswith(found.body.rpartition(b"\n")[2] or b"-")
     if not got.errors and not closed:

@@ -41,8 +41,16 @@ def command(what: str, *arguments: object) -> tuple[str, ...]:
 
 
 def there() -> set[int]:
-    """The processes that descend from this one, zombies included."""
-    return subreaper.descendants(os.getpid(), subreaper.process_table())
+    """The processes that descend from this one, zombies included; without a PostgreSQL that other tests share."""
+    found = subreaper.descendants(os.getpid(), subreaper.process_table())
+    return {pid for pid in found if _name(pid) != b"postgres\n"}
+
+
+def _name(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/comm").read_bytes()
+    except OSError:
+        return b""
 
 
 def is_there(pid: int) -> bool:

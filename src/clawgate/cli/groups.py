@@ -51,7 +51,8 @@ def fail_unknown_command(name: str, known: Iterable[str], context: click.Context
     near = typo_of(name, known)
     here = context.command_path.removeprefix(context.find_root().command_path).strip()
     groups = _groups_with(name, context.command, context, f"{here} " if here else "")
-    places = [near] if near else [f"{group} {name}" for group in groups]
+    # A command that exists somewhere is meant rather than one here that is only written alike.
+    places = [f"{group} {name}" for group in groups] or ([near] if near else [])
     suggestion = f" Did you mean {' or '.join(map(repr, places))}?" if places else ""
     shown = name if name.isprintable() else ascii(name)[1:-1]
     raise click.UsageError(f"No such command '{shown}'.{suggestion}", context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import threading
@@ -78,11 +77,13 @@ class RawGateway:
                     continue  # it was only looked whether something listens
                 self.requests.append(found)
                 pieces = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
-                with contextlib.suppress(OSError):  # the client may leave early
+                try:
                     for piece in pieces:
                         connection.sendall(piece)
                     if self._holds and not connection.recv(1):
                         self.left.set()
+                except OSError:  # the client left early, with a reset if something was unread
+                    self.left.set()
 
     def close(self) -> None:
         self._is_open = False
