@@ -196,3 +196,4 @@ async def serving_gateway(
         yield GatewayStand(role, host, url, path, learned)
     finally:
         await host.shutdown(sockets)
+        await role.agents.close()

@@ -122,12 +122,17 @@ class AgentHost:
                 tasks.create_task(_survive(self._prune_hourly))
                 tasks.create_task(_survive(self._share_lockouts))
         finally:
-            if self._runs is not None:
-                await self._runs.close()
-            if self._opening is not None:
-                await asyncio.wait([self._opening])
-            if self._store is not None:
-                await self._store.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Stop all runs and close the database."""
+        if self._runs is not None:
+            await self._runs.close()
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
+        store, self._store = self._store, None
+        if store is not None:
+            await store.close()
 
     async def _prune_hourly(self) -> None:
         while True:

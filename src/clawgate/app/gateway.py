@@ -44,6 +44,7 @@ class GatewayRole(Role):
     router: ModelRouter
     plugins: PluginHost
     discovery: ModelDiscovery
+    agents: AgentHost
     settings: GatewaySettings
 
 
@@ -105,6 +106,7 @@ def build_gateway(
         router=router,
         plugins=plugins,
         discovery=discovery,
+        agents=agents,
         settings=settings,
     )
 

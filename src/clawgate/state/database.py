@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 
 from clawgate.errors import StoreUnavailable
 from clawgate.state.locks import SharedLocks
-from clawgate.state.sqlite import open_sqlite
+from clawgate.state.sqlite import SqliteDatabase, open_sqlite
 
 _POSTGRES = {"postgresql", "postgres", "postgresql+asyncpg"}
 
@@ -65,9 +66,7 @@ async def open_database(
     """Open what ``url`` names, a path, ``sqlite:///<path>`` or ``postgresql://…``, and migrate it if it is behind."""
     path = sqlite_path(url)
     if path is not None:
-        return await asyncio.to_thread(
-            open_sqlite, path, may_quarantine=may_quarantine, may_migrate=may_migrate
-        )
+        return await _open_in_thread(path, may_quarantine=may_quarantine, may_migrate=may_migrate)
     if str(url).partition("://")[0] in _POSTGRES:
         from clawgate.state.postgres import open_postgres
 
@@ -76,6 +75,22 @@ async def open_database(
         "state database: its URL is none that is known; use a path, or sqlite:///<path>, or "
         "postgresql://<user>:<password>@<host>/<database>"
     )
+
+
+async def _open_in_thread(path: Path, *, may_quarantine: bool, may_migrate: bool) -> SqliteDatabase:
+    """Open it; what is open only after the caller was cancelled is closed again."""
+    work = partial(open_sqlite, path, may_quarantine=may_quarantine, may_migrate=may_migrate)
+    opening = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_discard)
+        raise
+
+
+def _discard(opening: asyncio.Future[SqliteDatabase]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().discard()
 
 
 def sqlite_path(url: str | Path) -> Path | None:

@@ -93,9 +93,10 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         self._closed = True
-        await asyncio.get_running_loop().run_in_executor(None, self._close)
+        await asyncio.get_running_loop().run_in_executor(None, self.discard)
 
-    def _close(self) -> None:
+    def discard(self) -> None:
+        """Wait for what is under way, and close the file. Blocks."""
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
