@@ -109,7 +109,7 @@ async def test_an_interrupted_copy_leaves_nothing(source: Path, store: Store) ->
         nonlocal calls
         calls += 1
         if calls == 3:
-            raise KeyboardInterrupt
+            raise NotCopied
 
     with pytest.raises(KeyboardInterrupt):
         await copy_from_file(source, store._database, stop)
@@ -167,10 +167,10 @@ async def test_a_backup_that_fails_leaves_no_file(store: Store, tmp_path: Path) 
     await fill(store)
 
     def stop() -> None:
-        raise KeyboardInterrupt
+        raise NotCopied
 
     before = set(tmp_path.iterdir())
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(NotCopied):
         await back_up(store._database, tmp_path / "backup.db", stop)
     assert set(tmp_path.iterdir()) == before
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -82,11 +82,11 @@ def build_gateway(
     connections = _connections(gateway_router, via, verbose=verbose)
     agents = AgentHost(router, connections, state, lambda: plugins.tools)
     connections.detached_count = lambda: agents.running_count
-    load = load_agents if make_agents is None else None
-    switches = GatewaySwitches(gateway_router, connections, make_agents or agents.router, load)
+    making = (agents.router, load_agents) if make_agents is None else (make_agents, None)
+    switches = GatewaySwitches(gateway_router, connections, *making)
+    parts = (router, connections, switches, plugins, add_secrets)
     report = partial(write_report, state / "clawgate", instance)
-    parts = (router, connections, switches, plugins, add_secrets, report)
-    watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
+    watcher = ConfigWatcher(file, flags, environment, env_file, *parts, report)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
     control = ControlApi(gateway_router, instance, lambda: connections.draining, source=discovery, key=key)
@@ -98,10 +98,7 @@ def build_gateway(
         host=settings.host,
         port=settings.port,
         drain_seconds=DRAIN_SECONDS,
-        periodic_tasks=[
-            (_CONFIG_CHECK_SECONDS, watcher.reload_if_changed),
-            (_TIMEOUT_CHECK_SECONDS, agents.check_timeouts),
-        ],
+        periodic_tasks=_periodic_tasks(watcher, agents),
         tasks=[plugins.run, discovery.run, agents.run],
         router=router,
         plugins=plugins,
@@ -109,6 +106,13 @@ def build_gateway(
         agents=agents,
         settings=settings,
     )
+
+
+def _periodic_tasks(watcher: ConfigWatcher, agents: AgentHost) -> list[tuple[float, Callable[[], None]]]:
+    return [
+        (_CONFIG_CHECK_SECONDS, watcher.reload_if_changed),
+        (_TIMEOUT_CHECK_SECONDS, agents.check_timeouts),
+    ]
 
 
 def _plugins(
