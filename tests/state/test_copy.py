@@ -111,7 +111,7 @@ async def test_an_interrupted_copy_leaves_nothing(source: Path, store: Store) ->
         if calls == 3:
             raise NotCopied
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(NotCopied):
         await copy_from_file(source, store._database, stop)
     assert await store.sessions() == []
     await copy_from_file(source, store._database, nothing)
