@@ -14,10 +14,10 @@ import os
 import secrets
 import sqlite3
 import stat
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -66,6 +66,7 @@ class SqliteDatabase:
         self._path = path
         self._engine = engine
         self._closed = False
+        self._foreign = threading.Lock()  # held by a transaction in a thread of another database
         self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._writer = ThreadPoolExecutor(1, "state-writer")
         self._readers = ThreadPoolExecutor(READERS, "state-reader")
@@ -84,9 +85,11 @@ class SqliteDatabase:
             self._writer, self._writing, lambda connection: work(connection, *args, **kwargs)
         )
 
-    def begin(self) -> AbstractContextManager[Connection]:
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Connection]:
         """Begin a transaction in this thread; no other process writes in the meantime."""
-        return self._writing.begin()
+        with self._foreign, self._writing.begin() as connection:
+            yield connection
 
     long_read = read
     long_write = write
@@ -99,7 +102,8 @@ class SqliteDatabase:
         """Wait for what is under way, and close the file. Blocks."""
         self._writer.shutdown()
         self._readers.shutdown()
-        self._engine.dispose()
+        with self._foreign:
+            self._engine.dispose()
 
     async def _run(self, threads: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], T]) -> T:
         began_at = time.monotonic()
