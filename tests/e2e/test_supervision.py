@@ -257,13 +257,14 @@ def descriptors() -> int:
 
 async def test_200_restarts_leave_no_descriptor_and_no_zombie() -> None:
     limits = replace(QUICK, restart_delay=0.0, max_restart_delay=0.0, max_quick_crashes=1000)
+    others = there()  # what tests before this one share with those behind it
     async with watched((sys.executable, "-I", "-S", "-c", ""), free_port(), limits=limits) as it:
         await it.until(ended)
         before = descriptors()
         shown = await it.until(lambda shown: shown.state.restarts >= 200 and ended(shown), 100)
         assert shown.state.quick_crashes > 200
         assert abs(descriptors() - before) <= 2
-        assert len(there()) <= 2
+        assert len(there() - others) <= 4  # the keeper, and a child on each side of a restart
 
 
 @pytest.mark.parametrize("what", ["family", "stubborn"])

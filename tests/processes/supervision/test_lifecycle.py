@@ -430,6 +430,15 @@ def test_there_are_never_two_children_and_a_desired_one_always_has_a_next_event(
         assert life.phase in ("ready", "degraded", "adopted")
 
 
+def test_a_child_that_could_not_be_started_is_not_healthy_whatever_a_probe_found() -> None:
+    life = Life()
+    play(
+        life,
+        [StartRequested(spawn=True), CLOSED, 1.0, PortStatus("ready", "words"), SpawnFailed("no", False)],
+    )
+    assert life.phase == "backing_off" and not life.state.healthy
+
+
 @given(st.lists(EVENTS, max_size=60), st.lists(RESULTS | st.floats(0, 100), max_size=30))
 def test_a_stop_request_is_always_fulfilled(events: list[object], later: list[object]) -> None:
     """Also if no event of the child ever follows."""

@@ -168,6 +168,7 @@ def _on_spawn_failed(
 ) -> _Transition:
     on_request = state.phase == "stopping" and not state.crashed
     state = replace(_without_timers(state), spawned=False, pid=None, crashed=False, killed=False, exit="")
+    state = replace(state, healthy=False, healthy_since=None)  # whatever a probe has found before
     if on_request:
         if state.desired == "stopped":
             return replace(state, phase="stopped"), ()
