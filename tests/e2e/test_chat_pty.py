@@ -34,7 +34,21 @@ def home(tmp_path: Path, model: RawGateway) -> Iterator[Home]:
     found.close()
 
 
-@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_a_reply_is_rendered_where_the_terminal_can(home: Home) -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    words = [sys.executable, "-m", "clawgate", "chat"]
+    with terminal(
+        words, home.folder, kept | {"HOME": str(home.folder), "TERM": "xterm"}, columns=80
+    ) as person:
+        person.until("> ")
+        person.type("where?\n")
+        person.until("It is")
+        assert "**here**" not in person.until("> ")
+        person.type("\x04")
+        assert person.end() == 0
+
+
+@pytest.mark.parametrize("term", ["dumb"])
 def test_ctrl_c_cancels_the_run_and_the_chat_continues(home: Home, model: RawGateway, term: str) -> None:
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     words = [sys.executable, "-m", "clawgate", "chat", "--session", "work"]
