@@ -54,6 +54,20 @@ class Terminal:
         self._read_to = found + len(text)
         return self.shown[start:found]
 
+    def interrupt(self, text: str) -> None:
+        """Press Ctrl-C at a prompt until this is shown.
+
+        Python's `input` keeps an interrupt that comes between the prompt and the wait for a key until the next one.
+        """
+        start = self._read_to
+        for _ in range(10):
+            self.type("\x03")
+            while text not in self.shown[start:] and self._is_readable(SECONDS / 10):
+                assert self._more(time.monotonic() + SECONDS), f"it ended before {text!r}:\n{self.shown}"
+            if text in self.shown[start:]:
+                break
+        self.until(text)
+
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())
 
@@ -74,9 +88,11 @@ class Terminal:
             self._process.wait()
         os.close(self._fd)
 
+    def _is_readable(self, seconds: float) -> bool:
+        return bool(select.select([self._fd], [], [], max(seconds, 0))[0])
+
     def _more(self, deadline: float) -> bool:
-        ready, _, _ = select.select([self._fd], [], [], max(deadline - time.monotonic(), 0))
-        assert ready, f"nothing more was shown:\n{self.shown}"
+        assert self._is_readable(deadline - time.monotonic()), f"nothing more was shown:\n{self.shown}"
         try:
             found = os.read(self._fd, 65_536)
         except OSError:  # how Linux reports that no program has the other end any more
