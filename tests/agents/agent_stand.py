@@ -12,8 +12,8 @@ from typing import Any
 
 from clawgate.state.records import StoredTurn
 from clawgate.state.store import Store, open_store
-from tests.agents.model_stand import DONE, chunk_of, usage_of
-from tests.e2e.stand import PATIENCE
+from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.e2e.stand import PATIENCE, until
 from tests.peers.client import RawClient
 from tests.peers.connection import Request
 from tests.peers.faults import sse_response
@@ -29,7 +29,11 @@ from tests.routing.gateway_server import (
     serving_gateway,
 )
 
-CHAT = "/v1/chat/completions"
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+CALLS_LOOK = sse_response(
+    [call_of("look", '{"at":1}', id="call-up-1"), chunk_of(reason="tool_calls"), usage_of(5, 1), DONE]
+)
+"""A model that calls a tool of the client."""
 
 
 def says(*texts: str, prompt: int = 3, completion: int = 2) -> Script:
@@ -47,6 +51,17 @@ def echoes(request: Request) -> Script:
 
 def user(text: str, **more: Any) -> bytes:
     return json.dumps({"messages": [{"role": "user", "content": text}], **more}).encode()
+
+
+def session(key: str) -> tuple[str, str]:
+    return ("x-openclaw-session-key", key)
+
+
+def chunks(response: Response) -> list[Any]:
+    """The events of a stream that ended as it should."""
+    *data, done = response.events()
+    assert done == "[DONE]"
+    return [json.loads(one) for one in data]
 
 
 @dataclass(slots=True)
@@ -117,3 +132,10 @@ async def serving_agents(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def hold_and_leave(stand: AgentStand, *headers: tuple[str, str]) -> None:
+    """Send a streaming request, get its first text, which is "half", and disconnect."""
+    async with await stand.client() as client:
+        await stand.gateway.send(client, user("hi", stream=True), *headers)
+        await until(lambda: b"half" in client.received, "the first text")

@@ -9,27 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.agents.agent_stand import says, serving_agents, user
-from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.agents.agent_stand import TOOL, chunks, says, serving_agents, user
+from tests.agents.model_stand import DONE, chunk_of
 from tests.e2e.stand import until
 from tests.peers import faults
 from tests.peers.faults import sse_response
-from tests.peers.response import Response
-
-TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
-CALLS_LOOK = sse_response(
-    [call_of("look", '{"at":1}', id="call-up-1"), chunk_of(reason="tool_calls"), usage_of(5, 1), DONE]
-)
-
-
-def session(key: str) -> tuple[str, str]:
-    return ("x-openclaw-session-key", key)
-
-
-def chunks(response: Response) -> list[Any]:
-    *data, done = response.events()
-    assert done == "[DONE]"
-    return [json.loads(one) for one in data]
 
 
 async def test_a_response_is_as_recorded(tmp_path: Path) -> None:

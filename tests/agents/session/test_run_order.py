@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.agents.agent_stand import serving_agents, user
-
-TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+from tests.agents.agent_stand import TOOL, serving_agents, user
 
 
 async def sent(folder: Path, **fields: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,11 @@ from clawgate.agents.session import runs
 from clawgate.agents.session.live_run import LiveRun
 from clawgate.agents.session.runs import Runs, RunStart
 from clawgate.state.records import Begun, Running
-from tests.agents.agent_stand import AgentStand, echoes, says, serving_agents, user
-from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.agents.agent_stand import chunks, echoes, hold_and_leave, says, serving_agents, user
+from tests.agents.model_stand import DONE, chunk_of
 from tests.e2e.stand import until
 from tests.peers import faults
 from tests.peers.faults import sse_response
-from tests.peers.response import Response
-
-TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
-CALLS_LOOK = sse_response(
-    [call_of("look", '{"at":1}', id="call-up-1"), chunk_of(reason="tool_calls"), usage_of(5, 1), DONE]
-)
-
-
-def session(key: str) -> tuple[str, str]:
-    return ("x-openclaw-session-key", key)
-
-
-def chunks(response: Response) -> list[Any]:
-    *data, done = response.events()
-    assert done == "[DONE]"
-    return [json.loads(one) for one in data]
-
-
-async def hold_and_leave(stand: AgentStand, *headers: tuple[str, str]) -> None:
-    """Send a streaming request, get its first text, and disconnect."""
-    async with await stand.client() as client:
-        await stand.gateway.send(client, user("hi", stream=True), *headers)
-        await until(lambda: b"half" in client.received, "the first text")
 
 
 @pytest.mark.parametrize("says_so_again", [True, False])

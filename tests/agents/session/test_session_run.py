@@ -5,33 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from clawgate.state.records import RunRecord, StoredSession
 from clawgate.state.store import Store
-from tests.agents.agent_stand import AgentStand, says, serving_agents, user
-from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.agents.agent_stand import (
+    CALLS_LOOK,
+    TOOL,
+    chunks,
+    hold_and_leave,
+    says,
+    serving_agents,
+    session,
+    user,
+)
+from tests.agents.model_stand import DONE, chunk_of, usage_of
 from tests.e2e.stand import until
 from tests.peers import faults
-from tests.peers.faults import sse_response
-from tests.peers.response import Response
-
-TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
-CALLS_LOOK = sse_response(
-    [call_of("look", '{"at":1}', id="call-up-1"), chunk_of(reason="tool_calls"), usage_of(5, 1), DONE]
-)
-
-
-def session(key: str) -> tuple[str, str]:
-    return ("x-openclaw-session-key", key)
-
-
-def chunks(response: Response) -> list[Any]:
-    *data, done = response.events()
-    assert done == "[DONE]"
-    return [json.loads(one) for one in data]
 
 
 async def test_a_session_remembers_its_turns_as_real_turns(tmp_path: Path) -> None:
@@ -116,13 +107,6 @@ async def test_calls_of_the_clients_tools_are_returned_and_their_results_continu
         assert await stand.text(body, session("s")) == "12 C"
         roles = [(m["role"], m.get("tool_call_id")) for m in stand.sent[1]]
     assert roles == [("user", None), ("assistant", None), ("tool", "call-up-1")]
-
-
-async def hold_and_leave(stand: AgentStand, *headers: tuple[str, str]) -> None:
-    """Send a streaming request, get its first text, and disconnect."""
-    async with await stand.client() as client:
-        await stand.gateway.send(client, user("hi", stream=True), *headers)
-        await until(lambda: b"half" in client.received, "the first text")
 
 
 async def test_a_client_that_leaves_frees_the_model_and_the_turn_is_marked(tmp_path: Path) -> None:
