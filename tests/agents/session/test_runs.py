@@ -129,6 +129,34 @@ async def test_a_key_of_a_run_that_does_not_exist_is_free() -> None:
     await runs.close()
 
 
+async def test_a_run_is_cancelled_by_its_own_caller_alone() -> None:
+    """It has the time to store what it leaves, and only what was stopped under way counts as cancelled."""
+    left: list[str] = []
+
+    async def work(emit: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.append("stored")
+
+    async def nothing(emit: Any) -> None: ...
+
+    async def no_store() -> Any:
+        raise AssertionError("a run without a key needs none to start")
+
+    runs = Runs(no_store, lambda: 0.0)
+    live = await runs.start(RunStart(run="r", caller="c", created=0, work=work, is_detached=True))
+    over = await runs.start(RunStart(run="o", caller="c", created=0, work=nothing, is_detached=True))
+    assert isinstance(live, LiveRun) and isinstance(over, LiveRun)
+    await over.ended()
+    assert runs.cancel("other", "r") is None and runs.cancel("c", "unknown") is None
+    assert runs.cancel("c", "o") is over and not over.is_cancelled
+    assert runs.cancel("c", "r") is live
+    await live.ended()
+    assert live.is_over and live.is_cancelled and left == ["stored"]
+    await runs.close()
+
+
 async def test_runs_that_are_over_are_kept_within_a_bound(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -66,7 +66,7 @@ class AgentService:
         clock: Callable[[], float],
     ) -> None:
         self._models = models
-        self._runs = runs
+        self.runs = runs
         self._services = services
         self._clock = clock
         self.config: AgentConfig
@@ -74,18 +74,26 @@ class AgentService:
 
     def route(self, head: AdmittedHead, body: bytes) -> AgentPlan:
         """Raises `InvalidRequest`, `ModelNotFound`."""
-        config, headers = self.config, dict(head.agent_headers)
+        return AgentPlan(self.prepare(head.caller, dict(head.agent_headers), body), self.runs)
+
+    def prepare(self, caller: str, headers: Mapping[str, str], body: bytes) -> AgentRequest:
+        """Return what starts a run, for every door: `Runs.start` does it.
+
+        ``headers`` are those of `AdmittedHead.agent_headers`, ``body`` is a request for a chat completion. Raises as
+        `route`.
+        """
+        config = self.config
         request = read_request(body, config.images)
         run = uuid.uuid4().hex
         target = read_target(request.model, headers, request.user, config.agents.names, fresh=run)
         spec = config.agents.specs[target.agent]
         session = _session(target, request)
-        tools = config.tools_of(spec, opaque_session(head.caller, session.text))
+        tools = config.tools_of(spec, opaque_session(caller, session.text))
         own_names = [tool["function"]["name"] for tool in tools.definitions()]
         check_tool_names(request.tools, own_names)
         order = RunOrder(
             run=run,
-            caller=head.caller,
+            caller=caller,
             agent=spec.id,
             session=session,
             request=request,
@@ -102,7 +110,7 @@ class AgentService:
             facts_of=lambda session: self._facts(spec, target, session),
             choose=lambda name: _chosen(name, spec, self._models.catalog),
         )
-        return AgentPlan(self._request(order, spec, headers, body), self._runs)
+        return self._request(order, spec, headers, body)
 
     def _request(
         self, order: RunOrder, spec: AgentSpec, headers: Mapping[str, str], body: bytes

@@ -35,6 +35,8 @@ class LiveRun:
         self.is_over = False
         self.is_stopping = False
         """Whether it was cancelled, and may still have to store what it leaves."""
+        self.is_cancelled = False
+        """Whether its caller stopped it, while it was under way."""
         self.followers = 0
         self.size = 0
         """Characters of the events so far, about."""

@@ -86,6 +86,14 @@ class Runs:
         found = self._by_id.get(run)
         return found if found is not None and found.caller == caller else None
 
+    def cancel(self, caller: str, run: str) -> LiveRun | None:
+        """Stop a run of ``caller`` at its wish; None if there is none. `LiveRun.ended` returns once it has stopped."""
+        live = self.find(caller, run)
+        if live is not None and not live.is_over:
+            live.is_cancelled = True
+            live.cancel()
+        return live
+
     async def start(self, start: RunStart) -> LiveRun | Repeated:
         """Start a run, or return the one that was started by the same request, or its response.
 
