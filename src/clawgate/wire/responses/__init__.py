@@ -1,0 +1,1 @@
+"""OpenAI's Responses API: types, ids, errors, end of a stream, assembly."""

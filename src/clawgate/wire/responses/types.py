@@ -1,0 +1,243 @@
+"""Types of OpenAI's Responses API: the fields that a translation reads.
+
+Source: the OpenAI API reference, the types of the official SDK (3.52), and the OpenResponses specification of
+2026-04-24. Items and parts come in many kinds, and each API version has more: they are read as one flat shape, and
+`type` decides. What an upstream sends is read leniently: its fields have no type of their own. It knows nothing of
+other dialects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+Json = dict[str, Any]
+
+# What a client sends
+
+
+class Part(Struct):
+    """A part of a message's content, of a tool's output, or of reasoning."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: str | None = None
+    detail: str | None = None
+    file_id: str | None = None
+    file_data: str | None = None
+    file_url: str | None = None
+    filename: str | None = None
+    input_audio: Json | None = None
+
+
+class Message(Struct):
+    """A message: the easy form has text as its content, and no `type`."""
+
+    role: str
+    content: str | list[Part] | None = None
+
+
+class FunctionCall(Struct):
+    call_id: str
+    name: str
+    arguments: str | None = None
+    namespace: str | None = None
+
+
+class CustomToolCall(Struct):
+    call_id: str
+    name: str
+    input: str
+    namespace: str | None = None
+
+
+class LocalShellCall(Struct):
+    action: Json
+    call_id: str | None = None
+    id: str | None = None
+
+
+class ToolSearchCall(Struct):
+    call_id: str | None = None
+    arguments: object = None
+    execution: str | None = None
+
+
+class ToolOutput(Struct):
+    """What a tool of the client returned: `function_call_output`, `custom_tool_call_output` and others."""
+
+    output: str | list[Part] | None = None
+    call_id: str | None = None
+    id: str | None = None
+
+
+class Tools(Struct):
+    """Tools that the conversation adds: `tool_search_output`, `additional_tools`."""
+
+    tools: list[Tool]
+    call_id: str | None = None
+
+
+class Reasoning(Struct):
+    id: str | None = None
+    summary: list[Part] | None = None
+    content: list[Part] | None = None
+    encrypted_content: str | None = None
+
+
+class Tool(Struct):
+    """A tool of any type; `tools` are those of a namespace, `format` is a custom tool's."""
+
+    type: str
+    name: str | None = None
+    description: str | None = None
+    parameters: Json | None = None
+    strict: bool | None = None
+    format: Json | None = None
+    tools: list[Tool] | None = None
+    execution: str | None = None
+    external_web_access: bool | None = None
+
+
+class ToolChoice(Struct):
+    """A choice of one tool, by its type and name, or of several (`allowed_tools`)."""
+
+    type: str
+    name: str | None = None
+    namespace: str | None = None
+    mode: str | None = None
+    tools: list[ToolChoice] | None = None
+
+
+class TextFormat(Struct):
+    type: str
+    name: str | None = None
+    description: str | None = None
+    schema: Json | None = None
+    strict: bool | None = None
+
+
+class TextConfig(Struct):
+    format: TextFormat | None = None
+    verbosity: str | None = None
+
+
+class ReasoningConfig(Struct):
+    effort: str | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
+
+
+class StreamOptions(Struct):
+    include_obfuscation: bool | None = None
+
+
+class ResponsesRequest(Struct):
+    """A client's request. An item of `input` is read by its type: `msgspec.convert` to one of the types above."""
+
+    model: str | None = None
+    input: str | list[Json] | None = None
+    instructions: str | list[Json] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_logprobs: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    text: TextConfig | None = None
+    reasoning: ReasoningConfig | None = None
+    include: list[str] | None = None
+    metadata: Json | None = None
+    store: bool | None = None
+    previous_response_id: str | None = None
+    conversation: str | Json | None = None
+    background: bool | None = None
+    truncation: str | None = None
+    prompt: Json | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    service_tier: str | None = None
+    context_management: object = None
+    moderation: object = None
+
+
+RESPONSES_REQUEST = msgspec.json.Decoder(ResponsesRequest)
+
+# What an upstream sends
+
+
+class OutputPart(Struct):
+    type: object = None
+    text: object = None
+    refusal: object = None
+    annotations: object = None
+    logprobs: object = None
+
+
+class OutputItem(Struct):
+    """An item of a response, of any type. Its content depends on that."""
+
+    type: object = None
+    id: object = None
+    status: object = None
+    role: object = None
+    content: list[OutputPart] | None = None
+    call_id: object = None
+    name: object = None
+    namespace: object = None
+    arguments: object = None
+    input: object = None
+    action: object = None
+    summary: list[OutputPart] | None = None
+    encrypted_content: object = None
+
+
+class Response(Struct):
+    """A response, complete or so far; `error` is why it failed."""
+
+    output: list[OutputItem] | None = None
+    id: object = None
+    model: object = None
+    status: object = None
+    error: object = None
+    incomplete_details: object = None
+    usage: object = None
+    created_at: object = None
+    service_tier: object = None
+
+
+class Event(Struct):
+    """One event of an upstream's stream, of any type; `message`, `code` and `error` are those of an error."""
+
+    type: str
+    response: Response | None = None
+    item: OutputItem | None = None
+    part: OutputPart | None = None
+    delta: object = None
+    text: object = None
+    refusal: object = None
+    arguments: object = None
+    input: object = None
+    item_id: object = None
+    output_index: object = None
+    content_index: object = None
+    summary_index: object = None
+    message: object = None
+    code: object = None
+    param: object = None
+    error: object = None
+
+
+RESPONSE = msgspec.json.Decoder(Response)
+RESPONSES_EVENT = msgspec.json.Decoder(Event)
