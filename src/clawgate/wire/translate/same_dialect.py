@@ -15,9 +15,9 @@ import msgspec
 
 from clawgate.errors import InvalidRequest, ThreadUnsupported
 from clawgate.wire.json import strict
-from clawgate.wire.translate.anthropic_to_openai.opaque_state import MARK
 from clawgate.wire.translate.anthropic_to_openai.system_messages import without_billing
 from clawgate.wire.translate.chat_compat import adapt_chat_request
+from clawgate.wire.translate.chat_upstream.opaque_state import MARK
 from clawgate.wire.translate.compat import Compat
 from clawgate.wire.translate.messages_compat import adapt_messages_request
 from clawgate.wire.translate.responses_compat import adapt_responses_request

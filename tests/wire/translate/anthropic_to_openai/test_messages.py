@@ -9,9 +9,9 @@ import pytest
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic.types import MESSAGES_REQUEST
-from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
 from clawgate.wire.translate.anthropic_to_openai.messages import TurnTranslator
-from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 
 
 def said(*messages: dict[str, Any], system: Any = None) -> list[dict[str, Any]]:

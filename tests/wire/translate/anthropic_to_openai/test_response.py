@@ -11,8 +11,8 @@ from anthropic.types import Message
 from clawgate.errors import UpstreamFailed, UpstreamMalformed
 from clawgate.wire.openai.types import CHAT_RESPONSE
 from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
-from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
-from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from tests.wire.exchanges import NAMES, recorded
 
 

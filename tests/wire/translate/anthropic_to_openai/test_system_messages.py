@@ -13,7 +13,6 @@ from clawgate.wire.anthropic.types import (
     UserMessage,
 )
 from clawgate.wire.translate.anthropic_to_openai.system_messages import (
-    as_reminder,
     effort_of,
     is_cleared,
     system_texts,
@@ -41,10 +40,6 @@ def test_billing_lines_at_the_beginning_are_left_out(text: str, left: str) -> No
 def test_texts_are_what_a_model_can_read() -> None:
     assert system_texts([Text(BILLING), Text("a"), Text("")]) == ["a"]
     assert system_texts("a") == ["a"] and system_texts(None) == []
-
-
-def test_a_reminder_is_tagged_once() -> None:
-    assert as_reminder("a") == "<system-reminder>\na\n</system-reminder>" == as_reminder(as_reminder("a"))
 
 
 def test_a_message_is_cleared_by_the_next_of_the_user() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic.types import MESSAGES_REQUEST, Tool, ToolChoice
-from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 from clawgate.wire.translate.anthropic_to_openai.tools import chat_tools, set_tool_choice, tools_at_the_end
+from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 
 OPEN = {
     "type": "object",

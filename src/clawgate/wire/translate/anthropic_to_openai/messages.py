@@ -17,9 +17,11 @@ from typing import NoReturn
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict
 from clawgate.wire.translate import data_url
-from clawgate.wire.translate.anthropic_to_openai import opaque_state, system_messages
-from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
-from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.anthropic_to_openai import system_messages
+from clawgate.wire.translate.chat_upstream import opaque_state
+from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.reminders import as_reminder
+from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.media_type import sniffed_type
 
@@ -64,9 +66,7 @@ class TurnTranslator:
             elif isinstance(turn, messages.AssistantMessage):
                 self._assistant(turn.content)
             elif not system_messages.is_cleared(turns, number):
-                self._reminders += map(
-                    system_messages.as_reminder, system_messages.system_texts(turn.content)
-                )
+                self._reminders += map(as_reminder, system_messages.system_texts(turn.content))
                 self._remind_in_last_turn()
         self._remind()
         return self._messages

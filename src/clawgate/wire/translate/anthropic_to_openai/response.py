@@ -7,21 +7,17 @@ Complete responses and streams use the same rules. OpenAI counts cached tokens w
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import errors as upstream_errors
-from clawgate.wire.translate.anthropic_to_openai import opaque_state
-from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
-from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.chat_upstream import completion as chat_completion
+from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 
 ContentBlock = dict[str, object]
-
-HTML_ENTITIES = "html-entities"
-"""OpenClaw's name for arguments in which characters are HTML entities."""
 
 STOP = {
     "stop": "end_turn",
@@ -31,9 +27,6 @@ STOP = {
     "content_filter": "refusal",
 }
 """OpenAI's finish reasons as Anthropic's stop reasons; any other one is "end_turn", and none is no end."""
-
-FAILED = "error"
-"""OpenRouter's finish reason if the provider behind it failed."""
 
 
 def stop_reason(finish: str, *, called: bool, refused: bool) -> str:
@@ -71,53 +64,6 @@ def usage(counts: object) -> dict[str, object]:
     return result
 
 
-def reasoning_of(delta: chat.ChoiceDelta) -> str:
-    """Return the model's visible reasoning, by the names that servers have for it."""
-    return (
-        lenient.as_word(delta.reasoning_content)
-        or lenient.as_word(delta.reasoning)
-        or "".join(
-            lenient.as_word(lenient.as_member(entry, "text"))
-            or lenient.as_word(lenient.as_member(entry, "summary"))
-            or ""
-            for entry in details_of(delta)
-            if lenient.as_member(entry, "type") in ("reasoning.text", "reasoning.summary")
-        )
-    )
-
-
-def details_of(delta: chat.ChoiceDelta) -> list[object]:
-    """Return OpenRouter's `reasoning_details`; empty for what is no list."""
-    return delta.reasoning_details if isinstance(delta.reasoning_details, list) else []
-
-
-def visible_details(delta: chat.ChoiceDelta, types: tuple[str, ...]) -> str:
-    """Return the text of those reasoning details that are part of the visible response."""
-    return "".join(
-        lenient.as_text(lenient.as_member(entry, "text"))
-        for entry in details_of(delta)
-        if lenient.as_member(entry, "type") in types
-    )
-
-
-def opaque_members_of_call(call: chat.ToolCallPiece) -> dict[str, object]:
-    """Return what the upstream wants back with this call."""
-    members = ((name, getattr(call, name)) for name in opaque_state.CALL_MEMBERS)
-    return {name: value for name, value in members if value}
-
-
-def opaque_members_of_message(delta: chat.ChoiceDelta, visible: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return what the upstream wants back with this message; without the details that are ``visible``."""
-    details = [entry for entry in details_of(delta) if lenient.as_member(entry, "type") not in visible]
-    members = {"reasoning_details": details, "extra_content": delta.extra_content}
-    return {name: value for name, value in members.items() if value}
-
-
-def arguments_text(arguments: str | chat.Json | None) -> str:
-    """Return a call's arguments as text; some servers send an object."""
-    return strict.encode_response(arguments).decode() if isinstance(arguments, dict) else arguments or ""
-
-
 def message(
     completion: chat.ChatCompletion,
     *,
@@ -137,13 +83,13 @@ def message(
         raise UpstreamMalformed("the upstream's response has no choices")
     choice = completion.choices[0]
     delta = choice.message
-    if choice.error or choice.finish_reason == FAILED:
+    if choice.error or choice.finish_reason == chat_completion.FAILED:
         raise (
             upstream_errors.error_in_json({"error": choice.error}) or upstream_errors.UNSPECIFIED
         ).as_failure()
     if not choice.finish_reason:
         raise UpstreamMalformed("the upstream's response has no finish_reason: it may be incomplete")
-    opaque = opaque_members_of_message(delta, visible)
+    opaque = chat_completion.opaque_members_of_message(delta, visible)
     content = _thinking(delta)
     texts: list[ContentBlock] = []
     for kind, piece in lenient.content_parts(delta.content):
@@ -152,14 +98,18 @@ def message(
         else:
             texts.append({"type": "thinking", "thinking": piece, "signature": ""})
     refusal = lenient.as_word(delta.refusal)
-    texts += [{"type": "text", "text": text} for text in (visible_details(delta, visible), refusal) if text]
+    texts += [
+        {"type": "text", "text": text}
+        for text in (chat_completion.visible_details(delta, visible), refusal)
+        if text
+    ]
     calls = [
         _Call(completion, choice.finish_reason, names, ids, decode_entities).block(
             call, opaque if not number else None
         )
-        for number, call in enumerate(calls_of(delta))
+        for number, call in enumerate(chat_completion.calls_of(delta))
     ]
-    left = _too_long_for_ids(calls_of(delta), calls, ids)
+    left = _too_long_for_ids(chat_completion.calls_of(delta), calls, ids)
     if opaque or left:
         _sign(content, ids.signature(message=opaque, calls=left))
     content += texts
@@ -176,14 +126,6 @@ def message(
     }
 
 
-def calls_of(delta: chat.ChoiceDelta) -> list[chat.ToolCallPiece]:
-    """Return the tool calls; the one call of the old form only if there is no other."""
-    if delta.tool_calls:
-        return delta.tool_calls
-    old = delta.function_call
-    return [chat.ToolCallPiece(function=old)] if old is not None and (old.name or old.arguments) else []
-
-
 def _thinking(delta: chat.ChoiceDelta) -> list[ContentBlock]:
     blocks: list[ContentBlock] = []
     for entry in delta.thinking_blocks or ():
@@ -193,7 +135,7 @@ def _thinking(delta: chat.ChoiceDelta) -> list[ContentBlock]:
             blocks.append(
                 {"type": "thinking", "thinking": entry.thinking or "", "signature": entry.signature or ""}
             )
-    if not blocks and (reasoning := reasoning_of(delta)):
+    if not blocks and (reasoning := chat_completion.reasoning_of(delta)):
         blocks.append({"type": "thinking", "thinking": reasoning, "signature": ""})
     return blocks
 
@@ -204,7 +146,7 @@ def _too_long_for_ids(
     """Return the opaque members of calls whose ids do not carry them, by these ids."""
     left = {}
     for call, block in zip(sent, blocks, strict=True):
-        own = opaque_members_of_call(call)
+        own = chat_completion.opaque_members_of_call(call)
         if own and block is not None and not ids.carries_state(str(block["id"])):
             left[str(block["id"])] = own
     return left
@@ -237,25 +179,14 @@ class _Call:
         """
         if call.function is None or not call.function.name:
             raise UpstreamMalformed("the upstream's response calls something that is not a function")
-        arguments = arguments_text(call.function.arguments)
+        arguments = chat_completion.arguments_text(call.function.arguments)
         if self.finish == "length" and strict.parse_arguments(arguments) is None:
             return None
         parsed = strict.arguments_or_raw(arguments)
-        own = opaque_members_of_call(call)
+        own = chat_completion.opaque_members_of_call(call)
         return {
             "type": "tool_use",
             "id": self.ids.to_client(call.id, self.completion.id, call=own, message=message),
             "name": self.names.restore(call.function.name),
-            "input": without_entities(parsed) if self.decode_entities else parsed,
+            "input": chat_completion.without_entities(parsed) if self.decode_entities else parsed,
         }
-
-
-def without_entities(value: object) -> object:
-    """Return a JSON value whose texts have characters in place of HTML entities; xAI's models write these."""
-    if isinstance(value, str):
-        return html.unescape(value)
-    if isinstance(value, list):
-        return [without_entities(one) for one in value]
-    if isinstance(value, dict):
-        return {name: without_entities(one) for name, one in value.items()}
-    return value

@@ -18,9 +18,10 @@ from clawgate.wire.openai.stream_calls import StreamedCalls
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.anthropic_to_openai import response
-from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
-from clawgate.wire.translate.anthropic_to_openai.opaque_members import OpaqueMembers
-from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.chat_upstream import completion
+from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.opaque_members import OpaqueMembers
+from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import TranslatedStream
 
@@ -79,7 +80,7 @@ class MessagesStream(TranslatedStream):
         self._names = names or ToolNames()
         self._ids = ids or CallIds()
         self._visible = compat.visible_reasoning_detail_types
-        self._decode_entities = compat.tool_call_arguments_encoding == response.HTML_ENTITIES
+        self._decode_entities = compat.tool_call_arguments_encoding == completion.HTML_ENTITIES
         self._id: object = None  # of the upstream's response
         self._started = False
         self._blocks = 0  # how many were opened; the open one's index is one less
@@ -139,12 +140,12 @@ class MessagesStream(TranslatedStream):
                 self._add(choice.message, out)
             if choice.finish_reason:
                 self._finish = choice.finish_reason
-                if self._finish == response.FAILED:
+                if self._finish == completion.FAILED:
                     self._fail(upstream_errors.UNSPECIFIED)
 
     def _add(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
         if delta.reasoning_details or delta.extra_content:
-            self._opaque.add(response.opaque_members_of_message(delta, self._visible))
+            self._opaque.add(completion.opaque_members_of_message(delta, self._visible))
         if delta.reasoning_content or delta.thinking_blocks or delta.reasoning or delta.reasoning_details:
             self._reasoning(delta, out)
         if delta.content:
@@ -156,11 +157,11 @@ class MessagesStream(TranslatedStream):
         if delta.refusal and (refusal := lenient.as_word(delta.refusal)):
             self._refused = True
             self._add_piece("text", refusal, out)
-        if self._visible and (visible := response.visible_details(delta, self._visible)):
+        if self._visible and (visible := completion.visible_details(delta, self._visible)):
             self._add_piece("text", visible, out)
         if delta.tool_calls or delta.function_call is not None:
             in_delta: set[int] = set()
-            for call in response.calls_of(delta):
+            for call in completion.calls_of(delta):
                 self._call(call, in_delta, out)
 
     def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
@@ -178,7 +179,7 @@ class MessagesStream(TranslatedStream):
         out.append(_event("message_start", {"message": message}))
 
     def _reasoning(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
-        reasoning = response.reasoning_of(delta)
+        reasoning = completion.reasoning_of(delta)
         if reasoning:
             self._add_piece("thinking", reasoning, out)
         for entry in delta.thinking_blocks or ():
@@ -249,10 +250,10 @@ class MessagesStream(TranslatedStream):
     def _call(self, piece: chat.ToolCallPiece, in_delta: set[int], out: list[bytes]) -> None:
         """Add a piece of a tool call: emitted if its call is the open one, held otherwise."""
         function = piece.function or chat.FunctionPiece()
-        arguments = response.arguments_text(function.arguments)
+        arguments = completion.arguments_text(function.arguments)
         number = self._calls.number_of(piece, arguments, in_delta)
         known = self._calls.calls[number]
-        known.extra |= response.opaque_members_of_call(piece)
+        known.extra |= completion.opaque_members_of_call(piece)
         if self._open == "tool" and number == self._open_call:
             if arguments:
                 out.append(self._input(arguments))
@@ -303,7 +304,7 @@ class MessagesStream(TranslatedStream):
         self._begin("tool", {"type": "tool_use", "id": call.id, "name": name, "input": {}}, out)
         self._open_call = number
         if self._decode_entities and (parsed := strict.parse_arguments(arguments)) is not None:
-            arguments = strict.encode_response(response.without_entities(parsed)).decode()
+            arguments = strict.encode_response(completion.without_entities(parsed)).decode()
         if arguments:
             out.append(self._input(arguments))
 

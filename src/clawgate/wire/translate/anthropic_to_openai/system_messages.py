@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 from clawgate.wire.anthropic import types as messages
 
 _BILLING = re.compile(r"\s*x-anthropic-billing-header[ \t]*:[^\n]*(?:\n|\Z)", re.IGNORECASE)
-_TAG = "system-reminder"
 
 
 def without_billing(text: str) -> str:
@@ -35,11 +34,6 @@ def system_texts(content: str | Iterable[messages.SystemBlock] | None) -> list[s
         else [one.text for one in content or () if isinstance(one, messages.Text)]
     )
     return [text for text in map(without_billing, texts) if text]
-
-
-def as_reminder(text: str) -> str:
-    """Return instructions as part of a user's turn."""
-    return text if text.lstrip().startswith(f"<{_TAG}>") else f"<{_TAG}>\n{text}\n</{_TAG}>"
 
 
 def is_cleared(turns: Sequence[messages.Message], number: int) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict
-from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.strict_schema import strict_form
 

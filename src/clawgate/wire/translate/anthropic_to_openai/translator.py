@@ -16,11 +16,12 @@ from clawgate.wire.openai.types import CHAT_RESPONSE, ChatCompletion
 from clawgate.wire.translate import chat_compat, thinking_format
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.anthropic_to_openai import request_fields, response, tools
-from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
 from clawgate.wire.translate.anthropic_to_openai.foreign_blocks import read_request
 from clawgate.wire.translate.anthropic_to_openai.messages import TurnTranslator
 from clawgate.wire.translate.anthropic_to_openai.stream import MessagesStream
-from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.completion import HTML_ENTITIES
+from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation, read_response
 
@@ -89,14 +90,13 @@ class MessagesToChat(Translation):
         return strict.encode_request(fields)
 
     def translate_response(self, body: bytes) -> bytes:
-        completion = self._read(body)
         message = response.message(
-            completion,
+            self._read(body),
             model=self._requested,
             names=self._names,
             ids=self._ids,
             visible=self._compat.visible_reasoning_detail_types,
-            decode_entities=self._compat.tool_call_arguments_encoding == response.HTML_ENTITIES,
+            decode_entities=self._compat.tool_call_arguments_encoding == HTML_ENTITIES,
         )
         return strict.encode_response(message)
 

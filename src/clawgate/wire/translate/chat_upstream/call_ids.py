@@ -1,6 +1,6 @@
-"""Maps the ids of tool calls between a Messages client and its upstream.
+"""Maps the ids of tool calls between a client of another dialect and its upstream.
 
-OpenAI accepts 40 characters, Anthropic more. A long id keeps its beginning and ends in a digest, so the same id always
+OpenAI accepts 40 characters, others more. A long id keeps its beginning and ends in a digest, so the same id always
 becomes the same one, for the call and for its result. The client's id of a call may carry what the upstream wants back,
 see `opaque_state`; the upstream finds that where it had put it. Ids that the upstream leaves out are made, unique in
 the conversation.
@@ -12,8 +12,8 @@ import hashlib
 import re
 
 from clawgate.wire.json import lenient
-from clawgate.wire.translate.anthropic_to_openai import opaque_state
-from clawgate.wire.translate.anthropic_to_openai.opaque_state import OpaqueState
+from clawgate.wire.translate.chat_upstream import opaque_state
+from clawgate.wire.translate.chat_upstream.opaque_state import OpaqueState
 
 LONGEST = 40
 _KEPT = 27

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clawgate.wire.translate.anthropic_to_openai.opaque_members import OpaqueMembers
+from clawgate.wire.translate.chat_upstream.opaque_members import OpaqueMembers
 
 TEXT = {"type": "reasoning.text", "index": 0}
 

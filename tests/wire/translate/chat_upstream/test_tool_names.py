@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.translate.anthropic_to_openai.tool_names import LONGEST, ToolNames
+from clawgate.wire.translate.chat_upstream.tool_names import LONGEST, ToolNames
 
 NAMES = st.text("ab_", min_size=1, max_size=4).flatmap(
     lambda end: st.integers(0, 128).map(lambda size: "x" * size + end)

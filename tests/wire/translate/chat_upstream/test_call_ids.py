@@ -7,8 +7,8 @@ from string import ascii_letters
 
 import pytest
 
-from clawgate.wire.translate.anthropic_to_openai.call_ids import LONGEST, CallIds
-from clawgate.wire.translate.anthropic_to_openai.opaque_state import MAX_IN_ID
+from clawgate.wire.translate.chat_upstream.call_ids import LONGEST, CallIds
+from clawgate.wire.translate.chat_upstream.opaque_state import MAX_IN_ID
 
 LONG = "call_" + "a" * 64
 EXTRA: dict[str, object] = {"extra_content": {"google": {"thought_signature": "SIG=="}}}

@@ -8,8 +8,8 @@ import zlib
 
 import pytest
 
-from clawgate.wire.translate.anthropic_to_openai import opaque_state
-from clawgate.wire.translate.anthropic_to_openai.opaque_state import MARK, OpaqueState, pack, split
+from clawgate.wire.translate.chat_upstream import opaque_state
+from clawgate.wire.translate.chat_upstream.opaque_state import MARK, OpaqueState, pack, split
 
 STATE = OpaqueState("p", call={"extra_content": {"google": {"thought_signature": "SIG=="}}})
 
