@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import InvalidRequest, UpstreamClosed, UpstreamFailed, UpstreamMalformed
+from clawgate.wire.anthropic.assembly import MessageAssembler
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.sse.reader import EventReader
 from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.translator import translation
 from tests.wire.exchanges import (
@@ -472,3 +474,40 @@ def test_an_error_in_place_of_a_response_is_raised_with_its_message(pair: str, b
 def test_a_complete_response_can_be_sent_as_a_stream(name: str) -> None:
     told = asked(name).response_as_stream(recorded(name, "upstream_answer.json"))
     CHECKS[pair_of(name)](told)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_two_gateways_in_a_row_return_signed_thinking_with_its_tool_call(streams: bool) -> None:
+    """The client's turn gets back to Anthropic as it came, although chat completions are in between."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}}
+    content = [
+        {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "c2VhbGVk"},
+        call,
+    ]
+    message = {"id": "msg_1", "type": "message", "content": content, "stop_reason": "tool_use"}
+    turns: list[dict[str, Any]] = [{"role": "user", "content": "hi"}]
+    said = through_both(turns, message, streams=streams)
+    results = [{"type": "tool_result", "tool_use_id": said[-1]["id"], "content": "ok"}]
+    turns += [{"role": "assistant", "content": said}, {"role": "user", "content": results}]
+    first, second = new("messages_to_chat"), new("chat_to_messages")
+    there = second.translate_request(first.translate_request(asking(turns, streams=streams)))
+    assert json.loads(there)["messages"][1]["content"] == content
+
+
+def through_both(turns: list[Any], message: dict[str, Any], *, streams: bool) -> Any:
+    """The content of Anthropic's message as it reaches a client."""
+    first, second = new("messages_to_chat"), new("chat_to_messages")
+    second.translate_request(first.translate_request(asking(turns, streams=streams)))
+    upstream = json.dumps(message).encode()
+    if not streams:
+        return json.loads(first.translate_response(second.translate_response(upstream)))["content"]
+    client, assembler = Fed(first), MessageAssembler()
+    stream = client.feed(second.response_as_stream(upstream)) + client.end()
+    for event in EventReader().feed(stream):
+        assembler.feed(event)
+    return json.loads(assembler.complete())["content"]
+
+
+def asking(turns: list[Any], *, streams: bool) -> bytes:
+    return json.dumps({"model": "m", "max_tokens": 9, "messages": turns, "stream": streams}).encode()

@@ -56,12 +56,13 @@ UserPart = TextPart | ImagePart | FilePart | AudioPart
 
 
 class ThinkingEntry(Struct):
-    """An entry of `thinking_blocks`: a block of Anthropic's dialect, as it is."""
+    """An entry of `thinking_blocks`: a block of Anthropic's dialect, as it is. ``provider`` made it, if known."""
 
     type: str
     thinking: str | None = None
     signature: str | None = None
     data: str | None = None
+    provider: str | None = None
 
 
 class Function(Struct):

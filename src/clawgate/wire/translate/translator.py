@@ -43,6 +43,7 @@ def translation(
                 unique_id=unique_id,
                 max_tokens=max_tokens,
                 compat=compat,
+                provider=provider,
             )
         case Dialect.MESSAGES, Dialect.CHAT:
             return MessagesToChat(

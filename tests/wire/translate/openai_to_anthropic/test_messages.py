@@ -161,9 +161,10 @@ THOUGHT: dict[str, object] = {"type": "thinking", "thinking": "c", "signature": 
         ([{"type": "reasoning.encrypted", "data": "of another"}, 5, None, {"type": 1}], []),
         ("words", []),
         ({}, []),
-        ([thinking_detail("1", [THOUGHT, {"type": "redacted_thinking", "data": "d"}])],
+        ([thinking_detail("1", [THOUGHT, {"type": "redacted_thinking", "data": "d"}], "")],
          [THOUGHT, {"type": "redacted_thinking", "data": "d"}]),
-        ([{**thinking_detail("1", []), "data": "no JSON"}, {**thinking_detail("1", []), "data": "[5, {}]"}], []),
+        ([{**thinking_detail("1", [], ""), "data": "no JSON"},
+          {**thinking_detail("1", [], ""), "data": "[5, {}]"}], []),
     ],
 )  # fmt: skip
 def test_signed_thinking_comes_back_in_reasoning_details(details: Any, kept: list[dict[str, Any]]) -> None:

@@ -115,6 +115,18 @@ def test_a_tool_call_carries_the_signed_thinking_in_front_of_it() -> None:
     unsigned = {"type": "thinking", "thinking": "hm", "signature": ""}
     call = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
     message = choice(content=[thinking, call, {**call, "id": "toolu_2"}])["message"]
-    assert message["reasoning_details"] == [thinking_detail("toolu_1", [thinking])]
-    assert "reasoning_details" not in choice(content=[thinking])["message"]
-    assert "reasoning_details" not in choice(content=[unsigned, call])["message"]
+    assert message["reasoning_details"][1:] == [thinking_detail("toolu_1", [thinking], "")]
+    assert len(choice(content=[unsigned, call])["message"]["reasoning_details"]) == 1
+
+
+def test_each_thinking_block_is_an_entry_in_the_form_of_open_router() -> None:
+    thinking = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    unsigned = {"type": "thinking", "thinking": "oh", "signature": ""}
+    sealed = {"type": "redacted_thinking", "data": "d"}
+    details = choice(content=[thinking, unsigned, sealed])["message"]["reasoning_details"]
+    own = {"format": "anthropic-claude-v1", "id": details[0]["id"]}
+    assert details == [
+        {"type": "reasoning.text", "text": "hm", "signature": "s", **own},
+        {"type": "reasoning.text", "text": "oh", **own},
+        {"type": "reasoning.encrypted", "data": "d", **own},
+    ]

@@ -12,10 +12,11 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk, ParsedChatCompletion
 
 from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
+from clawgate.wire.openai.types import AssistantMessage
 from clawgate.wire.translate.errors import chat_event
 from clawgate.wire.translate.openai_to_anthropic import stream as chat_stream
 from clawgate.wire.translate.openai_to_anthropic.stream import DONE, KEEP_ALIVE, ChatStream
-from clawgate.wire.translate.openai_to_anthropic.thinking import thinking_detail
+from clawgate.wire.translate.openai_to_anthropic.thinking import kept_thinking, thinking_detail
 from tests.wire.exchanges import Fed, check_chat, events, sse
 
 BEGUN = {"id": "msg_1", "content": [], "usage": {"input_tokens": 7, "output_tokens": 1}}
@@ -129,6 +130,11 @@ def test_the_sdk_adds_a_stream_up_to_what_was_said(
     assert (message.model_extra or {}).get("reasoning_content", "") == said["reasoning"]
     thinking = (message.model_extra or {}).get("thinking_blocks", [])
     assert [{key: entry[key] for key in entry if key != "index"} for entry in thinking] == said["thinking"]
+    details = (message.model_extra or {}).get("reasoning_details", [])
+    said_in_details = [detail.get("text", "") for detail in details if detail["type"] == "reasoning.text"]
+    assert "".join(said_in_details) == said["reasoning"]
+    kept = kept_thinking(AssistantMessage(reasoning_details=details), "")
+    assert kept == [entry for entry in said["thinking"] if entry.get("signature", entry.get("data"))]
     calls = [(call.id, json.loads(call.function.arguments)) for call in message.tool_calls or ()]
     assert calls == said["calls"]
     assert final.choices[0].finish_reason == ("tool_calls" if calls else "stop")
@@ -166,7 +172,7 @@ def test_text_and_thinking_at_the_start_of_a_block_are_sent() -> None:
     said = read(START, opened(0, type="thinking", thinking="t"), closed(0), opened(1, type="text", text="a"),
                 added(1, type="text_delta", text="b"), closed(1), noted(), STOP)  # fmt: skip
     assert [delta.get("content") for delta in deltas(said) if "content" in delta] == ["", "a", "b"]
-    assert {"reasoning_content": "t"} in deltas(said)
+    assert [delta["reasoning_content"] for delta in deltas(said) if "reasoning_content" in delta] == ["t"]
 
 
 def test_a_refusal_keeps_its_reason() -> None:
@@ -412,7 +418,7 @@ def test_a_tool_call_carries_the_signed_thinking_in_front_of_it() -> None:
     carried = [
         (delta["tool_calls"][0]["id"], delta["reasoning_details"])
         for delta in sent
-        if "reasoning_details" in delta
+        if "reasoning_details" in delta and "tool_calls" in delta
     ]
     thinking: dict[str, object] = {"type": "thinking", "thinking": "hm", "signature": "s"}
-    assert carried == [("toolu_1", [{"index": 0, **thinking_detail("toolu_1", [thinking])}])]
+    assert carried == [("toolu_1", [{"index": 1, **thinking_detail("toolu_1", [thinking], "")}])]

@@ -110,8 +110,9 @@ def message(
         for number, call in enumerate(chat_completion.calls_of(delta))
     ]
     left = _too_long_for_ids(chat_completion.calls_of(delta), calls, ids)
-    if opaque or left:
-        _sign(content, ids.signature(message=opaque, calls=left))
+    is_signed = any(block.get("signature") or block.get("data") for block in content)
+    if signature := ids.signature(message=None if is_signed else opaque, calls=left):
+        _sign(content, signature)
     content += texts
     content += [call for call in calls if call is not None]
     return {

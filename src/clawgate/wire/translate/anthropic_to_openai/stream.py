@@ -208,7 +208,11 @@ class MessagesStream(TranslatedStream):
         return self._open == "thinking"
 
     def _sign(self, signature: str, out: list[bytes]) -> None:
-        """Add a signature. It ends its block: the next piece of thinking begins another one."""
+        """Add a signature. It ends its block: the next piece of thinking begins another one.
+
+        An upstream that signs blocks says the same in its opaque members: a call carries them, and no further block.
+        """
+        self._opaque.take()
         if not self._thinks:
             return
         if self._holds:
@@ -219,6 +223,7 @@ class MessagesStream(TranslatedStream):
             self._stop(out)
 
     def _redacted(self, data: str, out: list[bytes]) -> None:
+        self._opaque.take()
         if self._holds:
             self._held_blocks.append(_HeldBlock("redacted", pieces=[data]))
             self._hold(data)

@@ -29,7 +29,7 @@ class OpaqueMembers:
             if isinstance(value, list):
                 merged = list(known) if isinstance(known, list) else []
                 for entry in value:
-                    _add_entry(merged, entry)
+                    add_entry(merged, entry)
                 self.message[name] = merged
             elif isinstance(known, dict) and isinstance(value, dict):
                 self.message[name] = known | value
@@ -54,7 +54,7 @@ class OpaqueMembers:
         return extra != self._sent_of_calls.get(number, {})
 
 
-def _add_entry(entries: list[object], entry: object) -> None:
+def add_entry(entries: list[object], entry: object) -> None:
     """Add an entry of `reasoning_details`: one that continues the last one grows it."""
     last = entries[-1] if entries else None
     if (

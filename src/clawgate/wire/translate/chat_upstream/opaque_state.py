@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -45,6 +46,7 @@ class OpaqueState(Struct, omit_defaults=True):
 _decoder = msgspec.json.Decoder(OpaqueState)
 
 
+@lru_cache(256)
 def provider_tag(provider: str) -> str:
     """Return what identifies a provider in a state."""
     return hashlib.sha256(provider.encode()).hexdigest()[:12]

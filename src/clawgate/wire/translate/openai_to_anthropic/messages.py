@@ -30,8 +30,10 @@ IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """What Anthropic accepts as base64 images."""
 
 
-def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBlock], list[Turn]]:
-    """Return the blocks of the system prompt, and the turns.
+def system_and_turns(
+    messages: Sequence[chat.Message], provider: str = ""
+) -> tuple[list[ContentBlock], list[Turn]]:
+    """Return the blocks of the system prompt, and the turns for ``provider``.
 
     Raises `InvalidRequest` with the path of what cannot be translated.
     """
@@ -45,7 +47,7 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBloc
             system += _parts(message.content, f"{path}.content")
             continue
         if isinstance(message, chat.AssistantMessage):
-            role, content = "assistant", _assistant(message, path, ids)
+            role, content = "assistant", _assistant(message, path, ids, provider)
         elif isinstance(message, chat.ToolMessage):
             role, content = "user", [_result(message, f"{path}.content", ids)]
         else:
@@ -100,12 +102,12 @@ def _blocks(turn: Turn) -> list[ContentBlock]:
     return blocks
 
 
-def _assistant(message: chat.AssistantMessage, path: str, ids: CallIds) -> list[ContentBlock]:
+def _assistant(message: chat.AssistantMessage, path: str, ids: CallIds, provider: str) -> list[ContentBlock]:
     if message.function_call is not None:
         reject(f"{path}.function_call", "is the old form of a tool call; send 'tool_calls'")
     if message.audio is not None:
         reject(f"{path}.audio", "is a response that only the service which spoke it has; send its text")
-    content = kept_thinking(message)
+    content = kept_thinking(message, provider)
     content += _parts(message.content or "", f"{path}.content")
     if message.refusal and message.refusal.strip():
         content.append({"type": "text", "text": message.refusal})

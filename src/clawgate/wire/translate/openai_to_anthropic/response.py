@@ -1,8 +1,8 @@
 """Translates a message of Anthropic's API into a chat completion: finish reason, usage and content.
 
 Complete responses and streams use the same rules. Anthropic counts cached tokens beside `input_tokens`, OpenAI within
-`prompt_tokens`. Thinking is sent twice: as `reasoning_content`, the string that many clients show, and with the
-signatures that a tool loop has to send back, see `thinking`.
+`prompt_tokens`. Thinking is sent as `reasoning_content`, the string that many clients show, and with the signatures
+that a tool loop has to send back, see `thinking`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ from __future__ import annotations
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient, strict
-from clawgate.wire.translate.openai_to_anthropic.thinking import is_signed, thinking_detail, thinking_entry
+from clawgate.wire.translate.openai_to_anthropic.thinking import (
+    is_signed,
+    reasoning_detail,
+    thinking_detail,
+    thinking_entry,
+)
 
 FINISH = {
     "stop_sequence": "stop",
@@ -65,15 +70,17 @@ def arguments_of(block: messages.ContentBlock) -> str:
     return lenient.as_word(block.input) or "{}"
 
 
-def completion(response: messages.MessageResponse, *, model: str, created: int) -> dict[str, object]:
-    """Return the chat completion object for a complete response.
+def completion(
+    response: messages.MessageResponse, *, model: str, created: int, provider: str = ""
+) -> dict[str, object]:
+    """Return the chat completion object for a complete response of ``provider``.
 
     Raises `UpstreamMalformed` for a call of no tool, and without a stop reason: a response that was cut must not look
     finished.
     """
     if not response.stop_reason:
         raise UpstreamMalformed("the upstream's response has no stop_reason: it may be incomplete")
-    message = _message(response)
+    message = _message(response, provider)
     choice = {
         "index": 0,
         "message": message,
@@ -95,7 +102,7 @@ def completion(response: messages.MessageResponse, *, model: str, created: int) 
     return result
 
 
-def _message(response: messages.MessageResponse) -> dict[str, object]:
+def _message(response: messages.MessageResponse, provider: str) -> dict[str, object]:
     text: list[str] = []
     reasoning: list[str] = []
     thinking: list[dict[str, object]] = []
@@ -106,15 +113,14 @@ def _message(response: messages.MessageResponse) -> dict[str, object]:
         match block.type:
             case "text":
                 text.append(lenient.as_text(block.text))
-            case "thinking":
+            case "thinking" | "redacted_thinking":
                 reasoning.append(lenient.as_text(block.thinking))
                 thinking.append(thinking_entry(block))
-            case "redacted_thinking":
-                thinking.append(thinking_entry(block))
+                details.append(reasoning_detail(block, provider))
             case "tool_use":
                 calls.append(_call(response.id, len(calls), block))
                 if signed := [entry for entry in thinking[carried:] if is_signed(entry)]:
-                    details.append(thinking_detail(str(calls[-1]["id"]), signed))
+                    details.append(thinking_detail(str(calls[-1]["id"]), signed, provider))
                 carried = len(thinking)
             case _:
                 pass  # a tool that the service itself ran, or a newer type

@@ -3,8 +3,9 @@
 `finish_reason`, usage and `[DONE]` are sent only at `message_stop`, or at the end of a stream that gave a stop reason:
 a cut stream never looks finished. Blocks are identified by their index, so they may be open side by side; a server may
 leave out where one begins or ends as long as nothing is missing. A thinking block is sent piece by piece as
-`reasoning_content`, and complete, with its signature, in `thinking_blocks` when it ends; entries have an `index`, which
-the OpenAI SDK needs to add lists up. Source of the event order: Anthropic's documentation of streaming.
+`reasoning_content` and as an entry of `reasoning_details`, whose signature comes when it ends, and complete in
+`thinking_blocks` then. Entries have an `index`, which the OpenAI SDK needs to add lists up, and a member that must not
+be added up is in the first piece alone. Source of the event order: Anthropic's documentation of streaming.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.exchange import TranslatedStream
 from clawgate.wire.translate.openai_to_anthropic import response
-from clawgate.wire.translate.openai_to_anthropic.thinking import is_signed, thinking_detail, thinking_entry
+from clawgate.wire.translate.openai_to_anthropic.thinking import (
+    is_signed,
+    reasoning_detail,
+    thinking_detail,
+    thinking_entry,
+)
 
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -51,7 +57,7 @@ _json = msgspec.json.Encoder().encode
 
 
 class _OpenBlock(msgspec.Struct):
-    """An open block; ``number`` is our number of a tool call, ``pieces`` are its thinking."""
+    """An open block; ``number`` is our number of a tool call or reasoning detail, ``pieces`` are its thinking."""
 
     block: messages.ContentBlock
     number: int = -1
@@ -71,6 +77,7 @@ class ChatStream(TranslatedStream):
         "_head",
         "_id",
         "_model",
+        "_provider",
         "_signed",
         "_started",
         "_stop",
@@ -79,19 +86,26 @@ class ChatStream(TranslatedStream):
     )
 
     def __init__(
-        self, *, model: str, created: int, include_usage: bool, made_id: str = "chatcmpl-unnamed"
+        self,
+        *,
+        model: str,
+        created: int,
+        include_usage: bool,
+        made_id: str = "chatcmpl-unnamed",
+        provider: str = "",
     ) -> None:
         super().__init__()
         self._model = model
         self._created = created
         self._with_usage = include_usage
+        self._provider = provider
         self._head = b""  # of every chunk, up to its choices
         self._id = made_id  # of the response, unless the upstream sends one
         self._started = False
         self._blocks: dict[Index, _OpenBlock] = {}  # the open ones, by the upstream's index
         self._calls = 0  # how many tool calls were sent
         self._entries = 0  # how many thinking blocks were sent
-        self._details = 0  # how many calls carried thinking
+        self._details = 0  # how many entries of `reasoning_details` were sent
         self._signed: list[dict[str, object]] = []  # thinking that the next call carries
         self._stop: str | None = None
 
@@ -201,8 +215,8 @@ class ChatStream(TranslatedStream):
         }
         details = b""
         if self._signed:
-            detail = {"index": self._details, **thinking_detail(call_id, self._signed)}
-            details = b',"reasoning_details":[' + strict.encode_response(detail) + b"]"
+            detail = {"index": self._details, **thinking_detail(call_id, self._signed, self._provider)}
+            details = b"," + _details(detail)
             self._details += 1
             self._signed = []
         return self._chunk(b'{"tool_calls":[' + _json(call) + b"]" + details + b"}")
@@ -257,7 +271,18 @@ class ChatStream(TranslatedStream):
         self.held_bytes += len(piece)
         if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream's thinking exceeds {MAX_EVENT_BYTES} characters")
-        return self._chunk(b'{"reasoning_content":' + _json(piece) + b"}")
+        details = _details(self._detail(opened, messages.ContentBlock("thinking", thinking=piece)))
+        return self._chunk(b'{"reasoning_content":%b,%b}' % (_json(piece), details))
+
+    def _detail(self, opened: _OpenBlock, piece: messages.ContentBlock) -> dict[str, object]:
+        """Return a piece of a thinking block as one of its entry in `reasoning_details`."""
+        detail = reasoning_detail(piece, self._provider)
+        if opened.number >= 0:
+            del detail["format"], detail["id"]
+        else:
+            opened.number = self._details
+            self._details += 1
+        return {"index": opened.number, **detail}
 
     def _close(self, index: Index) -> bytes:
         opened = self._blocks.pop(index, None)
@@ -269,13 +294,16 @@ class ChatStream(TranslatedStream):
             return b"" if opened.fed else self._arguments(opened, response.arguments_of(block))
         if block.type not in ("thinking", "redacted_thinking"):
             return b""
+        detail = self._detail(
+            opened, messages.ContentBlock(block.type, signature=block.signature, data=block.data)
+        )
         block.thinking = "".join(opened.pieces)
         entry = thinking_entry(block)
         if is_signed(entry):
             self._signed.append(entry)
         indexed = strict.encode_response({"index": self._entries, **entry})
         self._entries += 1
-        return self._chunk(b'{"thinking_blocks":[' + indexed + b"]}")
+        return self._chunk(b'{"thinking_blocks":[%b],%b}' % (indexed, _details(detail)))
 
     def _message_delta(self, event: messages.Event) -> bytes:
         """Keep the stop reason and the usage, which are sent at the end."""
@@ -305,3 +333,7 @@ class ChatStream(TranslatedStream):
             delta,
             finish,
         )
+
+
+def _details(detail: dict[str, object]) -> bytes:
+    return b'"reasoning_details":[' + strict.encode_response(detail) + b"]"

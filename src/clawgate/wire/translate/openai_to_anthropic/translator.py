@@ -51,6 +51,7 @@ class ChatToMessages(Translation):
         unique_id: str = "unnamed",
         max_tokens: int | None = None,
         compat: Compat = NO_COMPAT,
+        provider: str = "",
     ) -> None:
         self._requested = requested_model
         self._model = upstream_model
@@ -58,12 +59,13 @@ class ChatToMessages(Translation):
         self._made_id = f"chatcmpl-{unique_id}"  # of a response that came without one
         self._max_tokens = max_tokens
         self._compat = compat
+        self._provider = provider
         self._stream: ChatStream | None = None
 
     def translate_request(self, body: bytes) -> bytes:
         request = strict.parse_request(body, chat.CHAT_REQUEST)
         _reject_untranslatable(request)
-        system, turns = conversation.system_and_turns(request.messages)
+        system, turns = conversation.system_and_turns(request.messages, self._provider)
         fields: dict[str, object] = {"model": self._model, "messages": turns}
         output_format, instruction = structured_output.requested_format(request, self._model)
         if instruction is not None:
@@ -101,12 +103,7 @@ class ChatToMessages(Translation):
         if self.streams:
             fields["stream"] = True
             options = request.stream_options
-            self._stream = ChatStream(
-                model=self._requested,
-                created=self._created,
-                made_id=self._made_id,
-                include_usage=options is not None and bool(options.include_usage),
-            )
+            self._stream = self._new_stream(include_usage=options is not None and bool(options.include_usage))
         ignored = [*_ignored(request, strict.member_names(body), fields)]
         self.ignored = (*ignored, *adapt_messages_request(fields, self._compat))
         return strict.encode_request(fields)
@@ -114,7 +111,9 @@ class ChatToMessages(Translation):
     def translate_response(self, body: bytes) -> bytes:
         message = read_response(body, MESSAGES_RESPONSE)
         message.id = lenient.as_word(message.id) or self._made_id
-        completion = response.completion(message, model=self._requested, created=self._created)
+        completion = response.completion(
+            message, model=self._requested, created=self._created, provider=self._provider
+        )
         return strict.encode_response(completion)
 
     def response_as_stream(self, body: bytes) -> bytes:
@@ -138,10 +137,17 @@ class ChatToMessages(Translation):
     @property
     def _streamed(self) -> ChatStream:
         if self._stream is None:  # none was requested: a complete response is assembled of it, with its usage
-            self._stream = ChatStream(
-                model=self._requested, created=self._created, made_id=self._made_id, include_usage=True
-            )
+            self._stream = self._new_stream(include_usage=True)
         return self._stream
+
+    def _new_stream(self, *, include_usage: bool) -> ChatStream:
+        return ChatStream(
+            model=self._requested,
+            created=self._created,
+            made_id=self._made_id,
+            include_usage=include_usage,
+            provider=self._provider,
+        )
 
     def _set_thinking(
         self,
