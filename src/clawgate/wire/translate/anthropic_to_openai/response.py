@@ -109,10 +109,7 @@ def message(
         )
         for number, call in enumerate(chat_completion.calls_of(delta))
     ]
-    left = _too_long_for_ids(chat_completion.calls_of(delta), calls, ids)
-    is_signed = any(block.get("signature") or block.get("data") for block in content)
-    if signature := ids.signature(message=None if is_signed else opaque, calls=left):
-        _sign(content, signature)
+    _sign(content, ids, opaque, _too_long_for_ids(chat_completion.calls_of(delta), calls, ids))
     content += texts
     content += [call for call in calls if call is not None]
     return {
@@ -153,8 +150,20 @@ def _too_long_for_ids(
     return left
 
 
-def _sign(content: list[ContentBlock], signature: str) -> None:
-    """Put the signature into the last block of thinking that has none, or into one without words."""
+def _sign(
+    content: list[ContentBlock],
+    ids: CallIds,
+    opaque: dict[str, object],
+    of_calls: dict[str, dict[str, object]],
+) -> None:
+    """Put a signature into the last block of thinking that has none, or into one without words.
+
+    An upstream that signs blocks says the same in its opaque members: a call carries them, and no further block.
+    """
+    is_signed = any(block.get("signature") or block.get("data") for block in content)
+    signature = ids.signature(message=None if is_signed else opaque, calls=of_calls)
+    if not signature:
+        return
     for block in reversed(content):
         if block["type"] == "thinking" and not block["signature"]:
             block["signature"] = signature
