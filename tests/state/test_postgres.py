@@ -5,7 +5,7 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -198,29 +198,38 @@ async def test_work_that_takes_too_long_is_ended(shared: Store, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "statement", ["INSERT INTO requests", "UPDATE sessions", "INSERT INTO turns", "COMMIT"]
+    "statement", ["WITH moved", "DELETE FROM tool_calls", "DELETE FROM sessions", "COMMIT"]
 )
-async def test_commits_that_are_cancelled_write_nothing_and_leave_their_connections_free(
+async def test_writes_that_are_cancelled_write_nothing_and_leave_their_connections_free(
     shared: Store, statement: str
 ) -> None:
     """More of them than there are connections."""
     database = shared._database
     assert isinstance(database, postgres.PostgresDatabase)
     engine = database._engine.sync_engine
-    cancelled: list[asyncio.Task[None]] = []
+    cancelled: list[asyncio.Task[Any]] = []
+    sessions = [f"s{number}" for number in range(postgres.MAX_CONNECTIONS + 1)]
+    is_commit = statement == "WITH moved"
+    for session in () if is_commit else sessions:
+        await shared.commit(run(session, session=session))
 
     def cancel(*arguments: Any) -> None:
-        if statement == "COMMIT" or arguments[2].startswith(statement):
+        if statement == "COMMIT" or arguments[2].strip().startswith(statement):
             cancelled[-1].cancel()
 
     name = "commit" if statement == "COMMIT" else "before_cursor_execute"
     event.listen(engine, name, cancel)
-    for number in range(postgres.MAX_CONNECTIONS + 1):
-        cancelled.append(asyncio.create_task(shared.commit(run(f"run-{number}", session=f"s{number}"))))
+    for session in sessions:
+        work: Coroutine[Any, Any, Any] = (
+            shared.commit(run(session, session=session))
+            if is_commit
+            else shared.delete_session("ann", session)
+        )
+        cancelled.append(asyncio.create_task(work))
         with pytest.raises(asyncio.CancelledError):
             await cancelled[-1]
     event.remove(engine, name, cancel)
     if statement != "COMMIT":  # which the server may get all the same
-        assert await shared.sessions() == []
+        assert len(await shared.sessions()) == (0 if is_commit else len(sessions))
     await shared.commit(run())
     assert database._engine.pool.checkedout() == 0  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import InvalidRequest, SessionConflict
-from clawgate.state.records import NewTurn, ToolCallRecord
+from clawgate.state.records import Extent, NewTurn, ToolCallRecord
 from clawgate.state.store import Store
 from clawgate.state.tables import tool_calls
 from tests.state.runs import run, said
@@ -164,8 +164,20 @@ CALL = ToolCallRecord(
 @pytest.mark.parametrize(("last", "seqs"), [(1, [4]), (3, [2, 3, 4]), (99, [0, 1, 2, 3, 4])])
 async def test_the_last_turns_can_be_had_alone(store: Store, last: int, seqs: list[int]) -> None:
     await store.commit(run(turns=said(*"abcde")))
-    session = await store.session("ann", "s", last=last)
-    assert session is not None and [turn.seq for turn in session.turns] == seqs and session.next_seq == 5
+    async with store.hold("ann", "s", 1, Extent(last)) as held:
+        session = await store.session("ann", "s", Extent(last))
+        assert session is not None and [turn.seq for turn in session.turns] == seqs and session.next_seq == 5
+        assert held == session
+
+
+@pytest.mark.parametrize(
+    ("size", "seqs"), [(0, [2]), (20, [2]), (21, [1, 2]), (2_000, [1, 2]), (2_100, [0, 1, 2])]
+)
+async def test_so_many_bytes_of_a_session_can_be_had_alone(store: Store, size: int, seqs: list[int]) -> None:
+    """The latest turn in any case, and each one that begins within them."""
+    await store.commit(run(turns=tuple(NewTurn(message={"text": "x" * n}) for n in (9, 2_000, 8))))
+    session = await store.session("ann", "s", Extent(size=size))
+    assert session is not None and [turn.seq for turn in session.turns] == seqs and session.next_seq == 3
 
 
 async def test_a_deleted_session_leaves_no_turn_and_no_tool_call(store: Store) -> None:

@@ -85,7 +85,7 @@ async def test_after_a_run_that_was_not_stored_the_next_one_makes_sure_first(
         async def fails(*args: object, **more: object) -> None:
             raise StoreUnavailable("gone")
 
-        broken.setattr(store._database, "write", fails)
+        broken.setattr(store._database, "write_one", fails)
         await store.ready()  # nothing has failed yet, and nothing is written
         with pytest.raises(StoreUnavailable):
             await store.commit(run())

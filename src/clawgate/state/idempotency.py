@@ -44,10 +44,10 @@ _ABANDON = delete(idempotency).where(_IN_PROGRESS)
 _OWNER_LIVES = text("SELECT NOT pg_try_advisory_xact_lock(:owner)")
 
 
-def begin(
+def create(
     connection: Connection, caller: str, key: str, body_hash: str, run: str, *, owner: int, now: float
-) -> Begun | Running | Finished:
-    """Raises IdempotencyMismatch if the key was used with another body."""
+) -> bool:
+    """Return whether the key is new."""
     row = {
         "caller": caller,
         "key": key,
@@ -56,9 +56,16 @@ def begin(
         "owner": owner,
         "expires_at": now + LIFE_SECONDS,
     }
+    return connection.execute(_CREATE[connection.dialect.name], row).rowcount == 1
+
+
+def begin(
+    connection: Connection, caller: str, key: str, body_hash: str, run: str, *, owner: int, now: float
+) -> Begun | Running | Finished:
+    """Raises IdempotencyMismatch if the key was used with another body."""
     found = None
     while found is None:  # it may be abandoned between the two statements
-        if connection.execute(_CREATE[connection.dialect.name], row).rowcount == 1:
+        if create(connection, caller, key, body_hash, run, owner=owner, now=now):
             return Begun()
         found = connection.execute(_FIND, {"caller_": caller, "key_": key}).first()
     in_progress = found.status is None
@@ -72,7 +79,15 @@ def begin(
         return Finished(
             IdempotencyResult(key=key, status=found.status, content_type=found.content_type, body=found.body)
         )
-    connection.execute(_REPLACE, {f"{name}_": value for name, value in row.items()})
+    values = {
+        "caller_": caller,
+        "key_": key,
+        "body_hash_": body_hash,
+        "run_": run,
+        "owner_": owner,
+        "expires_at_": now + LIFE_SECONDS,
+    }
+    connection.execute(_REPLACE, values)
     return Begun()
 
 
@@ -95,9 +110,13 @@ def finish(connection: Connection, record: RunRecord, result: IdempotencyResult)
         "body_": result.body,
     }
     if connection.execute(_FINISH, values).rowcount != 1:
-        raise SessionConflict(
-            f"Idempotency-Key {result.key!r}: another gateway took the request over; send it again"
-        )
+        raise taken_over(result)
+
+
+def taken_over(result: IdempotencyResult) -> SessionConflict:
+    return SessionConflict(
+        f"Idempotency-Key {result.key!r}: another gateway took the request over; send it again"
+    )
 
 
 def abandon(connection: Connection, caller: str, key: str, run: str) -> None:

@@ -46,13 +46,15 @@ class PostgresDatabase:
         self.locks = locks
         self.owner = locks.owner
         self._engine = engine
-        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._one_by_one = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._closed = False
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._run(self._reading, lambda connection: work(connection, *args, **kwargs))
+        return await self._run(self._one_by_one, lambda connection: work(connection, *args, **kwargs))
+
+    write_one = read
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
 from clawgate.errors import StoreUnavailable
+from clawgate.state.locks import Rows
+from clawgate.state.records import Extent
+from clawgate.state.sessions import LOCKED_SESSION, values_of
 
 logger = logging.getLogger("clawgate.state")
 
@@ -23,6 +29,18 @@ RETRY_SECONDS = 0.1
 _CHANNEL = "clawgate"
 _KEEPALIVE = {"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3"}
 """The server notices within 5 s that the machine of a gateway is gone, and frees its locks."""
+
+
+@functools.cache
+def _compiled() -> tuple[str, tuple[str, ...]]:
+    """Return the statement for asyncpg, and the names of its parameters in their order."""
+    compiled = LOCKED_SESSION.compile(dialect=PGDialect_asyncpg())  # type: ignore[no-untyped-call] # its
+    return str(compiled), tuple(compiled.positiontup or ())
+
+
+def _executed(executions: Iterable[Mapping[str, object]]) -> tuple[str, list[list[object]]]:
+    statement, names = _compiled()
+    return statement, [[values.get(name) for name in names] for values in executions]
 
 
 class PostgresLocks:
@@ -37,10 +55,11 @@ class PostgresLocks:
         self._held: set[int] = set()
         self._on_message: Callable[[str], None] = lambda text: None
 
-    async def acquire(self, number: int) -> None:
+    async def acquire(self, number: int, session: tuple[str, str, Extent] | None = None) -> Rows | None:
         """Wait until no other gateway holds ``number``; the caller sets the time limit."""
-        while not await self._try(number):  # noqa: ASYNC110 - the event is in another process
+        while (rows := await self._try(number, session)) is None:  # noqa: ASYNC110 - the event is in another process
             await asyncio.sleep(RETRY_SECONDS)
+        return rows if session is not None else None
 
     async def release(self, number: int) -> None:
         """A lock that was lost with its connection is released already."""
@@ -101,22 +120,25 @@ class PostgresLocks:
         finally:
             self._turn.release()
 
-    async def _try(self, number: int) -> bool:
+    async def _try(self, number: int, session: tuple[str, str, Extent] | None) -> Rows | None:
+        """Return the rows of the session, None while another gateway holds ``number``."""
+        executions = [{"number": number}]
+        if session is not None:
+            executions.append(values_of(*session))
         async with self._own_turn():
             connection = await self._connected()
             try:
-                got = await connection.fetchval(
-                    "SELECT pg_try_advisory_lock($1)", number, timeout=CALL_SECONDS
-                )
+                found, *rows = await connection.fetchmany(*_executed(executions), timeout=CALL_SECONDS)
             except asyncio.CancelledError:
                 await self._unlock(number)  # the server may have granted it
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the connection cannot be trusted with locks
                 self._abort()
                 raise self._unavailable(error) from None
-            if got:
-                self._held.add(number)
-            return bool(got)
+            if not found["is_held"]:
+                return None
+            self._held.add(number)
+            return [tuple(row)[1:] for row in rows]
 
     async def _unlock(self, number: int) -> None:
         connection = self._connection

@@ -18,6 +18,14 @@ class NewTurn:
     status: TurnStatus = "complete"
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a session is read: the latest turns, so many of them and so many bytes; one turn in any case."""
+
+    turns: int = 2**31 - 1
+    size: int = 2**62
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTurn:
     seq: int

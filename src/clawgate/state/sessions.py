@@ -6,29 +6,69 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clawgate.errors import SessionConflict
-from clawgate.state.records import RunRecord, SessionSummary, StoredSession, StoredTurn
-from clawgate.state.tables import sessions, tool_calls, turns
+from clawgate.state.records import Extent, RunRecord, SessionSummary, StoredSession, StoredTurn, TurnStatus
+from clawgate.state.tables import NewRow, sessions, tool_calls, turns
 
 _OF_SESSION = and_(sessions.c.caller == bindparam("caller_"), sessions.c.key == bindparam("key_"))
 
+_NEWEST = (
+    select(turns.c.seq, turns.c.message, turns.c.status, turns.c.run, turns.c.created_at)
+    .where(turns.c.caller == bindparam("caller_"), turns.c.session == bindparam("key_"))
+    .order_by(turns.c.seq.desc())
+    .limit(bindparam("last"))
+    .subquery()
+)
+_SIZE = func.length(_NEWEST.c.message)
+_SIZED = select(
+    _NEWEST, (func.sum(_SIZE).over(order_by=_NEWEST.c.seq.desc()) - _SIZE).label("newer")
+).subquery()
+"""``newer`` is the size of the turns behind each one."""
 _SESSION = (
     select(
-        sessions,
-        turns.c.seq,
-        turns.c.message,
-        turns.c.status,
-        turns.c.run,
-        turns.c.created_at.label("turn_at"),
+        sessions.c.agent,
+        sessions.c.model,
+        sessions.c.next_seq,
+        sessions.c.created_at,
+        sessions.c.updated_at,
+        _SIZED.c.seq,
+        _SIZED.c.message,
+        _SIZED.c.status,
+        _SIZED.c.run,
+        _SIZED.c.created_at.label("turn_at"),
     )
-    .outerjoin(turns, and_(turns.c.caller == sessions.c.caller, turns.c.session == sessions.c.key))
+    .outerjoin(_SIZED, _SIZED.c.newer < bindparam("size", type_=BigInteger))
     .where(_OF_SESSION)
-    .order_by(turns.c.seq.desc())
 )
-_SESSION_WITH_LAST = _SESSION.limit(bindparam("last"))
+_IN_ORDER = _SESSION.order_by(_SIZED.c.seq)
+_NUMBER = bindparam("number", type_=BigInteger)
+LOCKED_SESSION = union_all(
+    select(
+        func.pg_try_advisory_lock(_NUMBER).label("is_held"),
+        *(null().cast(column.type).label(column.name) for column in _SESSION.selected_columns),
+    ).where(_NUMBER.is_not(None)),
+    select(null(), _SESSION.subquery()),
+).order_by("seq")
+"""Takes the lock ``number`` of a session, or reads one: whether it is held, and the columns of `session_of`.
+
+Each execution sees what was committed before it began. So the lock and the read are one round trip of two executions,
+and as one execution the read might miss what another gateway committed just before it released the lock.
+"""
 _ADVANCE = (
     update(sessions)
     .where(_OF_SESSION, sessions.c.next_seq == bindparam("expected"))
@@ -47,31 +87,34 @@ _DELETE_TOOL_CALLS = delete(tool_calls).where(
 )
 
 
-def load(connection: Connection, caller: str, key: str, last: int | None = None) -> StoredSession | None:
-    who = {"caller_": caller, "key_": key}
-    if last is None:
-        rows = connection.execute(_SESSION, who).all()
-    else:
-        rows = connection.execute(_SESSION_WITH_LAST, who | {"last": max(last, 1)}).all()
+def values_of(caller: str, key: str, extent: Extent) -> dict[str, Any]:
+    """Return the parameters of a query for a session."""
+    return {"caller_": caller, "key_": key, "last": max(extent.turns, 1), "size": max(extent.size, 1)}
+
+
+def load(connection: Connection, caller: str, key: str, extent: Extent) -> StoredSession | None:
+    return session_of(caller, key, connection.execute(_IN_ORDER, values_of(caller, key, extent)).all())
+
+
+def session_of(caller: str, key: str, rows: Sequence[Sequence[Any]]) -> StoredSession | None:
+    """``rows`` are those of `_IN_ORDER`."""
     if not rows:
         return None
-    first = rows[0]
+    agent, model, next_seq, created_at, updated_at, *_ = rows[0]
     return StoredSession(
-        caller=first.caller,
-        key=first.key,
-        agent=first.agent,
-        created_at=first.created_at,
-        updated_at=first.updated_at,
-        next_seq=first.next_seq,
-        turns=tuple(_turn(row) for row in reversed(rows) if row.seq is not None),
-        model=first.model,
+        caller=caller,
+        key=key,
+        agent=agent,
+        created_at=created_at,
+        updated_at=updated_at,
+        next_seq=next_seq,
+        turns=tuple(_turn(*row[5:]) for row in rows if row[5] is not None),
+        model=model,
     )
 
 
-def _turn(row: Row[Any]) -> StoredTurn:
-    return StoredTurn(
-        seq=row.seq, message=json.loads(row.message), status=row.status, run=row.run, created_at=row.turn_at
-    )
+def _turn(seq: int, message: str, status: TurnStatus, run: str, created_at: float) -> StoredTurn:
+    return StoredTurn(seq=seq, message=json.loads(message), status=status, run=run, created_at=created_at)
 
 
 def append(connection: Connection, record: RunRecord) -> None:
@@ -84,25 +127,32 @@ def append(connection: Connection, record: RunRecord) -> None:
         "agent_": record.agent,
     }
     if not connection.execute(_ADVANCE, who | moved).rowcount and not _create(connection, record):
-        raise SessionConflict(
-            f"session {record.session!r}: another run changed it in the meantime; send the request again"
-        )
+        raise changed(record)
     if record.session_model is not None:
         connection.execute(_SET_MODEL, who | {"model_": record.session_model or None})
-    if record.turns:
-        rows = [
-            {
-                "caller": record.caller,
-                "session": record.session,
-                "seq": record.expected_seq + position,
-                "run": record.run,
-                "status": turn.status,
-                "message": json.dumps(turn.message),
-                "created_at": record.finished_at,
-            }
-            for position, turn in enumerate(record.turns)
-        ]
+    if rows := turn_rows(record):
         connection.execute(_ADD_TURNS, rows)
+
+
+def turn_rows(record: RunRecord) -> list[NewRow]:
+    return [
+        {
+            "caller": record.caller,
+            "session": record.session,
+            "seq": record.expected_seq + position,
+            "run": record.run,
+            "status": turn.status,
+            "message": json.dumps(turn.message),
+            "created_at": record.finished_at,
+        }
+        for position, turn in enumerate(record.turns if record.keeps_session else ())
+    ]
+
+
+def changed(record: RunRecord) -> SessionConflict:
+    return SessionConflict(
+        f"session {record.session!r}: another run changed it in the meantime; send the request again"
+    )
 
 
 def _create(connection: Connection, record: RunRecord) -> bool:
@@ -120,7 +170,12 @@ def _create(connection: Connection, record: RunRecord) -> bool:
 
 
 def add_tool_calls(connection: Connection, record: RunRecord) -> None:
-    rows = [
+    if rows := tool_call_rows(record):
+        connection.execute(_ADD_TOOL_CALLS, rows)
+
+
+def tool_call_rows(record: RunRecord) -> list[NewRow]:
+    return [
         {
             "run": record.run,
             "position": position,
@@ -136,7 +191,6 @@ def add_tool_calls(connection: Connection, record: RunRecord) -> None:
         }
         for position, call in enumerate(record.tool_calls)
     ]
-    connection.execute(_ADD_TOOL_CALLS, rows)
 
 
 def summaries(

@@ -92,7 +92,7 @@ class SqliteDatabase:
             yield connection
 
     long_read = read
-    long_write = write
+    write_one = long_write = write
 
     async def close(self) -> None:
         self._closed = True

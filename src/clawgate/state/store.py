@@ -6,8 +6,9 @@ to (caller, key): for any other caller it does not exist.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, select, text
@@ -18,6 +19,7 @@ from clawgate.state.database import Database, open_database
 from clawgate.state.locks import SessionLocks, SharedLocks
 from clawgate.state.records import (
     Begun,
+    Extent,
     Finished,
     Running,
     RunRecord,
@@ -27,9 +29,11 @@ from clawgate.state.records import (
     UsageRow,
 )
 from clawgate.state.retention import BATCH, Pruned, Retention
+from clawgate.state.run_commit import commit
 
 _ONE = select(text("1"))
 _PROBE = "probe"
+_WHOLE = Extent()
 MAX_KEY_BYTES = 1000
 """An index of PostgreSQL takes about 2700 bytes, for a caller and a key."""
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
@@ -55,10 +59,21 @@ class Store:
         """What this gateway has in common with others, where the database may have several."""
         return self._database.locks
 
-    async def session(self, caller: str, key: str, *, last: int | None = None) -> StoredSession | None:
-        """Return the session with its turns, of which only the ``last`` ones where that is given."""
+    async def session(self, caller: str, key: str, extent: Extent = _WHOLE) -> StoredSession | None:
         _check_texts(caller, key)
-        return await self._database.read(sessions.load, caller, key, last)
+        return await self._database.read(sessions.load, caller, key, extent)
+
+    @contextlib.asynccontextmanager
+    async def hold(
+        self, caller: str, key: str, wait_seconds: float, extent: Extent = _WHOLE
+    ) -> AsyncIterator[StoredSession | None]:
+        """Hold the session for one run, as `SessionLocks.hold` does; yield what `session` returns of it then."""
+        _check_texts(caller, key)
+        async with self.locks.hold(caller, key, wait_seconds, extent) as rows:
+            if rows is None:
+                yield await self.session(caller, key, extent)
+            else:
+                yield sessions.session_of(caller, key, rows)
 
     async def commit(self, record: RunRecord) -> None:
         """Write what a run leaves; a run that was written changes nothing.
@@ -67,7 +82,7 @@ class Store:
         """
         _check_texts(record.caller, record.session, record.idempotency.key if record.idempotency else "")
         try:
-            await self._database.write(_commit, record)
+            await self._database.write_one(commit, record)
         except StoreUnavailable:
             self._is_doubtful = True
             raise
@@ -119,14 +134,16 @@ class Store:
         _check_texts(caller, key)
         if self._database.locks is not None:
             await self._database.locks.announce_owner()
-        return await self._database.write(
-            idempotency.begin, caller, key, body_hash, run, owner=self._database.owner, now=self._clock()
-        )
+        database, now = self._database, self._clock()
+        new = caller, key, body_hash, run
+        if await database.write_one(idempotency.create, *new, owner=database.owner, now=now):
+            return Begun()
+        return await database.write(idempotency.begin, *new, owner=database.owner, now=now)
 
     async def abandon_idempotent(self, caller: str, key: str, run: str) -> None:
         """Forget a request that produced nothing to repeat, so that the next one with its key is new."""
         _check_texts(caller, key)
-        await self._database.write(idempotency.abandon, caller, key, run)
+        await self._database.write_one(idempotency.abandon, caller, key, run)
 
     async def prune(self, keep: Retention) -> Pruned:
         """Delete what is older or larger than ``keep``, while runs go on writing."""
@@ -158,19 +175,6 @@ async def open_store(url: str | Path, *, clock: Callable[[], float], may_quarant
     Raises StoreUnavailable if it cannot be used.
     """
     return Store(await open_database(url, may_quarantine=may_quarantine), clock=clock)
-
-
-def _commit(connection: Connection, record: RunRecord) -> None:
-    if not usage.add_request(connection, record):
-        return  # the connection was lost between the first commit and its confirmation
-    if record.keeps_session:
-        sessions.append(connection, record)
-    if record.usage:
-        usage.add_usage(connection, record)
-    if record.tool_calls:
-        sessions.add_tool_calls(connection, record)
-    if record.idempotency is not None:
-        idempotency.finish(connection, record, record.idempotency)
 
 
 def _ping(connection: Connection) -> None:

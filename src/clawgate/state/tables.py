@@ -20,6 +20,9 @@ from sqlalchemy import (
     Text,
 )
 
+NewRow = dict[str, object]
+"""The values of a row that is to be inserted, by their columns."""
+
 metadata = MetaData()
 
 sessions = Table(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clawgate.state.records import RunRecord, UsageKey, UsageRow
-from clawgate.state.tables import requests, usage
+from clawgate.state.tables import NewRow, requests, usage
 
 _ADD_REQUEST = {
     module.__name__.rpartition(".")[2]: module.insert(requests).on_conflict_do_nothing()
@@ -24,8 +24,11 @@ _DAY_SECONDS = 86_400
 
 def add_request(connection: Connection, record: RunRecord) -> bool:
     """Return whether the run is new."""
-    row = {column: getattr(record, column) for column in _REQUEST_COLUMNS}
-    return connection.execute(_ADD_REQUEST[connection.dialect.name], row).rowcount == 1
+    return connection.execute(_ADD_REQUEST[connection.dialect.name], request_row(record)).rowcount == 1
+
+
+def request_row(record: RunRecord) -> NewRow:
+    return {column: getattr(record, column) for column in _REQUEST_COLUMNS}
 
 
 def served_by(connection: Connection, run: str) -> tuple[str | None, str | None]:
@@ -37,7 +40,12 @@ def served_by(connection: Connection, run: str) -> tuple[str | None, str | None]
 
 
 def add_usage(connection: Connection, record: RunRecord) -> None:
-    rows = [
+    if rows := usage_rows(record):
+        connection.execute(_ADD_USAGE, rows)
+
+
+def usage_rows(record: RunRecord) -> list[NewRow]:
+    return [
         {
             "run": record.run,
             "position": position,
@@ -54,7 +62,6 @@ def add_usage(connection: Connection, record: RunRecord) -> None:
         }
         for position, one in enumerate(record.usage)
     ]
-    connection.execute(_ADD_USAGE, rows)
 
 
 def summed(

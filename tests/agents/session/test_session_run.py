@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.state.records import RunRecord, StoredSession
+from clawgate.state.records import Extent, RunRecord, StoredSession
 from clawgate.state.store import Store
 from tests.agents.agent_stand import (
     CALLS_LOOK,
@@ -43,8 +43,8 @@ async def test_a_run_reads_of_a_long_session_what_its_history_needs(
     read: list[int] = []
     whole = Store.session
 
-    async def noted(store: Store, caller: str, key: str, *, last: int | None = None) -> StoredSession | None:
-        found = await whole(store, caller, key, last=last)
+    async def noted(store: Store, caller: str, key: str, extent: Extent) -> StoredSession | None:
+        found = await whole(store, caller, key, extent)
         read.append(len(found.turns) if found is not None else 0)
         return found
 

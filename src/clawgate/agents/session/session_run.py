@@ -25,13 +25,15 @@ from clawgate.errors import ClientLeft, GatewayError, InternalError, SessionConf
 from clawgate.policy.model_routing import ModelRef
 from clawgate.relay.observe.record import CLIENT_LEFT
 from clawgate.relay.response.error_response import status_of
-from clawgate.state.records import IdempotencyResult, NewTurn, RunRecord, StoredSession
+from clawgate.state.records import Extent, IdempotencyResult, NewTurn, RunRecord, StoredSession
 
 logger = logging.getLogger("clawgate.agents")
 
 _TURNS_BEFORE = 20
 """So many turns are read in front of the history: it begins with one of the user, and turns without content are left
 out of it. Reading all 2000 that a session may have would take 15 ms."""
+_BYTES_PER_CHARACTER = 6
+"""Of a character in JSON, which is stored with escapes alone."""
 QUEUED_SECONDS = 1.0
 """A client whose run waits for longer is shown that its request was taken."""
 
@@ -71,11 +73,13 @@ class SessionRun:
         loop = asyncio.get_running_loop()
         notice = loop.call_later(QUEUED_SECONDS, self._emit_started)
         try:
-            async with store.locks.hold(order.caller, order.session.text, order.seconds):
+            # a command counts the turns; a run needs those that go to the model, and where those before them end
+            limit = order.history
+            needed = Extent(limit.turns + _TURNS_BEFORE, limit.characters * _BYTES_PER_CHARACTER)
+            extent = needed if order.command is None else Extent()
+            async with store.hold(order.caller, order.session.text, order.seconds, extent) as session:
                 notice.cancel()
-                # a command counts the turns; a run needs those that go to the model, and where those before them end
-                last = order.history.turns + _TURNS_BEFORE if order.command is None else None
-                await self._run(await store.session(order.caller, order.session.text, last=last))
+                await self._run(session)
         finally:
             notice.cancel()
 

@@ -22,7 +22,7 @@ from clawgate.cli.sessions.transcript import lines_of
 from clawgate.cli.state_database import with_store
 from clawgate.cli.terminal.table import print_table
 from clawgate.policy.printable import escape_controls
-from clawgate.state.records import SessionSummary
+from clawgate.state.records import Extent, SessionSummary
 
 if TYPE_CHECKING:
     from clawgate.state.store import Store
@@ -100,7 +100,8 @@ def show(key: str, config: str | None, caller: str | None, limit: int | None, as
     """Show the turns of the session KEY. Its agent's prefix can be left out where the rest is clear."""
     loaded = load_config(config)
     one = find_session(all_sessions(loaded, caller=caller), key)
-    session = with_store(loaded, lambda store: store.session(one.caller, one.key, last=limit), absent=None)
+    extent = Extent(limit) if limit is not None else Extent()
+    session = with_store(loaded, lambda store: store.session(one.caller, one.key, extent), absent=None)
     if session is None:
         fail(f"session {one.key} was deleted just now; to see all sessions: clawgate sessions list")
     if as_json:

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from clawgate.errors import SessionConflict
+from clawgate.state.records import Begun, Extent, IdempotencyResult, ModelUsage, Running
+from clawgate.state.store import Store, open_store
+from clawgate.state.tables import metadata
+from tests.state.round_trips import RoundTrips, counted
+from tests.state.runs import Clock, run
+from tests.state.test_sessions import CALL
+
+USAGE = ModelUsage(provider="p", model="m", input_tokens=1, output_tokens=1)
+RESULT = IdempotencyResult(key="k", status=200, content_type="text/plain", body=b"\0\xff")
+
+
+def rows(connection: Connection) -> dict[str, list[object]]:
+    return {
+        name: [tuple(row) for row in connection.execute(table.select())]
+        for name, table in metadata.tables.items()
+    }
+
+
+@pytest.fixture
+async def opened(state_url: str | Path) -> AsyncIterator[tuple[Store, RoundTrips]]:
+    async with counted(state_url) as (url, trips):
+        store = await open_store(url, clock=Clock())
+        yield store, trips
+        await store.close()
+
+
+async def turn(store: Store, name: str, *, key: str | None = None) -> None:
+    if key is not None:
+        assert await store.begin_idempotent("ann", key, "hash", name) == Begun()
+    result = IdempotencyResult(key=key, status=200, content_type="text/plain", body=b"") if key else None
+    async with store.hold("ann", "s", 5, Extent(200, 1_000_000)) as session:
+        expected = session.next_seq if session is not None else 0
+        left = run(name, expected_seq=expected, usage=(USAGE,), tool_calls=(CALL,), idempotency=result)
+        await store.commit(left)
+
+
+async def test_a_turn_waits_for_its_database_as_seldom_as_possible(
+    opened: tuple[Store, RoundTrips], state_url: str | Path
+) -> None:
+    """To lock and read the session, to commit, to release. A session that is kept by one process needs no lock."""
+    store, trips = opened
+    for number in range(3):  # statements are prepared at their first use on each connection
+        await turn(store, f"r{number}", key=f"k{number}")
+        await store.commit(run(f"alone{number}", keeps_session=False))
+        await store.session("ann", "s")
+    is_shared = not isinstance(state_url, Path)
+    trips.take()
+    await turn(store, "r-again")
+    assert trips.take() == (3 if is_shared else 2)
+    await turn(store, "r-key", key="k-new")
+    assert trips.take() == (4 if is_shared else 3)
+    await store.commit(run("alone-again", keeps_session=False, usage=(USAGE,)))
+    assert trips.take() == 1
+    await store.session("ann", "s")
+    assert trips.take() == 1
+
+
+async def test_a_run_that_is_written_twice_is_there_once(store: Store) -> None:
+    """As when the connection is lost between the commit and its confirmation."""
+    for keeps in (True, False):
+        await store.begin_idempotent("ann", "k", "hash", f"r{keeps}")
+        left = run(
+            f"r{keeps}",
+            keeps_session=keeps,
+            usage=(USAGE,),
+            tool_calls=(CALL,),
+            idempotency=RESULT if keeps else None,
+        )
+        await store.commit(left)
+        before = await store._database.read(rows)
+        await store.commit(left)
+        assert await store._database.read(rows) == before
+
+
+@pytest.mark.parametrize("lost", ["session", "key", "both"])
+async def test_a_run_whose_session_or_key_is_anothers_leaves_nothing(store: Store, lost: str) -> None:
+    await store.commit(run("r0"))
+    await store.begin_idempotent("ann", "k", "hash", "r1")
+    before = await store._database.read(rows)
+    left = run(
+        "r1" if lost == "session" else "r-other",
+        expected_seq=1 if lost == "key" else 0,
+        usage=(USAGE,),
+        tool_calls=(CALL,),
+        session_model="p/m",
+        idempotency=RESULT,
+    )
+    with pytest.raises(SessionConflict, match="'k'" if lost == "key" else "'s'"):
+        await store.commit(left)
+    assert await store._database.read(rows) == before
+    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Running("r1", is_own=True)
