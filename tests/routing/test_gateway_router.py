@@ -8,6 +8,7 @@ import json
 import pytest
 
 from clawgate.errors import InvalidRequest, ModelNotFound
+from clawgate.policy.path_routing import agent_paths
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 from clawgate.routing.gateway_router import GatewayRouter
 from tests.routing.test_router import head_of, make_provider, make_router
@@ -24,7 +25,8 @@ AGENTS = (
 MODELS = ("default", "a/m", "a/openclaw", "short")
 NEITHER = ("openclaws", "agents:x", "openclaw-2", "main")
 CHAT = b"/v1/chat/completions"
-OF_MODELS = (b"/v1/messages", b"/v1/messages/count_tokens", b"/v1/responses")
+OF_AGENTS = (CHAT, b"/v1/messages", b"/v1/messages/count_tokens", b"/v1/responses", b"/v1/embeddings")
+OF_MODELS = b"/v1/completions"
 
 
 class Agents:
@@ -43,6 +45,7 @@ def router(*, agents: bool = True, models: bool = True) -> GatewayRouter:
     made.serves_models = models
     if agents:
         made.agents, made.agent_ids = Agents(), ("main", "research")
+        made.agent_paths = agent_paths(chat=True, responses=True)
     return made
 
 
@@ -85,13 +88,19 @@ def test_a_name_that_looks_like_an_agents_is_none(model: str) -> None:
         served_by(router(), model)
 
 
-@pytest.mark.parametrize("path", [CHAT, b"/v1/embeddings", *OF_MODELS])
+@pytest.mark.parametrize("elsewhere", [True, False])
+@pytest.mark.parametrize("path", OF_AGENTS)
 @pytest.mark.parametrize("model", AGENTS)
-def test_where_agents_are_off_their_switch_is_named(model: str, path: bytes) -> None:
-    """And no model is served in the place of an agent."""
-    switch = "gateway.http.endpoints.chatCompletions.enabled"
+def test_where_agents_are_off_their_switch_is_named(model: str, path: bytes, elsewhere: bool) -> None:
+    """And no model is served in the place of an agent; ``elsewhere``: the other switch is on."""
+    is_responses = path == b"/v1/responses"
+    switch = f"gateway.http.endpoints.{'responses' if is_responses else 'chatCompletions'}.enabled"
+    made = router(agents=elsewhere)
+    if elsewhere:
+        made.agent_paths = agent_paths(chat=is_responses, responses=not is_responses)
     with pytest.raises(ModelNotFound, match=switch):
-        served_by(router(agents=False), model, head_of(path))
+        served_by(made, model, head_of(path))
+    assert served_by(made, "", head_of(path)) == "a/m"
 
 
 @pytest.mark.parametrize("model", ["", None])
@@ -108,12 +117,16 @@ def test_where_models_are_off_their_switch_and_the_agents_are_named(model: str) 
     assert "openclaw/main, openclaw/research" in caught.value.message and caught.value.param == "model"
 
 
-@pytest.mark.parametrize("path", OF_MODELS)
+@pytest.mark.parametrize("path", OF_AGENTS)
+@pytest.mark.parametrize("model", [*AGENTS, ""])
+def test_on_each_route_of_agents_an_agent_is_served(model: str, path: bytes) -> None:
+    assert served_by(router(), model, head_of(path)) == "agents"
+
+
 @pytest.mark.parametrize("model", AGENTS)
-def test_on_a_route_of_models_an_agent_is_not_found(model: str, path: bytes) -> None:
+def test_on_a_route_of_models_an_agent_is_not_found(model: str) -> None:
     with pytest.raises(ModelNotFound, match="agents are served at /v1/chat/completions"):
-        served_by(router(), model, head_of(path))
-    assert served_by(router(), None, head_of(b"/v1/messages")) == "a/m"
+        served_by(router(), model, head_of(OF_MODELS))
 
 
 @pytest.mark.parametrize("agents", [True, False])

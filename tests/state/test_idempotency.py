@@ -19,7 +19,7 @@ async def test_the_first_request_runs_and_a_repeated_one_gets_its_response(store
     assert await store.begin_idempotent("ann", "k", "hash", "r1") == Begun()
     assert await store.begin_idempotent("ann", "k", "hash", "r2") == Running("r1", is_own=True)
     await store.commit(run("r1", idempotency=RESULT))
-    assert await store.begin_idempotent("ann", "k", "hash", "r3") == Finished(RESULT)
+    assert await store.begin_idempotent("ann", "k", "hash", "r3") == Finished(RESULT, "r1")
 
 
 async def test_of_many_at_once_one_begins(store: Store) -> None:
@@ -46,7 +46,7 @@ async def test_a_result_is_kept_for_a_day(store: Store, clock: Clock) -> None:
     await store.begin_idempotent("ann", "k", "hash", "r1")
     await store.commit(run("r1", idempotency=RESULT))
     clock.now += DAY - 1
-    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Finished(RESULT)
+    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Finished(RESULT, "r1")
     clock.now += 1
     assert await store.begin_idempotent("ann", "k", "other", "r3") == Begun()
 
@@ -63,7 +63,7 @@ async def test_a_finished_request_is_not_abandoned(store: Store) -> None:
     await store.begin_idempotent("ann", "k", "hash", "r1")
     await store.commit(run("r1", idempotency=RESULT))
     await store.abandon_idempotent("ann", "k", "r1")
-    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Finished(RESULT)
+    assert await store.begin_idempotent("ann", "k", "hash", "r2") == Finished(RESULT, "r1")
 
 
 async def test_a_run_whose_process_ended_is_taken_over_and_cannot_finish(
@@ -79,6 +79,6 @@ async def test_a_run_whose_process_ended_is_taken_over_and_cannot_finish(
             await second.commit(run("r1", idempotency=RESULT))
         assert await second.session("ann", "s") is None
         await second.commit(run("r2", idempotency=RESULT))
-        assert await second.begin_idempotent("ann", "k", "hash", "r3") == Finished(RESULT)
+        assert await second.begin_idempotent("ann", "k", "hash", "r3") == Finished(RESULT, "r2")
     finally:
         await second.close()

@@ -108,7 +108,7 @@ async def test_idempotency_records_go_when_they_have_expired(store: Store, clock
     assert await store.prune(keep()) == Pruned(idempotency_records=2)
     left = await store._database.read(lambda connection: connection.execute(idempotency.select()).all())
     assert sorted(row.key for row in left) == ["k3", "k4"]
-    assert await store.begin_idempotent("ann", "k4", "hash", "r9") == Finished(result)
+    assert await store.begin_idempotent("ann", "k4", "hash", "r9") == Finished(result, "r4")
 
 
 async def test_a_session_that_is_used_in_between_stays(store: Store) -> None:

@@ -22,7 +22,7 @@ from clawgate.app.revocation import (
 from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy, listed_origin
-from clawgate.policy.path_routing import AGENTS_SWITCH, MODELS_SWITCH
+from clawgate.policy.path_routing import AGENT_PATHS, MODELS_SWITCH
 from clawgate.processes.instance.run_records import ConfigReport
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.relay.downstream.connections import ConnectionManager
@@ -275,7 +275,7 @@ def _log_changes(
     if plugins:
         parts.append(f"plugins {', '.join(plugins)}")
     for key, old_value, new_value in (
-        (AGENTS_SWITCH, before.serves_agents, after.serves_agents),
+        *((switch, *_are_on(switch, before, after)) for switch in dict.fromkeys(AGENT_PATHS.values())),
         (MODELS_SWITCH, before.serves_models, after.serves_models),
     ):
         if old_value != new_value:
@@ -283,6 +283,10 @@ def _log_changes(
     if before.tokens != after.tokens:
         parts.append("gateway.auth")
     logger.info("[reload] config change applied: %s", "; ".join(parts) or "no key that clawgate uses")
+
+
+def _are_on(switch: str, *settings: GatewaySettings) -> list[bool]:
+    return [any(AGENT_PATHS[path] == switch for path in one.agent_paths) for one in settings]
 
 
 def _needs_restart(before: GatewaySettings, after: GatewaySettings) -> tuple[str, ...]:

@@ -68,7 +68,8 @@ class GatewaySwitches:
         router.embeddings = _embeddings(router, file) if agents else None
         router.agent_ids = agent_ids(file.config) if agents else ()
         router.serves_models = models
-        admission.routes = gateway_routes(agents=agents, models=models)
+        router.agent_paths = settings.agent_paths if agents else frozenset()
+        admission.routes = gateway_routes(agents=router.agent_paths, models=models)
         admission.own_paths = OWN_PATHS if agents or models else ()
         admission.agent_headers = TO_AGENTS if agents else DIRECT_REJECTS
 

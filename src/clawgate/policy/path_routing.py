@@ -111,13 +111,29 @@ MODEL_ROUTES = RouteTable(
 """Of the server: uses of the key, and nothing that reads or changes the key owner's account."""
 
 AGENTS_SWITCH = "gateway.http.endpoints.chatCompletions.enabled"
+RESPONSES_SWITCH = "gateway.http.endpoints.responses.enabled"
 MODELS_SWITCH = "plugins.entries.clawgate.config.directModels"
 _MODELS = f"set {MODELS_SWITCH} to true to serve provider/model here"
 _BOTH = f"{_MODELS}, or {AGENTS_SWITCH} to serve agents"
 
 EMBEDDINGS_PATH = b"/v1/embeddings"
-AGENT_PATHS = (b"/v1/chat/completions", EMBEDDINGS_PATH)
-"""Where an agent may be named; every other route is one of models."""
+RESPONSES_PATH = b"/v1/responses"
+COUNT_TOKENS_PATH = b"/v1/messages/count_tokens"
+AGENT_PATHS: Mapping[bytes, str] = {
+    b"/v1/chat/completions": AGENTS_SWITCH,
+    b"/v1/messages": AGENTS_SWITCH,
+    COUNT_TOKENS_PATH: AGENTS_SWITCH,
+    RESPONSES_PATH: RESPONSES_SWITCH,
+    EMBEDDINGS_PATH: AGENTS_SWITCH,
+}
+"""Where an agent may be named, with the switch of each; every other route is one of models."""
+
+
+def agent_paths(*, chat: bool, responses: bool) -> frozenset[bytes]:
+    """Return the paths at which agents are on, by the two switches."""
+    on = {AGENTS_SWITCH: chat, RESPONSES_SWITCH: responses}
+    return frozenset(path for path, switch in AGENT_PATHS.items() if on[switch])
+
 
 GATEWAY_ROUTES = RouteTable(
     exact={
@@ -133,12 +149,18 @@ GATEWAY_ROUTES = RouteTable(
 """Of the gateway: every route names a model in its body."""
 
 
-def gateway_routes(*, agents: bool, models: bool) -> RouteTable:
-    """Return the routes of a gateway that serves ``agents``, ``models``, both or neither."""
+def gateway_routes(*, agents: frozenset[bytes], models: bool) -> RouteTable:
+    """Return the routes of a gateway that serves ``models``, ``agents`` at these paths, both or neither."""
     if models:
         return GATEWAY_ROUTES
     if not agents:
         return RouteTable(exact={}, prefixes={}, off={b"/v1/": _BOTH})
-    exact = GATEWAY_ROUTES.exact
-    on = {path: exact[path] for path in AGENT_PATHS}
-    return RouteTable(exact=on, prefixes={}, off=dict.fromkeys(exact.keys() - on, _MODELS))
+    exact, query = GATEWAY_ROUTES.exact, GATEWAY_ROUTES.query
+    on = {path: methods for path, methods in exact.items() if path in agents}
+    off = {path: _off(path) for path in exact.keys() - on}
+    return RouteTable(exact=on, prefixes={}, query=query, off=off)
+
+
+def _off(path: bytes) -> str:
+    switch = AGENT_PATHS.get(path)
+    return f"{_MODELS}, or {switch} to serve agents" if switch is not None else _MODELS

@@ -30,12 +30,14 @@ class GatewayRouter:
         self.agents: Router | None = None
         self.embeddings: Router | None = None
         """For agents, too: they embed with a model of theirs."""
+        self.agent_paths: frozenset[bytes] = frozenset()
+        """Where agents are on."""
         self.agent_ids: tuple[str, ...] = ()
         self.serves_models = True
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`, or that its switch is off."""
-        takes_all = self.agents is not None and head.path in AGENT_PATHS
+        takes_all = self.agents is not None and head.path in self.agent_paths
         if takes_all and not body:  # an object without a field, to OpenClaw
             return self._agents(head, "").route(head, body)
         field = find_model(body)
@@ -59,10 +61,12 @@ class GatewayRouter:
         return self.agents
 
     def _agents(self, head: AdmittedHead, name: str) -> Router:
-        agents = self.require_agents(name)
+        agents = self.agents
         if head.path not in AGENT_PATHS:
-            paths = " and ".join(path.decode("ascii") for path in AGENT_PATHS)
+            paths = ", ".join(path.decode("ascii") for path in AGENT_PATHS)
             raise ModelNotFound(f"'{shown_name(name)}' names an agent, and agents are served at {paths}")
+        if agents is None or head.path not in self.agent_paths:
+            raise agents_off(name, head.path)
         return self.embeddings if self.embeddings is not None and head.path == EMBEDDINGS_PATH else agents
 
 
@@ -79,10 +83,12 @@ def models_off(message: str, agent_ids: Iterable[str]) -> InvalidRequest:
     )
 
 
-def agents_off(name: str) -> ModelNotFound:
-    """Return the error of a request for an agent where agents are off."""
+def agents_off(name: str, path: bytes = b"") -> ModelNotFound:
+    """Return the error of a request for an agent where agents are off, or off at ``path``."""
+    switch = AGENT_PATHS.get(path, AGENTS_SWITCH)
+    where = "" if switch == AGENTS_SWITCH else f" at {path.decode('ascii')}"
     return ModelNotFound(
-        f"'{shown_name(name)}' names an agent, and agents are off: set {AGENTS_SWITCH} to true; "
+        f"'{shown_name(name)}' names an agent, and agents are off{where}: set {switch} to true; "
         "'default' is the default model, without an agent"
     )
 

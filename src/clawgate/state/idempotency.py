@@ -76,9 +76,10 @@ def begin(
             )
         if in_progress:  # a begin that is repeated, since the connection was lost, finds itself
             return Running(found.run, found.owner == owner) if found.run != run else Begun()
-        return Finished(
-            IdempotencyResult(key=key, status=found.status, content_type=found.content_type, body=found.body)
+        result = IdempotencyResult(
+            key=key, status=found.status, content_type=found.content_type, body=found.body
         )
+        return Finished(result, found.run)
     values = {
         "caller_": caller,
         "key_": key,

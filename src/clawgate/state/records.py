@@ -150,6 +150,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The same request was served."""
+    """The same request was served, by ``run``."""
 
     result: IdempotencyResult
+    run: str

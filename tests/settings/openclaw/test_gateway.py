@@ -236,13 +236,19 @@ def test_a_missing_token_is_told_beside_other_problems(tmp_path: Path) -> None:
     assert {text.split(" ")[0].rstrip(":") for text in said} == {"gateway.bind", "gateway.auth"}
 
 
-@pytest.mark.parametrize(("enabled", "serves"), [(None, False), (True, True), (False, False)])
+@pytest.mark.parametrize("chat", [None, True, False])
+@pytest.mark.parametrize("responses", [None, True, False])
 def test_agents_are_off_unless_they_are_switched_on(
-    enabled: bool | None, serves: bool, tmp_path: Path
+    chat: bool | None, responses: bool | None, tmp_path: Path
 ) -> None:
-    switch = {} if enabled is None else {"http": {"endpoints": {"chatCompletions": {"enabled": enabled}}}}
-    found = settings(tmp_path, {"auth": {"token": TOKEN}, **switch})
-    assert (found.serves_agents, found.serves_models) == (serves, True)
+    on = {"chatCompletions": chat, "responses": responses}
+    endpoints = {name: {"enabled": value} for name, value in on.items() if value is not None}
+    found = settings(tmp_path, {"auth": {"token": TOKEN}, "http": {"endpoints": endpoints}})
+    assert (b"/v1/chat/completions" in found.agent_paths, b"/v1/messages" in found.agent_paths) == (
+        bool(chat),
+    ) * 2
+    assert (b"/v1/responses" in found.agent_paths) == bool(responses)
+    assert (found.serves_agents, found.serves_models) == (bool(chat or responses), True)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from clawgate.agents.endpoint.chat_response import DONE, ChatEvents, encode_body, with_event_id
 from clawgate.agents.run.events import Finished, RunEvent, Started, TextDelta, ToolStarted
+from clawgate.errors import GatewayError
+from clawgate.relay.response.error_response import encode_error_event
+from clawgate.wire.dialect import Dialect
 
 TOOL_COMMENT = b": tool "
 """Begins the comment that names a tool of the agent's own which runs now."""
@@ -18,6 +21,10 @@ JSON = "application/json"
 
 class EventEncoder:
     """The encoding of one response. ``run`` names it; ``resumable``: each event of a stream has an id."""
+
+    dialect = Dialect.CHAT
+    kind = "chatcmpl"
+    """What the id of the response begins with."""
 
     def __init__(
         self,
@@ -32,7 +39,7 @@ class EventEncoder:
         self._run = run
         self._created = created
         self._model = model
-        self._events = ChatEvents(f"chatcmpl_{run}", created, model)
+        self._events = ChatEvents(f"{self.kind}_{run}", created, model)
         self._include_usage = include_usage
         self._resumable = resumable
         self.stream = stream
@@ -72,7 +79,7 @@ class EventEncoder:
     def body(self, finished: Finished) -> bytes:
         """Return the body of a response without a stream."""
         return encode_body(
-            f"chatcmpl_{self._run}",
+            f"{self.kind}_{self._run}",
             self._created,
             self._model,
             content=finished.text,
@@ -81,6 +88,10 @@ class EventEncoder:
             calls=finished.calls,
             refusal=finished.refusal,
         )
+
+    def failure(self, error: GatewayError) -> bytes:
+        """Return the end of a stream that cannot be completed."""
+        return encode_error_event(error, self.dialect) + DONE
 
     def complete(self, events: Iterable[RunEvent]) -> tuple[str, bytes]:
         """Return the content type and the whole body of a run that has finished."""

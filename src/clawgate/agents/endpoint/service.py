@@ -10,13 +10,16 @@ import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from clawgate import __version__
 from clawgate.agents.definition.spec import Agents, AgentSpec
 from clawgate.agents.definition.toolset import opaque_session
-from clawgate.agents.endpoint.event_encoder import EventEncoder, parse_event_id
-from clawgate.agents.endpoint.plan import AgentPlan, AgentRequest
-from clawgate.agents.request.chat_request import ChatRequest, check_tool_names, read_request
+from clawgate.agents.endpoint.doors import READERS, ReadRequest
+from clawgate.agents.endpoint.event_encoder import parse_event_id
+from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
+from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
+from clawgate.agents.request.chat_request import ChatRequest, check_tool_names
 from clawgate.agents.request.images import ImageRules
 from clawgate.agents.request.side_tasks import is_side_task
 from clawgate.agents.request.slash_commands import Facts, ListedModel, command_of
@@ -27,11 +30,17 @@ from clawgate.agents.session.runs import Runs, RunStart
 from clawgate.agents.session.session_run import SessionRun
 from clawgate.errors import InvalidRequest, ModelNotFound
 from clawgate.policy.model_routing import ModelRef
+from clawgate.policy.path_routing import COUNT_TOKENS_PATH
 from clawgate.providers.availability import Availability
 from clawgate.providers.catalog import Catalog
-from clawgate.relay.admission.plan import AdmittedHead
+from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.routing.router import ModelRouter
 from clawgate.state.records import StoredSession
+from clawgate.wire.anthropic.token_estimate import estimate_tokens
+from clawgate.wire.dialect import Dialect
+from clawgate.wire.json.model_field import find_model
+from clawgate.wire.json.strict import encode_request
 
 KEY_HEADER = "idempotency-key"
 LAST_EVENT_HEADER = "last-event-id"
@@ -72,21 +81,33 @@ class AgentService:
         self.config: AgentConfig
         """Set before the first request, and again with each change of the config."""
 
-    def route(self, head: AdmittedHead, body: bytes) -> AgentPlan:
+    def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest`, `ModelNotFound`."""
-        return AgentPlan(self.prepare(head.caller, dict(head.agent_headers), body), self.runs)
+        headers = dict(head.agent_headers)
+        if head.path == COUNT_TOKENS_PATH:
+            name, made = self._count(headers, body)
+            return LocalPlan(LocalAttempt(name, made=made), name)
+        request = self.prepare(head.caller, headers, body, head.dialect)
+        return LocalPlan(AgentAttempt(request, self.runs), request.model)
 
-    def prepare(self, caller: str, headers: Mapping[str, str], body: bytes) -> AgentRequest:
+    def prepare(
+        self, caller: str, headers: Mapping[str, str], body: bytes, dialect: Dialect = Dialect.CHAT
+    ) -> AgentRequest:
         """Return what starts a run, for every door: `Runs.start` does it.
 
-        ``headers`` are those of `AdmittedHead.agent_headers`, ``body`` is a request for a chat completion. Raises as
-        `route`.
+        ``headers`` are those of `AdmittedHead.agent_headers`, ``body`` is a request in ``dialect``. Raises as `route`.
         """
         config = self.config
-        request = read_request(body, config.images)
+        if dialect not in READERS:
+            raise InvalidRequest(f"{dialect.value}: no agent is served in this dialect yet", param="model")
+        read = READERS[dialect](body, config.images)
+        request = read.request
         run = uuid.uuid4().hex
         target = read_target(request.model, headers, request.user, config.agents.names, fresh=run)
         spec = config.agents.specs[target.agent]
+        if read.hints and not self._reasons(spec, of_unknown=False):
+            read = read.without_hints()
+            request = read.request
         session = _session(target, request)
         tools = config.tools_of(spec, opaque_session(caller, session.text))
         own_names = [tool["function"]["name"] for tool in tools.definitions()]
@@ -110,30 +131,27 @@ class AgentService:
             facts_of=lambda session: self._facts(spec, target, session),
             choose=lambda name: _chosen(name, spec, self._models.catalog),
         )
-        return self._request(order, spec, headers, body)
+        return self._request(order, read, spec, headers, body)
 
     def _request(
-        self, order: RunOrder, spec: AgentSpec, headers: Mapping[str, str], body: bytes
+        self,
+        order: RunOrder,
+        read: ReadRequest,
+        spec: AgentSpec,
+        headers: Mapping[str, str],
+        body: bytes,
     ) -> AgentRequest:
         request, created = order.request, int(self._clock())
         detaches = _detaches(headers, spec)
         resumes = headers.get(LAST_EVENT_HEADER)
-
-        def encoder_of(run: str, created: int) -> EventEncoder:
-            return EventEncoder(
-                run,
-                created,
-                request.model,
-                stream=request.stream,
-                include_usage=request.include_usage,
-                resumable=detaches or order.key is not None or resumes is not None,
-            )
+        encoder_of = partial(read.encoder, resumable=detaches or order.key is not None or resumes is not None)
 
         async def work(emit: Callable[[RunEvent], None]) -> None:
             services = await self._services()
             await SessionRun(order, services, emit, encoder_of(order.run, created).complete).work()
 
         return AgentRequest(
+            dialect=read.dialect,
             agent=spec.id,
             model=request.model,
             start=RunStart(
@@ -143,7 +161,7 @@ class AgentService:
                 work=work,
                 is_detached=detaches,
                 key=order.key,
-                body_hash=_digest(headers, body) if order.key is not None else "",
+                body_hash=_digest(read.dialect, headers, body) if order.key is not None else "",
             ),
             seconds=order.seconds,
             stream=request.stream,
@@ -153,15 +171,33 @@ class AgentService:
             resumes=_resumed(resumes) if resumes is not None else None,
         )
 
+    def _count(self, headers: Mapping[str, str], body: bytes) -> tuple[str, MadeResponse]:
+        """Return the agent, and an estimate of what its model would get: the request, and what the agent adds to it.
+
+        What a session has is not counted: it grows while the client waits.
+        """
+        config, model = self.config, find_model(body).name or ""
+        target = read_target(model, headers, "", config.agents.names, fresh="count")
+        spec = config.agents.specs[target.agent]
+        own = {"system": config.prompt_of(spec), "tools": config.tools_of(spec, "").definitions()}
+        tokens = estimate_tokens(body) + estimate_tokens(encode_request({"messages": [], **own}))
+        lines = b"content-type: application/json\r\ncache-control: no-store\r\nx-clawgate-estimated: true\r\n"
+        return f"openclaw/{spec.id}", MadeResponse(200, lines, b'{"input_tokens":%d}' % tokens)
+
     def _thinking(self, spec: AgentSpec) -> dict[str, str]:
-        """Return the agent's own effort, for a model that may know one: of one that is not listed, nothing is known."""
+        """Return the agent's own effort, for a model that may know one."""
         effort = spec.reasoning_effort
-        if effort is None or not spec.chain:
+        if effort is None or not self._reasons(spec, of_unknown=effort != "none"):
             return {}
+        return {"reasoning_effort": effort}
+
+    def _reasons(self, spec: AgentSpec, *, of_unknown: bool) -> bool:
+        """Whether the agent's model takes an effort; ``of_unknown`` is returned for one that is not listed."""
+        if not spec.chain:
+            return False
         provider = self._models.catalog.providers.get(spec.chain[0].provider)
         listed = [one for one in provider.models if one.id == spec.chain[0].model] if provider else []
-        reasons = listed[0].reasoning if listed else effort != "none"
-        return {"reasoning_effort": effort} if reasons else {}
+        return listed[0].reasoning if listed else of_unknown
 
     def _facts(self, spec: AgentSpec, target: Target, session: StoredSession | None) -> Facts:
         """Return what the replies to commands say."""
@@ -231,9 +267,11 @@ def _key(headers: Mapping[str, str]) -> str | None:
     return key
 
 
-def _digest(headers: Mapping[str, str], body: bytes) -> str:
+def _digest(dialect: Dialect, headers: Mapping[str, str], body: bytes) -> str:
     """Return what is the same for the same request alone: the body, and the headers that change its response."""
     counts = sorted(pair for pair in headers.items() if pair[0].startswith(("x-openclaw-", "x-openwebui-")))
+    if dialect is not Dialect.CHAT:
+        counts.append(("dialect", dialect.value))
     return hashlib.sha256(repr(counts).encode() + b"\n" + body).hexdigest()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,6 @@ from clawgate.state.records import Begun, IdempotencyResult
 from clawgate.state.records import Finished as Served
 from clawgate.state.store import Store
 
-_RUN = re.compile(rb'"id":"chatcmpl_([\w-]+)"')
 KEEP_SECONDS = 600.0
 """How long a run that is over can be resumed. One with an idempotency key is in the database for a day."""
 MAX_KEPT = 1000
@@ -37,15 +35,10 @@ Work = Callable[[Emit], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The response of an earlier request with the same key, complete."""
+    """The response of an earlier request with the same key, complete; ``run`` made it."""
 
     result: IdempotencyResult
-
-    @property
-    def run(self) -> str:
-        """The id of the run that made it."""
-        found = _RUN.search(self.result.body)
-        return found[1].decode("ascii") if found is not None else ""
+    run: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +125,7 @@ class Runs:
         store = await self._store()
         found = await store.begin_idempotent(start.caller, key, start.body_hash, start.run)
         if isinstance(found, Served):
-            return Repeated(found.result)
+            return Repeated(found.result, found.run)
         if isinstance(found, Begun):
             return self._begin(start)
         if found.is_own and found.run not in self._by_id:

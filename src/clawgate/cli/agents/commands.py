@@ -92,7 +92,9 @@ def show(agent: str, config: str | None, as_json: bool) -> None:
 
 
 def _is_on(loaded: LoadedConfig) -> bool:
-    return loaded.file.config.gateway.http.endpoints.chat_completions.enabled is True
+    from clawgate.settings.openclaw.gateway import agent_paths_of
+
+    return bool(agent_paths_of(loaded.file))
 
 
 def _print_failures(loaded: LoadedConfig, errors: list[GatewayError | None]) -> None:

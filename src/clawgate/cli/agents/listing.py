@@ -12,6 +12,7 @@ from clawgate.errors import GatewayError
 from clawgate.policy.model_routing import DEFAULT_AGENT
 from clawgate.providers.availability import chain_error
 from clawgate.routing.gateway_router import agents_off
+from clawgate.settings.openclaw.gateway import agent_paths_of
 from clawgate.settings.openclaw.own_settings import own_settings
 from clawgate.settings.schema.agents import ToolRules
 
@@ -76,7 +77,7 @@ def agent_rows(loaded: LoadedConfig) -> list[AgentRow]:
 
 
 def _error(loaded: LoadedConfig, spec: AgentSpec) -> GatewayError | None:
-    if loaded.file.config.gateway.http.endpoints.chat_completions.enabled is not True:
+    if not agent_paths_of(loaded.file):
         return agents_off(f"{DEFAULT_AGENT}/{spec.id}")
     availability = loaded.known.availability
     if not spec.chain:

@@ -127,10 +127,11 @@ def _resolve(loaded: LoadedConfig, name: str, client: str) -> ResolvedModel:
     from clawgate.settings.openclaw.gateway import GatewayFlags, serves
 
     agents, models = serves(loaded.file, GatewayFlags())
-    gateway_routes(agents=agents, models=models).check(b"POST", _TARGETS[client].encode())
-    if names_agent(name) or (agents and not name and client == "chat"):
-        if not agents:
-            raise agents_off(name)
+    path = _TARGETS[client].encode()
+    gateway_routes(agents=agents, models=models).check(b"POST", path)
+    if names_agent(name) or (path in agents and not name):
+        if path not in agents:
+            raise agents_off(name, path)
         return _agents_model(loaded, name)
     if not models:
         raise models_off(NO_AGENT, agent_ids(loaded.file.config))

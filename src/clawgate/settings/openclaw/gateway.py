@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import BaseModel, SecretStr
 
 from clawgate.policy.local_hosts import is_loopback
-from clawgate.policy.path_routing import AGENTS_SWITCH
+from clawgate.policy.path_routing import AGENTS_SWITCH, agent_paths
 from clawgate.policy.proxy_identity import ProxyIdentity
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.fields import variables_of
@@ -43,9 +43,9 @@ class GatewaySettings:
 
     ``identity`` is how a reverse proxy names the caller, in mode trusted-proxy; ``tokens`` has what local callers
     present then, if anything.
-    ``serves_agents``: whether agents are on (``gateway.http.endpoints.chatCompletions.enabled``); ``serves_models``:
-    whether requests may name models of providers (``directModels``). ``database`` is that of the agents, None where
-    what is configured cannot be one.
+    ``agent_paths``: where agents are on (``gateway.http.endpoints``); ``serves_models``: whether requests may name
+    models of providers (``directModels``). ``database`` is that of the agents, None where what is configured cannot be
+    one.
     """
 
     host: str
@@ -56,9 +56,13 @@ class GatewaySettings:
     trusted_proxies: tuple[str, ...]
     allow_host: tuple[str, ...]
     allow_origin: tuple[str, ...]
-    serves_agents: bool
+    agent_paths: frozenset[bytes]
     serves_models: bool
     database: str | None = field(repr=False)
+
+    @property
+    def serves_agents(self) -> bool:
+        return bool(self.agent_paths)
 
     @property
     def listens_at(self) -> tuple[str, int]:
@@ -119,19 +123,22 @@ def gateway_settings(
         trusted_proxies=block.trusted_proxies,
         allow_host=(*flags.allow_host, *own.allow_host),
         allow_origin=(*flags.allow_origin, *_origins(block)),
-        serves_agents=_serves_agents(file),
+        agent_paths=agent_paths_of(file),
         database=_database(file),
         serves_models=_serves_models(file, listening_on or host),
     )
 
 
-def serves(file: ConfigFile, flags: GatewayFlags) -> tuple[bool, bool]:
-    """Return whether agents are on, and whether models are; also of a file that lacks what else a gateway needs."""
-    return _serves_agents(file), _serves_models(file, listens_at(file, flags)[0])
+def serves(file: ConfigFile, flags: GatewayFlags) -> tuple[frozenset[bytes], bool]:
+    """Return where agents are on, and whether models are; also of a file that lacks what else a gateway needs."""
+    return agent_paths_of(file), _serves_models(file, listens_at(file, flags)[0])
 
 
-def _serves_agents(file: ConfigFile) -> bool:
-    return file.config.gateway.http.endpoints.chat_completions.enabled is True
+def agent_paths_of(file: ConfigFile) -> frozenset[bytes]:
+    endpoints = file.config.gateway.http.endpoints
+    return agent_paths(
+        chat=endpoints.chat_completions.enabled is True, responses=endpoints.responses.enabled is True
+    )
 
 
 def _serves_models(file: ConfigFile, host: str) -> bool:

@@ -115,12 +115,19 @@ class ChatCompletions(Block):
     images: ChatImages = setting("The images of requests to agents.", ChatImages)
 
 
+class Responses(Block):
+    """``gateway.http.endpoints.responses``."""
+
+    enabled: StrictBool | None = setting("Whether it is on.")
+
+
 class HttpEndpoints(Block):
     """``gateway.http.endpoints``."""
 
     chat_completions: ChatCompletions = setting(
-        "Agents, at /v1/chat/completions; off by default.", ChatCompletions
+        "Agents, at /v1/chat/completions and /v1/messages; off by default.", ChatCompletions
     )
+    responses: Responses = setting("Agents, at /v1/responses; off by default.", Responses)
 
 
 class GatewayHttp(Block):

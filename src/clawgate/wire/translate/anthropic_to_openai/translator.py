@@ -19,7 +19,7 @@ from clawgate.wire.translate.anthropic_to_openai import request_fields, response
 from clawgate.wire.translate.anthropic_to_openai.foreign_blocks import read_request
 from clawgate.wire.translate.anthropic_to_openai.messages import TurnTranslator
 from clawgate.wire.translate.anthropic_to_openai.stream import MessagesStream
-from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.call_ids import LONGEST, CallIds
 from clawgate.wire.translate.chat_upstream.completion import HTML_ENTITIES
 from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
@@ -40,13 +40,14 @@ class MessagesToChat(Translation):
         max_tokens_field: str = "max_tokens",
         unique_id: str = "unnamed",
         provider: str = "",
+        longest_call_id: int | None = LONGEST,
     ) -> None:
         self._requested = requested_model
         self._model = upstream_model
         self._compat = compat
         self._max_tokens_field = compat.max_tokens_field or max_tokens_field
         self._names = ToolNames()
-        self._ids = CallIds(unique=unique_id, provider=provider)
+        self._ids = CallIds(unique=unique_id, provider=provider, longest=longest_call_id)
         self._stream = MessagesStream(model=requested_model, names=self._names, ids=self._ids, compat=compat)
 
     def translate_request(self, body: bytes) -> bytes:

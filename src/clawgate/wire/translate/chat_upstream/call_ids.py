@@ -21,11 +21,15 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9]")
 
 
 class CallIds:
-    """The ids of one exchange. ``unique`` is of this exchange alone, ``provider`` the upstream's id."""
+    """The ids of one exchange. ``unique`` is of this exchange alone, ``provider`` the upstream's id.
 
-    __slots__ = ("_number", "_provider", "_unique", "_used")
+    ``longest`` is how many characters the upstream accepts, None for any number.
+    """
 
-    def __init__(self, *, unique: str = "", provider: str = "") -> None:
+    __slots__ = ("_longest", "_number", "_provider", "_unique", "_used")
+
+    def __init__(self, *, unique: str = "", provider: str = "", longest: int | None = LONGEST) -> None:
+        self._longest = longest
         self._unique = _NOT_IN_ID.sub("", unique)
         self._provider = opaque_state.provider_tag(provider)
         self._used: set[str] = set()
@@ -38,10 +42,10 @@ class CallIds:
     def to_upstream(self, client_id: str) -> str:
         """Return the id of a call for the upstream."""
         plain, _ = opaque_state.split(client_id)
-        if len(plain) <= LONGEST:
+        if self._longest is None or len(plain) <= self._longest:
             return plain
         digest = hashlib.sha256(plain.encode()).hexdigest()
-        return f"{plain[:_KEPT]}_{digest[: LONGEST - _KEPT - 1]}"
+        return f"{plain[:_KEPT]}_{digest[: self._longest - _KEPT - 1]}"
 
     def state_in(self, text: str) -> OpaqueState | None:
         """Return the state that an id or a signature of the client carries, if the upstream's provider made it."""

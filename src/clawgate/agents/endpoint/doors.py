@@ -1,0 +1,97 @@
+"""Reads a request of a client of any dialect as one for a chat completion, and makes the encoder of its response.
+
+Pure. Law: a run knows one dialect, so an agent does the same whatever its client speaks. What a dialect says by the way
+(a name for a person, an effort for a model that may have none) is never more than a hint to a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from clawgate.agents.endpoint.event_encoder import EventEncoder
+from clawgate.agents.endpoint.translated_encoder import MessagesEncoder
+from clawgate.agents.request.chat_request import ChatRequest, read_request
+from clawgate.agents.request.images import ImageRules
+from clawgate.policy.model_routing import DEFAULT_AGENT
+from clawgate.wire.dialect import Dialect
+from clawgate.wire.json.model_field import find_model
+from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
+
+
+class MakeEncoder(Protocol):
+    """Makes the encoder of one response: each of its streams, resumed ones included, has its own."""
+
+    def __call__(self, run: str, created: int, *, resumable: bool) -> EventEncoder: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRequest:
+    """``hints`` are options that count for a model that is known to take them alone, by the client's names."""
+
+    dialect: Dialect
+    request: ChatRequest
+    encoder: MakeEncoder
+    hints: tuple[tuple[str, str], ...] = ()
+
+    def without_hints(self) -> ReadRequest:
+        """Return the request for a model of which nothing is known."""
+        request, names = self.request, dict(self.hints)
+        options = {name: value for name, value in request.options.items() if name not in names}
+        ignored = (named for name, named in self.hints if name in request.options)
+        changed = replace(request, options=options, ignored=(*request.ignored, *ignored))
+        return replace(self, request=changed, hints=())
+
+
+def read_chat(body: bytes, images: ImageRules) -> ReadRequest:
+    """Raises `InvalidRequest`, as the others do."""
+    request = read_request(body, images)
+
+    def encoder(run: str, created: int, *, resumable: bool) -> EventEncoder:
+        return EventEncoder(
+            run,
+            created,
+            request.model,
+            stream=request.stream,
+            include_usage=request.include_usage,
+            resumable=resumable,
+        )
+
+    return ReadRequest(dialect=Dialect.CHAT, request=request, encoder=encoder)
+
+
+def read_messages(body: bytes, images: ImageRules) -> ReadRequest:
+    """Anthropic's clients bring the whole conversation each time; `metadata.user_id` is a person's, and no session."""
+    name = find_model(body).name or DEFAULT_AGENT
+
+    def translated() -> tuple[MessagesToChat, bytes]:
+        made = MessagesToChat(
+            requested_model=name,
+            upstream_model=name,
+            max_tokens_field="max_completion_tokens",
+            longest_call_id=None,
+        )
+        return made, made.translate_request(body)
+
+    first, chat = translated()
+    request = read_request(chat, images)
+    ignored = [*first.ignored, *request.ignored, *(["metadata.user_id"] if request.user else [])]
+    unused = [first]
+
+    def encoder(run: str, created: int, *, resumable: bool) -> EventEncoder:
+        translation = unused.pop() if unused else translated()[0]
+        return MessagesEncoder(run, created, request.model, translation, resumable=resumable)
+
+    return ReadRequest(
+        dialect=Dialect.MESSAGES,
+        request=replace(request, user="", ignored=tuple(dict.fromkeys(ignored))),
+        encoder=encoder,
+        hints=(("reasoning_effort", "output_config.effort"),),
+    )
+
+
+READERS: dict[Dialect, Callable[[bytes, ImageRules], ReadRequest]] = {
+    Dialect.CHAT: read_chat,
+    Dialect.MESSAGES: read_messages,
+}

@@ -1,0 +1,86 @@
+"""A request of each dialect is one for the same run, and nothing by the way becomes more than a hint."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from clawgate.agents.endpoint.doors import READERS, ReadRequest, read_messages
+from clawgate.agents.request.images import ImageRules
+from clawgate.errors import InvalidRequest
+from clawgate.wire.dialect import Dialect
+
+TOOL: dict[str, Any] = {"name": "look", "input_schema": {"type": "object"}}
+
+
+def read(dialect: Dialect = Dialect.MESSAGES, **fields: Any) -> ReadRequest:
+    asked: dict[str, Any] = {
+        "model": "openclaw",
+        "messages": [{"role": "user", "content": "hi"}],
+        "max_tokens": 9,
+    }
+    return READERS[dialect](json.dumps(asked | fields).encode(), ImageRules())
+
+
+@pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.MESSAGES])
+def test_the_same_request_is_the_same_in_each_dialect(dialect: Dialect) -> None:
+    found = read(dialect, model="openclaw/main", stream=True, temperature=0.5).request
+    assert found.conversation.turns == ({"role": "user", "content": "hi"},)
+    assert (found.model, found.stream) == ("openclaw/main", True)
+    assert found.options["max_completion_tokens"] == 9 and found.options["temperature"] == 0.5
+
+
+def test_the_name_of_a_person_is_no_session() -> None:
+    found = read(metadata={"user_id": "u1"}).request
+    assert found.user == "" and "metadata.user_id" in found.ignored
+    assert read(Dialect.CHAT, user="u1").request.user == "u1"
+
+
+def test_ids_of_calls_stay_as_long_as_they_are() -> None:
+    """A session has them as the model made them: a shorter one would be that of another call."""
+    call = "chatcmpl-tool-" + "0" * 50
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": call, "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call, "content": "seen"}]},
+    ]
+    turns = read(messages=messages, tools=[TOOL]).request.conversation.turns
+    assert turns[1]["tool_calls"][0]["id"] == turns[2]["tool_call_id"] == call
+
+
+def test_an_effort_is_a_hint() -> None:
+    found = read(output_config={"effort": "high"})
+    assert found.request.options["reasoning_effort"] == "high"
+    plain = found.without_hints()
+    assert "reasoning_effort" not in plain.request.options
+    assert "output_config.effort" in plain.request.ignored
+    assert "output_config.effort" not in read().without_hints().request.ignored
+
+
+def test_a_body_without_a_model_is_for_the_default_agent() -> None:
+    body = json.dumps(
+        {"max_tokens": 9, "model": "", "messages": [{"role": "user", "content": "hi"}]}
+    ).encode()
+    assert read_messages(body, ImageRules()).request.model == "openclaw"
+
+
+def test_what_an_agent_does_not_read_is_refused_with_its_place() -> None:
+    document = {
+        "type": "document",
+        "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBE"},
+    }
+    with pytest.raises(InvalidRequest, match="no text and no image"):
+        read(messages=[{"role": "user", "content": [document]}])
+    with pytest.raises(InvalidRequest, match="mcp_servers"):
+        read(mcp_servers=[{"type": "url", "url": "https://mcp.example", "name": "m"}])
+
+
+def test_each_stream_has_a_translation_of_its_own() -> None:
+    """Two clients that follow one run do not share where they are in it."""
+    found = read(stream=True)
+    first, second = (found.encoder("r1", 1, resumable=False) for _ in range(2))
+    from clawgate.agents.run.events import Started
+
+    assert list(first.frames(Started())) == list(second.frames(Started())) != []
