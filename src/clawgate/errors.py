@@ -110,7 +110,11 @@ class IdempotencyMismatch(InvalidRequest):
 
 
 class UpgradeRefused(InvalidRequest):
-    """The client requested a WebSocket on a route without one; plain HTTP works."""
+    """The client requested a WebSocket where plain HTTP works; or, with ``to_socket``, in a version that none has."""
+
+    def __init__(self, message: str, *, to_socket: bool = False) -> None:
+        super().__init__(message)
+        self.to_socket = to_socket
 
 
 class LoopDetected(InvalidRequest):

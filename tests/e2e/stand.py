@@ -17,6 +17,7 @@ import uvloop
 from clawgate.app.bridge import build_bridge
 from clawgate.app.role import RelayRole
 from clawgate.app.server import build_server
+from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings
@@ -93,6 +94,11 @@ class Stand:
     role: RelayRole
     host: Server
     url: str
+
+    @property
+    def connections(self) -> list[RelayProtocol]:
+        """The open connections of clients."""
+        return [each for each in self.role.connections._connections if isinstance(each, RelayProtocol)]
 
     @property
     def fields(self) -> tuple[tuple[str, str], ...]:

@@ -96,10 +96,8 @@ async def test_a_body_that_comes_before_the_connection_waits_in_the_kernel(kind:
         url = f"http://somewhere.example:{upstream.port}"
         async with serving(kind, url, dialer=Dialer(resolver)) as stand, await stand.client() as client:
             sending = asyncio.get_running_loop().create_task(stand.send(client, body))
-            await until(
-                lambda: any(c.flow.read_paused for c in stand.role.connections._connections), "a pause"
-            )
-            [connection] = stand.role.connections._connections
+            await until(lambda: any(c.flow.read_paused for c in stand.connections), "a pause")
+            [connection] = stand.connections
             exchange = connection._exchange
             assert exchange is not None and sum(map(len, exchange._request._pending)) < 1_000_000
             go.set()

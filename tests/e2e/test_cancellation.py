@@ -121,7 +121,7 @@ async def test_a_client_that_leaves_in_its_upload_frees_an_upstream_that_does_no
         fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "19000000"))
         await client.request(method="POST", fields=fields)
         sent = 0
-        while not any(each.flow.read_paused for each in stand.role.connections._connections):
+        while not any(each.flow.read_paused for each in stand.connections):
             await client.send(b"x" * 32_768)
             sent += 32_768
             assert sent < 18_000_000

@@ -17,7 +17,7 @@ from clawgate.policy.path_routing import ANYTHING_BELOW_V1
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import bearer
 from clawgate.relay.admission.admission import Admission
-from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.downstream.connections import ConnectionManager, MakeSocket
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.observe.record import RequestRecord
@@ -75,6 +75,9 @@ class ClientTransport(asyncio.Transport):
     def peer_takes(self, count: int) -> None:
         """The peer reads ``count`` bytes of what was sent to it; too few for writing to go on."""
         self.unsent -= count
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
@@ -173,7 +176,7 @@ class Client:
         """Hand over what the client sends, as a loop does: not to a connection that is not read. Whether it was."""
         if self.transport.reading_paused or self.transport.closed:
             return False
-        self.protocol.data_received(data)
+        cast(asyncio.Protocol, self.transport.protocol).data_received(data)
         return True
 
 
@@ -187,6 +190,7 @@ class Listener:
         limits: ClientLimits | None = None,
         time_limits: TimeLimits | None = None,
         observes_all: bool = True,
+        make_socket: MakeSocket | None = None,
         **admission: Any,
     ) -> None:
         self.clock = FakeClock()
@@ -212,6 +216,7 @@ class Listener:
             observer=self.records.append,
             observes_all=observes_all,
             clock=self.clock,
+            make_socket=make_socket,
         )
         self.manager.open()
         self._config = Config(no_control_api, ws="none", lifespan="off", log_config=None)

@@ -1,7 +1,9 @@
 """Interface between a WebSocket of a client and the protocol that is spoken on it.
 
 The transport (`relay.downstream.websocket_connection`) decides about the upgrade and drives frames, limits and the end
-of the connection; it knows no method and no token. Must not import an implementation of either side.
+of the connection; it knows no method and no token. Must not import an implementation of either side. A listener has
+WebSockets where its `Admission.socket_paths` has their path, and its `ConnectionManager` a ``make_socket`` that returns
+``WebSocketConnection(listener, upgrade, handler)``.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class Socket(Protocol):
     """One open WebSocket. May be used only on the loop; after its end every call is without effect."""
 
     peer: str
-    """The client's address as lockouts count it, behind trusted proxies as well."""
+    """The client's address, behind trusted proxies as well."""
     remote: str
     """The address of the other end of the connection, which may be a proxy."""
     origin: str | None
@@ -51,8 +53,11 @@ class Socket(Protocol):
         ``reason`` is cut to what a close frame can hold.
         """
 
-    def authenticated(self) -> None:
-        """The client has shown who it is: the limits of unauthenticated sockets end."""
+    def authenticated(self, caller: str) -> None:
+        """The client has shown who it is: the limits of unauthenticated sockets end.
+
+        Once the credentials of the gateway are others, the socket is closed with 4001: who it is has to be shown anew.
+        """
 
     def refused(self) -> int:
         """Count a call that was refused for want of rights; return how many there are.
@@ -85,7 +90,3 @@ class SocketHandler(Protocol):
 
         ``code`` and ``reason`` are what the client sent or was sent; 1006 if the connection broke without either.
         """
-
-
-MakeSocketHandler = Callable[[], SocketHandler]
-"""What a `ConnectionManager` takes as ``make_socket``; None where there are no WebSockets."""

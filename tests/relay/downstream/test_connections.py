@@ -12,8 +12,8 @@ from clawgate.errors import RequestTimedOut
 from clawgate.policy.authentication import GuessDelay
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.rate_limit import RateLimiter, RateRule
-from clawgate.relay.admission.admission import Admission, ControlRequest
-from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist
+from clawgate.relay.admission.admission import Admission
+from clawgate.relay.admission.plan import ModelAllowlist
 from clawgate.relay.downstream import client_timeouts
 from clawgate.relay.downstream import connections as front
 from clawgate.relay.downstream.connections import REJECTED_CONNECTIONS
@@ -440,7 +440,7 @@ async def test_a_lockout_of_one_address_does_not_send_others_through_admission(
     admitted: list[str] = []
     admit = Admission.admit
 
-    def counted(self: Admission, head: RequestHead, peer: str, now: float) -> AdmittedHead | ControlRequest:
+    def counted(self: Admission, head: RequestHead, peer: str, now: float) -> object:
         admitted.append(peer)
         return admit(self, head, peer, now)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import unquote
 
 from clawgate import errors
@@ -34,6 +35,7 @@ from clawgate.relay.admission.request_checks import (
     values_once,
     via_without_loop,
 )
+from clawgate.relay.admission.upgrade import AdmittedSocket, accept_of_upgrade, check_query
 from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import dialect_of
@@ -85,6 +87,8 @@ class Admission:
     model_allowlist: ModelAllowlist | None = None
     control_paths: frozenset[bytes] = frozenset({b"/health", b"/healthz"})
     own_paths: tuple[bytes, ...] = ()
+    socket_paths: frozenset[bytes] = frozenset()
+    """Where a connection may become a WebSocket."""
     accepts_api_key: bool = False
     """Whether a token may be presented as ``x-api-key``."""
     local_guesses: GuessDelay | None = None
@@ -107,7 +111,14 @@ class Admission:
         """Whether a caller has to show nothing."""
         return self.tokens is None and self.identity is None
 
-    def admit(self, head: RequestHead, peer: str, now: float) -> AdmittedHead | ControlRequest:
+    @property
+    def credentials(self) -> object:
+        """What callers are identified by. Where it is another one, they have to be identified anew."""
+        return self.tokens, self.identity
+
+    def admit(
+        self, head: RequestHead, peer: str, now: float
+    ) -> AdmittedHead | ControlRequest | AdmittedSocket:
         """Admit a request, or raise the `GatewayError` that its client gets.
 
         ``peer`` is the address of the other end, ``now`` the loop's time in seconds.
@@ -117,6 +128,8 @@ class Admission:
         request = _Request(head, get, *self._split(head, get))
         host = required_host(head, get)
         self.browser.check_source(host=host, origin=get(b"origin"), fetch_site=get(b"sec-fetch-site"))
+        if head.wants_socket and request.path in self.socket_paths:
+            return self._admit_socket(request, peer, now)
         is_public = request.path in self.control_paths
         self._authenticate(request, peer, now, required=not is_public)
         try:
@@ -168,6 +181,15 @@ class Admission:
         if self.rates is not None:
             self.rates.release(head.caller)
 
+    def identify(self, head: RequestHead, peer: str, token: bytes | None, now: float) -> str:
+        """Return the caller of a WebSocket: that of a request with the upgrade's ``head`` that presents ``token``.
+
+        Raises as `admit`; an `InvalidToken` is to be responded to after its ``delay_seconds``.
+        """
+        request = _Request(head, headers_of(head), b"", b"")
+        self._authenticate(request, peer, now, required=True, presented=lambda: token)
+        return request.caller or ANONYMOUS
+
     def _split(self, head: RequestHead, get: Get) -> tuple[bytes, bytes]:
         split = self._split_targets.get(head.target)
         if split is None:
@@ -180,25 +202,30 @@ class Admission:
 
     # The caller
 
-    def _authenticate(self, request: _Request, peer: str, now: float, *, required: bool) -> None:
+    def _authenticate(
+        self,
+        request: _Request,
+        peer: str,
+        now: float,
+        *,
+        required: bool,
+        presented: Callable[[], bytes | None] | None = None,
+    ) -> None:
         """Find the caller by its token. A wrong token is counted and rejected even where none is ``required``."""
         if self.requires_attribution and required:
             self.proxies.check_attribution(peer, request.head.fields)
         if self._needs_no_token(request, peer, required=required) or self.tokens is None:
             return
-        failures, key = self.failures, self._lockout_key(request, peer)
-        if failures is not None and key is not None:
-            request.lockout_key = key
-            wait = failures.locked_for(key, now)
-            if wait is not None:
-                if not required:
-                    return
-                raise errors.AuthLocked(
-                    f"too many wrong tokens from this address; try again in {wait} s", retry_after=wait
-                )
         try:
-            token = presented_token(request.head.fields, api_key=self.accepts_api_key)
-            request.caller = self.tokens.authenticate(token)
+            self._check_lockout(request, peer, now)
+        except errors.AuthLocked:
+            if required:
+                raise
+            return
+        failures, key = self.failures, request.lockout_key
+        try:
+            in_head = partial(presented_token, request.head.fields, api_key=self.accepts_api_key)
+            request.caller = self.tokens.authenticate((presented or in_head)())
         except (errors.MissingToken, errors.TokensUnreadable):
             if required:
                 raise
@@ -215,6 +242,15 @@ class Admission:
             failures.record_success(key)
         elif self.local_guesses is not None:
             self.local_guesses.record_success()
+
+    def _check_lockout(self, request: _Request, peer: str, now: float) -> None:
+        """Find out what wrong tokens of ``request`` are counted under. Raises `AuthLocked`."""
+        key = request.lockout_key = self._lockout_key(request, peer)
+        wait = None if self.failures is None or key is None else self.failures.locked_for(key, now)
+        if wait is not None:
+            raise errors.AuthLocked(
+                f"too many wrong tokens from this address; try again in {wait} s", retry_after=wait
+            )
 
     def _needs_no_token(self, request: _Request, peer: str, *, required: bool) -> bool:
         """Whether the caller is admitted without one; by its name, if a proxy is to give it."""
@@ -248,6 +284,17 @@ class Admission:
         return client_key(self.proxies.client_ip(peer, forwarded))
 
     # The route and the body
+
+    def _admit_socket(self, request: _Request, peer: str, now: float) -> AdmittedSocket:
+        """Admit an upgrade. A token in its head is checked like every other, and opens nothing."""
+        head, get = request.head, request.get
+        if self.requires_attribution:
+            self.proxies.check_attribution(peer, head.fields)
+        self._check_lockout(request, peer, now)
+        self._authenticate(request, peer, now, required=False)
+        check_query(request.query)
+        client = self.proxies.client_ip(peer, get(b"x-forwarded-for"))
+        return AdmittedSocket(head, get, peer, client, accept_of_upgrade(head, get))
 
     def _admit_control(self, request: _Request) -> ControlRequest:
         methods = (b"GET", b"HEAD") if request.path in self.control_paths else (b"GET",)

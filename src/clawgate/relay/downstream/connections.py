@@ -9,28 +9,43 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from clawgate.errors import GatewayError, GatewayUnavailable, Overloaded
+from clawgate.errors import ConcurrencyLimitExceeded, GatewayError, GatewayUnavailable, Overloaded
+from clawgate.policy.client_ip import client_key
 from clawgate.relay.admission.admission import Admission
+from clawgate.relay.admission.upgrade import AdmittedSocket
+from clawgate.relay.downstream.pipeline import PipelineBuffer
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.exchange.body_budget import BodyBufferBudget
 from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.upstream import Upstream
+from clawgate.relay.websocket import AUTHENTICATION_SECONDS
+
+if TYPE_CHECKING:
+    from clawgate.relay.downstream.websocket_connection import WebSocketConnection
 
 logger = logging.getLogger("clawgate.relay")
 
 REJECTED_CONNECTIONS = 64
 """Connections beyond the limit that get time to read the response that says so. Further ones are closed at once."""
+UNAUTHENTICATED_SOCKETS = 32
+"""WebSockets of one address on which nothing has shown yet who it is (CVE-2026-41399)."""
+
+_Connection: TypeAlias = "RelayProtocol | WebSocketConnection"
+MakeSocket: TypeAlias = "Callable[[ConnectionManager, AdmittedSocket], WebSocketConnection]"
 
 
 class ConnectionManager:
-    """The state that one listener's connections share. ``upstreams`` may change while it serves."""
+    """The state that one listener's connections share. ``upstreams`` may change while it serves.
+
+    ``make_socket`` makes a WebSocket of an admitted upgrade; None where `Admission.socket_paths` is empty.
+    """
 
     def __init__(
         self,
@@ -41,20 +56,22 @@ class ConnectionManager:
         observer: Observer | None,
         observes_all: bool = True,
         clock: Callable[[], float] | None = None,
+        make_socket: MakeSocket | None = None,
     ) -> None:
         self.admission = admission
         self.limits = limits
         self._upstreams = upstreams
         self._observer = observer
         self._observes_all = observes_all
-        self._connections: dict[RelayProtocol, None] = {}
-        self._unauthenticated: dict[RelayProtocol, None] = {}
-        self._rejected: dict[RelayProtocol, None] = {}
-        self._handshakes: dict[RelayProtocol, Callable[[], object]] = {}
+        self._connections: dict[_Connection, None] = {}
+        self._unauthenticated: dict[_Connection, None] = {}
+        self._rejected: dict[_Connection, None] = {}
+        self._handshakes: dict[_Connection, Callable[[], object]] = {}
         """Unfinished TLS handshakes, and how each is aborted."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timeout_timer: asyncio.TimerHandle | None = None
         self._clock = clock
+        self._make_socket = make_socket
         self.now: Callable[[], float]
         """The clock of all time limits, in seconds: the running loop's unless another was passed in."""
         self.context: ExchangeContext
@@ -87,8 +104,8 @@ class ConnectionManager:
 
     def invalidate_head_caches(self) -> None:
         """The admission policy has changed: every head has to be admitted anew."""
-        for connection in self._connections:
-            connection.invalidate_head_cache()
+        for connection in list(self._connections):
+            connection.admission_changed()
 
     # Start and stop
 
@@ -216,12 +233,39 @@ class ConnectionManager:
         else:
             connection.transport.close()
 
-    def authenticated(self, connection: RelayProtocol) -> None:
-        """The first request of this connection was admitted."""
+    def authenticated(self, connection: _Connection) -> None:
+        """The first request of this connection was admitted, or the client of a WebSocket has shown who it is."""
         self._unauthenticated.pop(connection, None)
 
-    def connection_closed(self, connection: RelayProtocol) -> None:
+    def connection_closed(self, connection: _Connection) -> None:
         """The client's connection is closed."""
         self._connections.pop(connection, None)
         self._rejected.pop(connection, None)
         self._unauthenticated.pop(connection, None)
+
+    # WebSockets
+
+    def check_room(self, upgrade: AdmittedSocket) -> None:
+        """Raises `GatewayUnavailable` while draining, `ConcurrencyLimitExceeded` for too many of one address."""
+        if self.draining:
+            raise GatewayUnavailable("this process is stopping; try again", retry_after=1)
+        key = client_key(upgrade.peer)
+        waiting = sum(connection.socket_key == key for connection in self._unauthenticated)
+        if waiting >= UNAUTHENTICATED_SOCKETS:
+            raise ConcurrencyLimitExceeded(
+                f"{waiting} WebSockets of this address have not been authenticated yet, the most there may be; "
+                "try again",
+                retry_after=int(AUTHENTICATION_SECONDS),
+            )
+
+    def become_socket(
+        self, connection: RelayProtocol, upgrade: AdmittedSocket, unread: PipelineBuffer | None
+    ) -> None:
+        """Make a WebSocket of ``connection``. It counts as one that has shown nothing yet, whatever it was before."""
+        assert self._make_socket is not None, "admission.socket_paths without make_socket"
+        self.connection_closed(connection)
+        socket = self._make_socket(self, upgrade)
+        self._connections[socket] = self._unauthenticated[socket] = None
+        socket.start(connection.transport, connection.connections, unread)
+        if len(self._unauthenticated) > self.limits.unauthenticated:
+            self._evict()

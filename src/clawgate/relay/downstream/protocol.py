@@ -15,6 +15,7 @@ import asyncio
 from clawgate.errors import GatewayError, InvalidToken, UnclearFraming
 from clawgate.relay.admission.admission import ControlRequest
 from clawgate.relay.admission.plan import AdmittedHead
+from clawgate.relay.admission.upgrade import AdmittedSocket
 from clawgate.relay.downstream.head_cache import CachedHead
 from clawgate.relay.downstream.pipeline import PipelineBuffer
 from clawgate.relay.downstream.request_parser import RequestParser
@@ -31,6 +32,8 @@ class RelayProtocol(ResponseSide):
 
     _cached_head: CachedHead[AdmittedHead] | None = None
     _rejection: GatewayError | None = None  # of a request whose read is not over yet
+    _upgrade: AdmittedSocket | None = None  # whose read is not over yet
+    _upgraded = False
 
     # asyncio.Protocol
 
@@ -110,6 +113,8 @@ class RelayProtocol(ResponseSide):
             self._buffer_pipelined(data)
         if self._exchange is not None:
             self._exchange.flush_request()
+        elif self._upgrade is not None:
+            self._become_socket(self._upgrade)
         elif self._rejection is not None:
             error, self._rejection = self._rejection, None
             if isinstance(error, InvalidToken) and error.delay_seconds:
@@ -117,13 +122,21 @@ class RelayProtocol(ResponseSide):
             else:
                 self._reject(error)
 
+    def _become_socket(self, upgrade: AdmittedSocket) -> None:
+        """Hand the connection over, with what came behind the upgrade: it is no request any more."""
+        unread, self._pipelined = self._pipelined, None
+        self._upgraded = True
+        self.connections.discard(self)
+        self.flow.resume_reading()
+        self._listener.become_socket(self, upgrade, unread)
+
     def _reject_guess(self, error: InvalidToken) -> None:
         if not self._is_over():
             self._reject(error)
 
     def _is_over(self) -> bool:
         """Whether nothing that comes is read any more."""
-        return self._lingering or self.transport.is_closing()
+        return self._lingering or self._upgraded or self.transport.is_closing()
 
     # Pipelined requests
 
@@ -157,6 +170,10 @@ class RelayProtocol(ResponseSide):
         now = listener.now()
         try:
             admitted = listener.admission.admit(head, self._peer, now)
+            if isinstance(admitted, AdmittedSocket):
+                listener.check_room(admitted)
+                self._upgrade = admitted
+                return
             if isinstance(admitted, AdmittedHead):
                 listener.admission.acquire(admitted, now)
         except GatewayError as error:
@@ -213,5 +230,6 @@ class RelayProtocol(ResponseSide):
         self.cycle.keep_alive = not self.must_close()
         super().on_message_complete()
 
-    def invalidate_head_cache(self) -> None:
+    def admission_changed(self) -> None:
+        """Every head has to be admitted anew."""
         self._cached_head = None

@@ -160,7 +160,7 @@ class RequestParser:
         version = parser.get_http_version()
         method = parser.get_method()
         headers = dict(self._fields)
-        wants_socket = self._upgrade and headers.get(b"upgrade", b"").lower() == b"websocket"
+        wants_socket = self._upgrade and self._lists_websocket()
         # Any other upgrade may be ignored (RFC 9110 section 7.8): Java's HttpClient offers h2c on every connection.
         self.is_last = version != "1.1" or wants_socket or method == b"CONNECT" or not self._keep_alive
         digits = headers.get(b"content-length", b"0")
@@ -180,6 +180,11 @@ class RequestParser:
         self.head_done = True
         if self._chunks is None and not self._left:
             self._end()
+
+    def _lists_websocket(self) -> bool:
+        """Whether a WebSocket is among the protocols that the client would change to (RFC 9110 section 7.8)."""
+        offers = [value for name, value in self._fields if name == b"upgrade"]
+        return any(offer.strip().lower() == b"websocket" for offer in b",".join(offers).split(b","))
 
     # The body
 

@@ -39,6 +39,8 @@ class ResponseSide(HttpToolsProtocol):
 
     # Defaults are attributes of the class: most connections never change most of them.
     http10 = False
+    socket_key: str | None = None
+    """What a WebSocket counts under until its client has shown who it is; this is none."""
     _exchange: Exchange | None = None
     _head: RequestHead | None = None  # the last one that was parsed; a cached one means the same
     _request_parser: RequestParser

@@ -140,7 +140,8 @@ def encode_error_response(
     elif isinstance(error, errors.MethodNotAllowed):
         lines.append(b"allow: " + ", ".join(error.allow).encode("ascii") + b"\r\n")
     elif isinstance(error, errors.UpgradeRefused):
-        lines.append(b"upgrade: HTTP/1.1\r\n")
+        to_socket = b"upgrade: websocket\r\nsec-websocket-version: 13\r\n"  # RFC 6455 section 4.4
+        lines.append(to_socket if error.to_socket else b"upgrade: HTTP/1.1\r\n")
     if close:
         lines.append(b"connection: close\r\n")
     lines.append(b"\r\n")
