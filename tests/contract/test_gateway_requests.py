@@ -319,7 +319,10 @@ CASES: tuple[Case, ...] = (
     served("count-estimated", post(target=b"/v1/messages/count_tokens", body=said("oa/m")), reaches=0),
     served("count-tokens", post(target=b"/v1/messages/count_tokens", body=said("an/m"))),
     served("embeddings", post(target=b"/v1/embeddings", body=said("oa/m"))),
-    served("responses", post(target=b"/v1/responses", body=said("oa/m"))),
+    served("responses", post(target=b"/v1/responses", body=b'{"model":"oa/m","input":"hi"}')),
+    served("completions", post(target=b"/v1/completions", body=b'{"model":"oa/m","prompt":"hi"}')),
+    refused("chat-at-responses", post(target=b"/v1/responses", body=said("oa/m")), 400, "invalid_request"),
+    refused("responses-at-chat", post(body=b'{"model":"oa/m","input":"hi"}'), 400, "invalid_request"),
     # Methods and routes.
     *(
         refused(
@@ -341,7 +344,11 @@ CASES: tuple[Case, ...] = (
                 b"/",
                 b"/v1/",
                 b"/v1/files",
-                b"/v1/completions",
+                b"//v1/chat/completions",
+                b"/v1//messages",
+                b"/chat/completions",
+                b"/v1/v1/responses",
+                b"/v1/completion",
                 b"/v1/chat/completions/",
                 b"/v1/chat/completions/x",
                 b"/V1/chat/completions",

@@ -120,6 +120,8 @@ async def ask(stand: GatewayStand, who: Who, request: str) -> Response:
     assert found, request
     method, target, agent = found.groups()
     body = question(AN_AGENT if agent else A_MODEL) if method in ("POST", "PATCH") else None
+    if body is not None and target == "/v1/responses":
+        body = body.replace(b'"messages"', b'"input"')
     return await send(stand, who, method, target, body)
 
 

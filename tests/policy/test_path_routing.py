@@ -60,7 +60,7 @@ ROWS: list[tuple[RouteTable, bytes, bytes, tuple[str, ...] | bool | None, str]] 
     (GATEWAY, b"POST", b"/v1/messages/batches", False, "batches, whose models stand deeper"),
     (GATEWAY, b"POST", b"/v1/messages/", False, "a slash too many"),
     (GATEWAY, b"GET", b"/v1/responses/abc", False, "what names no model"),
-    (GATEWAY, b"POST", b"/v1/completions", False, "what no provider is asked for"),
+    (GATEWAY, b"POST", b"/v1/completions", True, "completions of a text"),
     (GATEWAY, b"GET", b"/v1/models", False, "what is answered here, not asked of a provider"),
     (GATEWAY, b"POST", b"/v1/files", False, "files"),
 ]
@@ -100,6 +100,8 @@ def test_a_long_or_odd_path_does_not_come_back_whole() -> None:
         (GATEWAY, b"/v1/v1/messages", "/v1/messages"),
         (SERVER, b"/models/gpt-4o", "/v1/models/gpt-4o"),
         (BRIDGE, b"/chat/completions", "/v1/chat/completions"),
+        (GATEWAY, b"//chat/completions/", "/v1/chat/completions"),
+        (GATEWAY, b"/v1/v1/v1//responses", "/v1/responses"),
     ],
 )
 def test_a_base_url_with_or_without_v1_is_named(table: RouteTable, path: bytes, meant: str) -> None:
@@ -109,8 +111,26 @@ def test_a_base_url_with_or_without_v1_is_named(table: RouteTable, path: bytes, 
         table.check(b"POST", path)
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        (b"/v1/chat/completions/", "/v1/chat/completions"),
+        (b"//v1/messages", "/v1/messages"),
+        (b"/v1//chat///completions//", "/v1/chat/completions"),
+        (b"/v1/chat/completions/chat/completions", "/v1/chat/completions"),
+        (b"/v1/messages/v1/messages", "/v1/messages"),
+        (b"/api/v1/responses", "/v1/responses"),
+    ],
+)
+def test_a_path_with_slashes_or_folders_too_many_is_named(path: bytes, meant: str) -> None:
+    with pytest.raises(
+        UnknownRoute, match=rf"'; did you mean {meant}( \(see /v1 in the base URL\))?\? routes: "
+    ):
+        GATEWAY.check(b"POST", path)
+
+
 def test_no_route_is_named_where_none_is_near() -> None:
-    for path in (b"/", b"/v1", b"/v1/", b"/x"):
+    for path in (b"/", b"//", b"/v1", b"/v1/", b"/v1/v1/", b"/x", b"/v1/chat", b"/v1/xmessages"):
         with pytest.raises(UnknownRoute) as caught:
             GATEWAY.check(b"POST", path)
         assert "did you mean" not in caught.value.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
@@ -30,17 +31,33 @@ class RouteTable:
         if allowed is None:
             if (off := next((one for one in self.off if is_among(path, (one,))), None)) is not None:
                 raise UnknownRoute(f"the route '{_text(path)}' is off: {self.off[off]}")
-            # OpenAI's SDKs append "/chat/completions" to their base URL, Anthropic's "/v1/messages".
-            candidates = (b"/v1" + path, path.removeprefix(b"/v1"))
-            near = next((one for one in candidates if self._methods(one) or is_among(one, beside)), None)
-            hint = f"did you mean {_text(near)} (see /v1 in the base URL)? " if near else ""
-            raise UnknownRoute(f"unknown route '{_text(path)}'; {hint}{self._known(beside)}")
+            raise self.unknown_route(path, beside)
         if method not in allowed:
             allow = tuple(name.decode("ascii") for name in allowed)
             raise MethodNotAllowed(
                 f"method {method.decode('ascii')} is not allowed on this route; use {' or '.join(allow)}",
                 allow=allow,
             )
+
+    def unknown_route(self, path: bytes, beside: Collection[bytes] = ()) -> UnknownRoute:
+        """Return the error of a path that is no route, with the route that is meant, see `nearest`."""
+        near = self.nearest(path, beside)
+        note = " (see /v1 in the base URL)" if near and near.count(_V1) != path.count(_V1) else ""
+        hint = f"did you mean {_text(near)}{note}? " if near else ""
+        return UnknownRoute(f"unknown route '{_text(path)}'; {hint}{self._known(beside)}")
+
+    def nearest(self, path: bytes, beside: Collection[bytes] = ()) -> bytes | None:
+        """Return the route that is meant by a path with slashes too many, or with /v1 twice or not at all.
+
+        OpenAI's SDKs append "/chat/completions" to their base URL, Anthropic's "/v1/messages"; both append what they
+        append also to a base URL that is a whole endpoint.
+        """
+        plain = _SLASHES.sub(b"/", path).rstrip(b"/")
+        rest = _V1_IN_FRONT.sub(b"", plain)
+        candidates = (b"/v1" + rest, rest)
+        near = next((one for one in candidates if self._methods(one) or is_among(one, beside)), None)
+        ends = (route for route in self.exact if rest and plain.endswith(route.removeprefix(b"/v1")))
+        return near or max(ends, key=len, default=None)
 
     def query_upstream(self, path: bytes, query: bytes) -> bytes:
         """Return ``query`` (with its ``?``, or empty) without the parameters that are not allowed for ``path``."""
@@ -64,6 +81,11 @@ class RouteTable:
         served = [*self.exact, *self.prefixes, *beside]
         paths = [path + b"..." if path.endswith(b"/") else path for path in served]
         return "routes: " + (", ".join(path.decode("ascii") for path in paths) or "none")
+
+
+_V1 = b"/v1"
+_SLASHES = re.compile(rb"/{2,}")
+_V1_IN_FRONT = re.compile(rb"\A(?:/v1)+(?=/|\Z)")
 
 
 def is_among(path: bytes, served: Collection[bytes]) -> bool:
@@ -142,6 +164,7 @@ GATEWAY_ROUTES = RouteTable(
         b"/v1/messages/count_tokens": _POST,
         b"/v1/responses": _POST,
         b"/v1/embeddings": _POST,
+        b"/v1/completions": _POST,
     },
     prefixes={},
     query={b"/v1/messages": frozenset({b"beta"}), b"/v1/messages/count_tokens": frozenset({b"beta"})},

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from clawgate.errors import InvalidRequest, ModelNotFound
+from clawgate.policy.body_kind import check_body_kind
 from clawgate.policy.headers import DISCONNECT, OF_AGENTS_ALONE
 from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
 from clawgate.policy.path_routing import AGENT_PATHS, AGENTS_SWITCH, EMBEDDINGS_PATH, MODELS_SWITCH
@@ -43,8 +44,11 @@ class GatewayRouter:
         field = find_model(body)
         name = field.name or ""
         if names_agent(name) or (takes_all and not name):
-            return self._agents(head, name).route(head, body)
+            agents = self._agents(head, name)
+            check_body_kind(head.path, field.names)
+            return agents.route(head, body)
         self.require_models(NO_AGENT)
+        check_body_kind(head.path, field.names)
         if head.agent_headers:
             _reject_agent_headers(head, name or "the default model")
         return self.models.plan(head, body, field)

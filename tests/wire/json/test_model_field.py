@@ -84,7 +84,8 @@ def test_only_the_models_value_is_replaced(body: tuple[bytes, bytes, bytes, str 
     first, core, last, old = body
     whole = first + core + last
     found = find_model(whole)
-    assert found == ModelField(old, len(first), len(first) + len(core))
+    assert (found.name, found.start, found.end) == (old, len(first), len(first) + len(core))
+    assert found.names == json.loads(whole).keys()
     changed = found.replaced(whole, name)
     assert changed.startswith(first) and changed.endswith(last)
     assert json.loads(changed[len(first) : len(changed) - len(last)]) == name
@@ -114,7 +115,7 @@ def test_a_body_without_a_model_gets_one(members: dict[str, Any], data: st.DataO
     """Nothing is lost and nothing else is added."""
     body = data.draw(spelled(members)).encode()
     found = find_model(body)
-    assert found == ModelField(None)
+    assert found == ModelField(None, streams=found.streams, names=frozenset(members))
     changed = found.replaced(body, name)
     assert json.loads(changed) == members | {"model": name}
     assert find_model(changed).name == name
@@ -199,7 +200,7 @@ def test_nested_models_are_ignored() -> None:
 def test_a_large_body_is_not_searched_with_a_pattern() -> None:
     """Megabytes of quotes and backslashes before the model take one pass."""
     body = b'{"a":"' + b'\\"' * 2_000_000 + b'","model":"m"}'
-    assert find_model(body) == ModelField("m", len(body) - 4, len(body) - 1)
+    assert find_model(body) == ModelField("m", len(body) - 4, len(body) - 1, names=frozenset({"a", "model"}))
 
 
 MEGABYTES = 2 * 1024 * 1024

@@ -193,7 +193,14 @@ class Admission:
     def _split(self, head: RequestHead, get: Get) -> tuple[bytes, bytes]:
         split = self._split_targets.get(head.target)
         if split is None:
-            split = split_request_target(head, get)
+            try:
+                split = split_request_target(head, get)
+            except errors.MalformedRequest:
+                path = head.target.partition(b"?")[0]
+                is_slip = b"//" in path and self.routes.nearest(path, self.own_paths) is not None
+                if self.router is None or not is_slip:  # bridge and server reject it as what it is
+                    raise
+                raise self.routes.unknown_route(path, self.own_paths) from None
             # What an absolute-form target means depends on the Host header as well.
             cacheable = head.target.startswith(b"/") and len(head.target) < _LONGEST_TARGET
             if cacheable and len(self._split_targets) < _MOST_TARGETS:

@@ -75,6 +75,8 @@ class ModelField(msgspec.Struct, frozen=True):
     end: int = 0
     streams: bool = False
     """Whether the body requests a stream."""
+    names: frozenset[str] = frozenset()
+    """The fields at the body's top."""
 
     def replaced(self, body: bytes, name: str) -> bytes:
         """Return ``body``, the one that was searched, with ``name`` as its model."""
@@ -107,9 +109,8 @@ def find_model(body: bytes) -> ModelField:
         found = _find_compact(body, members)
     else:
         found = _find_spaced(body, readable, members)
-    if bytes(members.get("stream", b"")) == b"true":
-        return ModelField(found.name, found.start, found.end, streams=True)
-    return found
+    streams = bytes(members.get("stream", b"")) == b"true"
+    return ModelField(found.name, found.start, found.end, streams, frozenset(members))
 
 
 def _find_compact(body: bytes, members: dict[str, msgspec.Raw]) -> ModelField:
