@@ -41,7 +41,8 @@ class Database(Protocol):
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T: ...
+    ) -> T:
+        """Run ``work``, of which each statement sees the database as it is then."""
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clawgate.errors import SessionConflict
-from clawgate.state.records import Extent, RunRecord, SessionSummary, StoredSession, StoredTurn, TurnStatus
+from clawgate.state.records import Extent, RunRecord, SessionSummary, StoredSession, StoredTurn
 from clawgate.state.tables import NewRow, sessions, tool_calls, turns
 
 _OF_SESSION = and_(sessions.c.caller == bindparam("caller_"), sessions.c.key == bindparam("key_"))
@@ -108,13 +108,17 @@ def session_of(caller: str, key: str, rows: Sequence[Sequence[Any]]) -> StoredSe
         created_at=created_at,
         updated_at=updated_at,
         next_seq=next_seq,
-        turns=tuple(_turn(*row[5:]) for row in rows if row[5] is not None),
+        turns=tuple(_turns([row[5:] for row in rows if row[5] is not None])),
         model=model,
     )
 
 
-def _turn(seq: int, message: str, status: TurnStatus, run: str, created_at: float) -> StoredTurn:
-    return StoredTurn(seq=seq, message=json.loads(message), status=status, run=run, created_at=created_at)
+def _turns(rows: Sequence[Sequence[Any]]) -> Iterator[StoredTurn]:
+    messages = json.loads(
+        f"[{','.join([row[1] for row in rows])}]"
+    )  # once: a call for each takes twice as long
+    for (seq, _, status, run, created_at), message in zip(rows, messages, strict=True):
+        yield StoredTurn(seq=seq, message=message, status=status, run=run, created_at=created_at)
 
 
 def append(connection: Connection, record: RunRecord) -> None:

@@ -67,11 +67,19 @@ class SqliteDatabase:
         self._engine = engine
         self._closed = False
         self._foreign = threading.Lock()  # held by a transaction in a thread of another database
+        self._reading = engine.execution_options(begin="")
         self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._writer = ThreadPoolExecutor(1, "state-writer")
         self._readers = ThreadPoolExecutor(READERS, "state-reader")
 
     async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._run(
+            self._readers, self._reading, lambda connection: work(connection, *args, **kwargs)
+        )
+
+    async def long_read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         return await self._run(
@@ -91,7 +99,6 @@ class SqliteDatabase:
         with self._foreign, self._writing.begin() as connection:
             yield connection
 
-    long_read = read
     write_one = long_write = write
 
     async def close(self) -> None:
@@ -233,7 +240,8 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+        if statement := connection.get_execution_options().get("begin", "BEGIN"):
+            connection.exec_driver_sql(statement)
 
     return engine
 
