@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import random
+import secrets
+import statistics
 import sys
+import time
 import tracemalloc
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -140,6 +147,44 @@ def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -
         else:
             book.authenticate(token)
         assert len(calls) == 10 and {len(call) for call in calls} == {32}
+
+
+def nanoseconds(book: TokenStore, tokens: Sequence[bytes], rounds: int) -> list[list[float]]:
+    """Return how long each of ``tokens`` took, in an order that mixes them, without the samples that were disturbed."""
+    samples: list[list[float]] = [[] for _ in tokens]
+    order = list(range(len(tokens)))
+    for _ in range(rounds):
+        random.shuffle(order)
+        for place in order:
+            began = time.perf_counter_ns()
+            with contextlib.suppress(InvalidToken):
+                book.authenticate(tokens[place])
+            samples[place].append(time.perf_counter_ns() - began)
+    most = sorted(one for own in samples for one in own)[int(len(tokens) * rounds * 0.9)]
+    return [[one for one in own if one <= most] for own in samples]
+
+
+def welch(one: Sequence[float], other: Sequence[float]) -> float:
+    spread = statistics.variance(one) / len(one) + statistics.variance(other) / len(other)
+    return abs(statistics.fmean(one) - statistics.fmean(other)) / math.sqrt(spread)
+
+
+def test_the_time_of_a_wrong_token_does_not_say_how_much_of_it_is_right() -> None:
+    """All but the end, of the first caller's or the last one's; the begin; nothing. A right one shows in any case.
+
+    A busy machine adds noise to all of them alike; a difference is there each time that it is looked for.
+    """
+    right = [secrets.token_hex(20) for _ in range(10)]
+    book = TokenStore.of({f"n{number}": token for number, token in enumerate(right)})
+    tried = [right[0][:-1] + "x", right[-1][:-1] + "x", right[0][:2] + "x" * 38, "x" * 40]
+    tokens = [token.encode() for token in tried]
+    found: list[float] = []
+    while len(found) < 5:
+        first, *rest = nanoseconds(book, tokens, 10_000)
+        found.append(max(welch(first, other) for other in rest))
+        if found[-1] < 4.5:
+            return
+    pytest.fail(f"|t| = {found}: the time tells the tokens apart")
 
 
 def test_a_book_holds_no_token_in_plain_text() -> None:

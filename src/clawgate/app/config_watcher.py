@@ -198,7 +198,7 @@ class ConfigWatcher:
         networks = _usable(
             "gateway.trustedProxies", settings.trusted_proxies, lambda one: TrustedProxies.of([one])
         )
-        admission.proxies = TrustedProxies.of(networks)
+        admission.proxies = TrustedProxies.of(networks, accepts_real_ip=settings.accepts_real_ip)
         admission.browser = CrossOriginPolicy.of_listener(
             self._started.host,
             hosts=settings.allow_host,

@@ -1,13 +1,13 @@
 """Determines a client's IP address behind reverse proxies, and the key that its failures are counted under.
 
-Invariant: X-Forwarded-For counts only where the peer is a proxy that the operator configured. Source of what marks a
-forwarded request: OpenClaw 2026.9.6, recorded.
+Invariant: what a header says of the client counts only where the peer is a proxy that the operator configured. Source
+of what marks a forwarded request: OpenClaw 2026.9.6, recorded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
@@ -16,7 +16,8 @@ from clawgate.errors import ProxyAttributionRequired
 from clawgate.policy.headers import Headers
 
 _FORWARDED_FOR = b"x-forwarded-for"
-_FORWARDED = frozenset({b"forwarded", b"x-real-ip"})
+_REAL_IP = b"x-real-ip"
+_FORWARDED = frozenset({b"forwarded", _REAL_IP})
 
 
 def client_key(address: str) -> str:
@@ -36,14 +37,15 @@ def forwarded_names(headers: Headers) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The reverse proxies whose X-Forwarded-For is trusted."""
+    """The reverse proxies whose X-Forwarded-For is trusted; without one X-Real-IP, if ``accepts_real_ip``."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    accepts_real_ip: bool = False
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Self:
+    def of(cls, texts: Iterable[str], *, accepts_real_ip: bool = False) -> Self:
         """Parse addresses and networks (``172.16.0.0/12``). Raises ValueError for anything else."""
-        return cls(tuple(ip_network(text, strict=False) for text in texts))
+        return cls(tuple(ip_network(text, strict=False) for text in texts), accepts_real_ip)
 
     def includes(self, peer: str) -> bool:
         return self._contains(_address(peer))
@@ -56,14 +58,19 @@ class TrustedProxies:
                 f"'{names[0].decode()}' names another client, and {peer} is not a proxy that may do so; add its "
                 "address to gateway.trustedProxies, or make it remove the header"
             )
-        if names and _FORWARDED_FOR not in names:
+        if names and _FORWARDED_FOR not in names and not (self.accepts_real_ip and _REAL_IP in names):
             raise ProxyAttributionRequired(
                 f"the proxy {peer} sends '{names[0].decode()}' without the address of the client; "
                 "make it send X-Forwarded-For"
             )
 
+    def forwarded(self, get: Callable[[bytes], bytes | None]) -> bytes | None:
+        """Return the header of a request that names its client."""
+        named = get(_FORWARDED_FOR)
+        return get(_REAL_IP) if named is None and self.accepts_real_ip else named
+
     def client_ip(self, peer: str, forwarded: bytes | None) -> str:
-        """Return ``peer``, or behind a proxy the last address of X-Forwarded-For that is not a proxy itself.
+        """Return ``peer``, or behind a proxy the last address of ``forwarded`` that is not a proxy itself.
 
         Where that is not an address, the client is unknown and the result is the peer.
         """

@@ -507,6 +507,26 @@ def test_a_forwarded_request_needs_a_trusted_proxy_that_names_the_client(
     assert isinstance(admission.admit(health, peer, 0), ControlRequest)
 
 
+@pytest.mark.parametrize("peer", ["10.0.0.9", "127.0.0.1"])
+def test_x_real_ip_names_the_client_where_that_is_allowed_and_nothing_else_does(peer: str) -> None:
+    """Also at a proxy on this machine, whose own programs no wrong token locks out."""
+    proxies = TrustedProxies.of(["10.0.0.9", "127.0.0.1"], accepts_real_ip=True)
+    admission = make_admission(proxies=proxies, requires_attribution=True, local_guesses=GuessDelay())
+
+    def said(peer: str = peer, token: str = TOKEN, **lines: bytes) -> RequestHead:
+        named = {name.replace("_", "-").encode(): value for name, value in lines.items()}
+        return head({**named, b"x-proxy-token": token.encode()})
+
+    for _ in range(2):
+        assert refusal(said(token="wrong", x_real_ip=b"7.7.7.7"), admission, peer=peer) is InvalidToken
+    assert refusal(said(x_real_ip=b"7.7.7.7"), admission, peer=peer) is AuthLocked
+    assert refusal(said(x_forwarded_for=b"7.7.7.7"), admission, peer=peer) is AuthLocked
+    admit(said(x_real_ip=b"7.7.7.8"), admission, peer=peer)
+    admit(said(x_forwarded_for=b"7.7.7.8", x_real_ip=b"7.7.7.7"), admission, peer=peer)
+    assert refusal(said(x_real_ip=b"7.7.7.8"), admission, peer="10.0.0.1") is ProxyAttributionRequired
+    assert refusal(said(forwarded=b"for=7.7.7.8"), admission, peer=peer) is ProxyAttributionRequired
+
+
 def test_a_client_that_a_local_proxy_cannot_name_is_not_exempt() -> None:
     admission = make_admission(local_guesses=GuessDelay(), proxies=TrustedProxies.of(["127.0.0.1"]))
     wrong = head({b"x-forwarded-for": b"unknown", b"x-proxy-token": b"wrong"})

@@ -284,7 +284,7 @@ class Admission:
         """
         if self.failures is None:
             return None
-        forwarded = request.get(b"x-forwarded-for")
+        forwarded = self.proxies.forwarded(request.get)
         if self.local_guesses is not None and forwarded is None and is_loopback(peer):
             origin = request.get(b"origin") or request.get(b"sec-fetch-site")
             return None if origin is None else f"browser {origin.decode('latin-1')}"
@@ -300,7 +300,7 @@ class Admission:
         self._check_lockout(request, peer, now)
         self._authenticate(request, peer, now, required=False)
         check_query(request.query)
-        client = self.proxies.client_ip(peer, get(b"x-forwarded-for"))
+        client = self.proxies.client_ip(peer, self.proxies.forwarded(get))
         return AdmittedSocket(head, get, peer, client, accept_of_upgrade(head, get))
 
     def _admit_control(self, request: _Request) -> ControlRequest:

@@ -54,6 +54,7 @@ class GatewaySettings:
     identity: ProxyIdentity | None
     rate_limit: RateLimit | None
     trusted_proxies: tuple[str, ...]
+    accepts_real_ip: bool
     allow_host: tuple[str, ...]
     allow_origin: tuple[str, ...]
     agent_paths: frozenset[bytes]
@@ -121,6 +122,7 @@ def gateway_settings(
         identity=proxy_identity(file),
         rate_limit=block.auth.rate_limit,
         trusted_proxies=block.trusted_proxies,
+        accepts_real_ip=block.allow_real_ip_fallback,
         allow_host=(*flags.allow_host, *own.allow_host),
         allow_origin=(*flags.allow_origin, *_origins(block)),
         agent_paths=agent_paths_of(file),

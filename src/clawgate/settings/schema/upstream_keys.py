@@ -34,8 +34,7 @@ _KEYS: dict[type[Block], str] = {
     "cloudWorkers commands cron desktop diagnostics discovery env hooks logging mcp messages meta nodeHost "
     "proxy secrets security session skills surfaces talk telemetry transcripts tts ui update wizard "
     "worktreeAcceleration worktreeRoot",
-    openclaw.GatewayBlock: "allowRealIpFallback cliAgents nodes portals push reload remote roles tailscale terminal "
-    "tls tools",
+    openclaw.GatewayBlock: "cliAgents nodes portals push reload remote roles tailscale terminal tls tools",
     openclaw.ControlUi: "allowExternalEmbedUrls allowInsecureAuth automaticallyFetchFavicons basePath "
     "chatMessageMaxWidth communityInvite dangerouslyAllowHostHeaderOriginFallback dangerouslyDisableDeviceAuth "
     "embedSandbox enabled environment experimental github newSessionModelDefaults root sessionObserver toolTitles",
