@@ -35,7 +35,7 @@ def outcome(data: bytes, step: int = 0) -> tuple[list[str], list[tuple[int, byte
         written += messages.pending()
     if b"" in written:
         assert written.index(b"") == len(written) - 1, "nothing is written behind the end"
-    return texts, frames_of(b"".join(written)), messages.closing
+    return texts, frames_of(b"".join(written)), messages.end
 
 
 def message(text: bytes, cuts: list[int]) -> bytes:
@@ -86,6 +86,33 @@ def test_a_character_may_be_split_between_fragments(cut: int) -> None:
 def test_a_ping_between_fragments_is_answered_at_once(step: int) -> None:
     data = frame(TEXT, b"a", fin=False) + frame(PING, b"p" * 125) + frame(CONT, b"b")
     assert outcome(data, step) == (["ab"], [(PONG, b"p" * 125)], None)
+
+
+def test_pongs_and_messages_keep_the_order_of_their_frames() -> None:
+    """Also where they come in one read, with a close frame behind them."""
+    messages = WebSocketMessages(LIMIT)
+    data = (
+        frame(PING, b"1")
+        + frame(TEXT, b"a")
+        + frame(PING, b"2")
+        + frame(TEXT, b"b")
+        + frame(PING, b"3")
+        + close()
+    )
+    seen = [[text, *frames_of(b"".join(messages.pending()))] for text in messages.feed(data)]
+    assert seen == [["a", (PONG, b"1")], ["b", (PONG, b"2")]]
+    assert frames_of(b"".join(messages.pending())) == [(PONG, b"3"), (CLOSE, b"")]
+
+
+@pytest.mark.parametrize("behind", [b"", close(1000)])
+def test_a_close_of_ours_between_messages_ends_them(behind: bytes) -> None:
+    """Whatever comes behind it in the same read: one close frame is written."""
+    messages = WebSocketMessages(LIMIT)
+    texts = messages.feed(frame(TEXT, b"a") + frame(TEXT, b"b") + frame(PING) + behind)
+    assert next(texts) == "a"
+    messages.close(4000, "")
+    written = frames_of(b"".join(messages.pending()))
+    assert [opcode for opcode, _ in written] == [PONG, CLOSE] and messages.end == (4000, "")
 
 
 def test_every_ping_has_its_pong_and_a_pong_has_none() -> None:
@@ -171,19 +198,19 @@ def test_a_close_of_ours_waits_for_that_of_the_client() -> None:
     (written,) = messages.pending()
     ((opcode, payload),) = frames_of(written)
     assert (opcode, payload) == (CLOSE, b"\x03\xf0" + "€".encode() * 41)
-    assert messages.closing == (1008, "€" * 41)
+    assert messages.end == (1008, "€" * 41)
     messages.close(1000, "again")
     messages.ping()
     assert messages.pending() == []
     list(messages.feed(close(1008)))
     assert messages.pending() == [b""]
-    assert messages.closing == (1008, "€" * 41)
+    assert messages.end == (1008, "€" * 41)
 
 
 def test_the_end_of_the_stream_without_a_close_frame_is_1006() -> None:
     messages = WebSocketMessages(LIMIT)
     messages.feed_eof()
-    assert messages.closing == (1006, "") and messages.pending() == [b""]
+    assert messages.end == (1006, "") and messages.pending() == [b""]
 
 
 def test_the_limit_can_be_lifted() -> None:

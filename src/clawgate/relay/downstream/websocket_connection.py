@@ -147,6 +147,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         for text in self._messages.feed(data):
+            self._flush()
             if self._end is not None:
                 break
             self._call(self._handler.message, text)
@@ -199,7 +200,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Write what frames called for, and begin the end if they did."""
-        pending, end = self._messages.pending(), self._messages.closing
+        pending, end = self._messages.pending(), self._messages.end
         if end is not None and self._end is None:
             self._end = end
             self._closing_at = self._listener.now()

@@ -26,62 +26,52 @@ _frame_log.setLevel(logging.ERROR)  # at a lower level `websockets` writes paylo
 class WebSocketMessages:
     """One WebSocket from its upgrade on."""
 
-    __slots__ = ("_decoder", "_fault", "_parts", "_protocol")
+    __slots__ = ("_decoder", "_due", "_later", "_parts", "_protocol", "closed_by_client", "end")
 
     def __init__(self, max_bytes: int) -> None:
         self._protocol = ServerProtocol(state=OPEN, max_size=max_bytes, logger=_frame_log)
         self._decoder: codecs.IncrementalDecoder | None = None  # of the message that has begun
         self._parts: list[str] = []
-        self._fault: Close | None = None
+        self._due: list[bytes] = []
+        self._later: list[bytes] = []  # what frames behind the present message call for
+        self.end: tuple[int, str] | None = None
+        """Code and reason of the close frame that came first, received or sent."""
+        self.closed_by_client = False
 
     def allow(self, max_bytes: int) -> None:
         """A message may have so many bytes from now on."""
         self._protocol.max_message_size = max_bytes
 
-    @property
-    def is_open(self) -> bool:
-        """Whether no side has begun to close, as far as frames were parsed."""
-        return self._protocol.state is OPEN
-
-    @property
-    def closing(self) -> tuple[int, str] | None:
-        """Code and reason of the close frame that came first, received or sent; None before there is one."""
-        protocol = self._protocol
-        first = self._fault or (protocol.close_rcvd if self.closed_by_client else protocol.close_sent)
-        if first is None:
-            return None if protocol.state is OPEN else (ABNORMAL_CLOSURE, "")
-        return int(first.code), first.reason
-
-    @property
-    def closed_by_client(self) -> bool:
-        """Whether the close frame that came first was the client's."""
-        return self._fault is None and self._protocol.close_rcvd_then_sent is True
-
     def feed(self, data: bytes) -> Iterator[str]:
-        """Yield the messages that ``data`` completes. Take what is `pending` behind them."""
+        """Yield the messages that ``data`` completes. With each, and behind the last, take what is `pending`."""
         self._protocol.receive_data(data)
+        self._later += self._protocol.data_to_send()
         return self._messages()
 
     def feed_eof(self) -> None:
         """The client sends nothing more."""
         self._protocol.receive_eof()
+        self._note_end()
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, unless it has begun."""
-        if self.is_open:
-            encoded = reason.encode()[:_REASON_BYTES]
-            self._protocol.send_close(code, encoded.decode(errors="ignore"))
+        if self.end is None:
+            reason = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
+            if self._protocol.state is OPEN:
+                self._protocol.send_close(code, reason)
+            self.end = code, reason
 
     def ping(self) -> None:
-        if self.is_open:
+        if self.end is None:
             self._protocol.send_ping(b"")
 
     def pending(self) -> list[bytes]:
         """Take what has to be written; an empty one is the end of the stream."""
-        written = self._protocol.data_to_send()
-        if self._fault is None or not written:
-            return written
-        return [Frame(Opcode.CLOSE, self._fault.serialize()).serialize(mask=False), b""]
+        due, self._due = self._due, []
+        if self.end is not None:
+            due += self._later
+            self._later = []
+        return due + self._protocol.data_to_send()
 
     @staticmethod
     def frame(text: bytes) -> bytes:
@@ -91,10 +81,12 @@ class WebSocketMessages:
     def _messages(self) -> Iterator[str]:
         for frame in self._protocol.events_received():
             assert isinstance(frame, Frame)
-            if frame.opcode is Opcode.BINARY:
+            if frame.opcode is Opcode.PING:
+                self._due.append(self._later.pop(0))
+            elif frame.opcode is Opcode.BINARY:
                 self._fail(UNSUPPORTED_DATA, "send text messages")
                 return
-            if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
+            elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
                 try:
                     text = self._assemble(frame)
                 except UnicodeDecodeError:
@@ -102,6 +94,9 @@ class WebSocketMessages:
                     return
                 if text is not None:
                     yield text
+        self._due += self._later
+        self._later = []
+        self._note_end()
 
     def _assemble(self, frame: Frame) -> str | None:
         """Return the message that ``frame`` completes. Raises UnicodeDecodeError."""
@@ -120,6 +115,15 @@ class WebSocketMessages:
         return text
 
     def _fail(self, code: int, reason: str) -> None:
-        """End the connection for a fault in a message, in place of what frames behind it called for."""
-        self._fault = Close(code, reason)
+        """End the connection for a fault in a message, in place of what frames behind it call for."""
         self._protocol.fail(code, reason)
+        self._protocol.data_to_send()
+        self._later = [Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False), b""]
+        self.end = code, reason
+
+    def _note_end(self) -> None:
+        protocol = self._protocol
+        if self.end is None and protocol.state is not OPEN:
+            self.closed_by_client = protocol.close_rcvd_then_sent is True
+            first = protocol.close_rcvd if self.closed_by_client else protocol.close_sent
+            self.end = (ABNORMAL_CLOSURE, "") if first is None else (int(first.code), first.reason)
