@@ -10,11 +10,10 @@ OWN = {
     "": "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels cloudWorkers commands "
     "cron desktop diagnostics discovery env hooks logging mcp messages meta nodeHost proxy secrets security "
     "session skills surfaces talk telemetry transcripts tts ui update wizard worktreeAcceleration worktreeRoot",
-    "gateway": "allowRealIpFallback cliAgents nodes portals push reload remote roles tailscale terminal tls tools",
+    "gateway": "cliAgents nodes portals push reload remote roles tailscale terminal tls tools",
     "gateway.controlUi": "allowExternalEmbedUrls basePath dangerouslyAllowHostHeaderOriginFallback enabled root",
     "gateway.auth": "allowTailscale identityScopes",
     "gateway.http": "securityHeaders",
-    "gateway.http.endpoints": "responses",
     "gateway.http.endpoints.chatCompletions.images": "maxRedirects timeoutMs",
     "models": "catalogRefresh",
     "models.providers.p": "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region",

@@ -159,7 +159,7 @@ class GatewayBlock(Block):
     trusted_proxies: tuple[str, ...] = setting(
         "Addresses of reverse proxies whose X-Forwarded-For is believed.", ()
     )
-    allow_real_ip_fallback: bool = setting("Whether their X-Real-IP may take its place.", False)
+    allow_real_ip_fallback: StrictBool = setting("Whether their X-Real-IP may take its place.", False)
     control_ui: ControlUi = setting("OpenClaw's web interface.", ControlUi)
     public_origin: str | None = setting("The origin at which a reverse proxy serves the gateway.")
     http: GatewayHttp = setting("The HTTP endpoints.", GatewayHttp)
