@@ -9,14 +9,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.e2e.websocket_stand import echo_process
+
 PACKAGE = "autobahntestsuite==0.8.2"
 FAILING = ["7.1.5"]
 """A close frame within a fragmented message: `websockets` takes it for a fault (1002), and documents that."""
@@ -53,29 +52,31 @@ def library(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
-    program = [sys.executable, str(Path(__file__).with_name("websocket_echo_program.py"))]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"ws://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.terminate()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_autobahn_finds_at_most_one_fault(python: str, library: Path, url: str, tmp_path: Path) -> None:
+def test_autobahn_finds_at_most_one_fault(python: str, library: Path, tmp_path: Path) -> None:
+    with echo_process() as (_, port):
+        cases = run_cases(python, library, port, tmp_path)
+    verdicts = Counter(case["behavior"] for case in cases.values())
+    failed = [
+        number
+        for number, case in sorted(cases.items())
+        if not {case["behavior"], case["behaviorClose"]} <= {"OK", "NON-STRICT", "INFORMATIONAL"}
+    ]
+    assert failed == FAILING, verdicts
+    assert len(cases) == CASES
+
+
+def run_cases(python: str, library: Path, port: int, folder: Path) -> dict[str, dict[str, str]]:
+    """Run the cases against ``port``; return the verdicts by the number of the case."""
     spec = {
-        "outdir": str(tmp_path),
-        "servers": [{"agent": "clawgate", "url": url}],
+        "outdir": str(folder),
+        "servers": [{"agent": "clawgate", "url": f"ws://127.0.0.1:{port}"}],
         "cases": ["*"],
         "exclude-cases": LEFT_OUT,
         "exclude-agent-cases": {},
     }
-    (tmp_path / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     command = [
         python,
         "-W",
@@ -88,13 +89,8 @@ def test_autobahn_finds_at_most_one_fault(python: str, library: Path, url: str, 
         "spec.json",
     ]
     environment = {**os.environ, "PYTHONPATH": str(library)}
-    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=500, check=True)
-    cases = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))["clawgate"]
-    verdicts = Counter(case["behavior"] for case in cases.values())
-    failed = [
-        number
-        for number, case in sorted(cases.items())
-        if not {case["behavior"], case["behaviorClose"]} <= {"OK", "NON-STRICT", "INFORMATIONAL"}
+    subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=500, check=True)
+    cases: dict[str, dict[str, str]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))[
+        "clawgate"
     ]
-    assert failed == FAILING, verdicts
-    assert len(cases) == CASES
+    return cases
