@@ -22,6 +22,9 @@ def keep(**changes: float) -> Retention:
         "session_bytes": ALL,
         "sessions_per_caller": ALL,
         "usage_age": ALL,
+        "response_age": ALL,
+        "response_bytes": ALL,
+        "responses_per_caller": ALL,
     }
     return Retention(**limits | changes)  # type: ignore[arg-type] # whole numbers are
 

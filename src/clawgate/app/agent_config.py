@@ -90,13 +90,17 @@ class PromptFiles:
 
 
 def retention(file: ConfigFile) -> Retention:
-    own = own_settings(file.config).sessions
+    settings = own_settings(file.config)
+    own, responses = settings.sessions, settings.responses
     return Retention(
         session_age=own.max_age_days * _DAY_SECONDS,
         session_turns=own.max_turns,
         session_bytes=own.max_megabytes * 1_000_000,
         sessions_per_caller=own.max_sessions,
         usage_age=own.usage_days * _DAY_SECONDS,
+        response_age=responses.max_age_days * _DAY_SECONDS,
+        response_bytes=responses.max_megabytes * 1_000_000,
+        responses_per_caller=responses.max_responses,
     )
 
 

@@ -69,7 +69,7 @@ def begin(
             return Begun()
         found = connection.execute(_FIND, {"caller_": caller, "key_": key}).first()
     in_progress = found.status is None
-    if found.expires_at > now and not (in_progress and not _lives(connection, found.owner, owner)):
+    if found.expires_at > now and not (in_progress and not lives(connection, found.owner, owner)):
         if found.body_hash != body_hash:
             raise IdempotencyMismatch(
                 f"Idempotency-Key {key!r}: it was used with another request; use a new key for each request"
@@ -92,7 +92,8 @@ def begin(
     return Begun()
 
 
-def _lives(connection: Connection, owner: int, own: int) -> bool:
+def lives(connection: Connection, owner: int, own: int) -> bool:
+    """Whether the process of ``owner`` still runs; ``own`` is the one that reads."""
     if owner == own:
         return True
     if connection.dialect.name != "postgresql":

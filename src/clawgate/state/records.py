@@ -95,6 +95,39 @@ class IdempotencyResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewResponse:
+    """A response that can be retrieved by the id of its run. ``parent`` is the run of the response before it."""
+
+    body: dict[str, Any]
+    input: list[Any]
+    status: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredResponse:
+    """``session`` and ``seq`` are where it ends in the session that it is part of; ``is_own``: of this process."""
+
+    id: str
+    agent: str
+    session: str | None
+    seq: int | None
+    status: str
+    is_own: bool
+    body: dict[str, Any]
+    input: list[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseHistory:
+    """``turns`` are all up to the end of the response, or with ``is_whole`` False the latest of them."""
+
+    response: StoredResponse
+    turns: tuple[StoredTurn, ...]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """Everything that one run leaves; written in one transaction."""
 
@@ -116,6 +149,7 @@ class RunRecord:
     bytes_sent: int = 0
     trace_id: str | None = None
     idempotency: IdempotencyResult | None = None
+    response: NewResponse | None = None
     session_model: str | None = None
     """Becomes the session's model; an empty text removes it, None leaves it as it is."""
 

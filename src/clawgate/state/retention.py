@@ -27,6 +27,9 @@ class Retention:
     session_bytes: int
     sessions_per_caller: int
     usage_age: float
+    response_age: float
+    response_bytes: int
+    responses_per_caller: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,7 @@ class Pruned:
     turns: int = 0
     requests: int = 0
     idempotency_records: int = 0
+    responses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,20 @@ import json
 from sqlalchemy import Connection, Table, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from clawgate.state import idempotency, sessions, usage
+from clawgate.state import idempotency, responses, sessions, usage
 from clawgate.state.records import RunRecord
 from clawgate.state.tables import requests, tool_calls, turns
+from clawgate.state.tables import responses as responses_table
 from clawgate.state.tables import usage as usage_table
 
 
-def commit(connection: Connection, record: RunRecord) -> None:
-    """Raises SessionConflict, and writes nothing, if the session or the idempotency record is another run's now."""
+def commit(connection: Connection, record: RunRecord, owner: int = 0) -> None:
+    """``owner`` is the store that ran it.
+
+    Raises SessionConflict, and writes nothing, if the session or the idempotency record is another run's now.
+    """
     if connection.dialect.name == "postgresql":
-        _commit_at_once(connection, record)
+        _commit_at_once(connection, record, owner)
         return
     if not usage.add_request(connection, record):
         return
@@ -30,6 +34,8 @@ def commit(connection: Connection, record: RunRecord) -> None:
     sessions.add_tool_calls(connection, record)
     if record.idempotency is not None:
         idempotency.finish(connection, record, record.idempotency)
+    if record.response is not None:
+        responses.save(connection, responses.row_of(record, record.response, owner))
 
 
 def _insert(table: Table) -> str:
@@ -54,7 +60,13 @@ _AT_ONCE = text(
         UPDATE idempotency SET status = :status, content_type = :content_type, body = :body
         WHERE caller = :caller AND key = :key AND run = :run AND idempotency.status IS NULL RETURNING 1
     ), new_request AS ({_insert(requests)}), new_turns AS ({_insert(turns)}),
-    new_usage AS ({_insert(usage_table)}), new_tool_calls AS ({_insert(tool_calls)})
+    new_usage AS ({_insert(usage_table)}), new_tool_calls AS ({_insert(tool_calls)}),
+    new_response AS (
+        {_insert(responses_table)}
+        ON CONFLICT (caller, id) DO UPDATE SET session = excluded.session, seq = excluded.seq,
+            status = excluded.status, body = excluded.body, turns = excluded.turns
+        WHERE responses.status IN {responses.IN_PROGRESS}
+    )
     SELECT CAST(CASE
         WHEN :keeps AND NOT EXISTS (SELECT FROM moved) AND NOT EXISTS (SELECT FROM created) THEN :lost_session
         WHEN :key IS NOT NULL AND NOT EXISTS (SELECT FROM finished) THEN :lost_key
@@ -66,7 +78,8 @@ _LOST_SESSION = "clawgate: session"
 _LOST_KEY = "clawgate: idempotency key"
 
 
-def _commit_at_once(connection: Connection, record: RunRecord) -> None:
+def _commit_at_once(connection: Connection, record: RunRecord, owner: int) -> None:
+    new = record.response
     result = record.idempotency
     values = {
         "caller": record.caller,
@@ -90,6 +103,7 @@ def _commit_at_once(connection: Connection, record: RunRecord) -> None:
         "turns": json.dumps(sessions.turn_rows(record)),
         "usage": json.dumps(usage.usage_rows(record)),
         "tool_calls": json.dumps(sessions.tool_call_rows(record)),
+        "responses": json.dumps([responses.row_of(record, new, owner)] if new is not None else []),
     }
     try:
         connection.execute(_AT_ONCE, values)

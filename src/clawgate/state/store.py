@@ -10,20 +10,23 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, select, text
 
 from clawgate.errors import InvalidRequest, StoreUnavailable
-from clawgate.state import idempotency, retention, sessions, usage
+from clawgate.state import idempotency, responses, retention, sessions, usage
 from clawgate.state.database import Database, open_database
 from clawgate.state.locks import SessionLocks, SharedLocks
 from clawgate.state.records import (
     Begun,
     Extent,
     Finished,
+    ResponseHistory,
     Running,
     RunRecord,
     SessionSummary,
+    StoredResponse,
     StoredSession,
     UsageKey,
     UsageRow,
@@ -82,7 +85,7 @@ class Store:
         """
         _check_texts(record.caller, record.session, record.idempotency.key if record.idempotency else "")
         try:
-            await self._database.write_one(commit, record)
+            await self._database.write_one(commit, record, self._database.owner)
         except StoreUnavailable:
             self._is_doubtful = True
             raise
@@ -145,6 +148,33 @@ class Store:
         _check_texts(caller, key)
         await self._database.write_one(idempotency.abandon, caller, key, run)
 
+    async def begin_response(self, record: RunRecord) -> None:
+        """Write the response of a run that has begun; if it has ended meanwhile, nothing is changed."""
+        assert record.response is not None
+        _check_texts(record.caller, record.session, record.response.parent or "")
+        if self._database.locks is not None:
+            await self._database.locks.announce_owner()
+        row = responses.row_of(record, record.response, self._database.owner)
+        await self._database.write(responses.begin, row)
+
+    async def response(self, caller: str, name: str) -> StoredResponse | None:
+        _check_texts(caller, name)
+        return await self._database.read(responses.load, caller, name, self._database.owner)
+
+    async def history(self, caller: str, name: str, extent: Extent = _WHOLE) -> ResponseHistory | None:
+        """Return a response with the turns that lead to its end, the latest ones as far as ``extent`` goes."""
+        _check_texts(caller, name)
+        return await self._database.read(responses.history, caller, name, extent, self._database.owner)
+
+    async def end_response(self, caller: str, name: str, status: str, body: dict[str, Any]) -> None:
+        """Change what is stored of a response whose run has ended otherwise than with a result."""
+        await self._database.write(responses.set_status, caller, name, status, body)
+
+    async def delete_response(self, caller: str, name: str) -> bool:
+        """Return whether there was one."""
+        _check_texts(caller, name)
+        return await self._database.write(responses.remove, caller, name)
+
     async def prune(self, keep: Retention) -> Pruned:
         """Delete what is older or larger than ``keep``, while runs go on writing."""
         database, now = self._database, self._clock()
@@ -159,7 +189,12 @@ class Store:
             requests += count
         while count := await database.write(retention.delete_expired, now):
             expired += count
-        return Pruned(sessions=sessions_, turns=turns, requests=requests, idempotency_records=expired)
+        deleted = 0
+        while old := await database.read(responses.stale, keep, now):
+            deleted += await database.write(responses.remove_all, old)
+        return Pruned(
+            sessions=sessions_, turns=turns, requests=requests, idempotency_records=expired, responses=deleted
+        )
 
     async def check(self) -> None:
         await self._database.read(_ping)

@@ -119,3 +119,31 @@ idempotency = Table(
     Column("body", LargeBinary),
     Index("idempotency_expires_at", "expires_at"),
 )
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("session", Text),  # NULL for one without a session
+    Column("seq", Integer),  # of its session's first turn behind it
+    Column("parent", Text),  # the response that it continues
+    Column("status", Text, nullable=False),
+    Column("owner", BigInteger, nullable=False),  # the store that began the run
+    Column("created_at", Float(53), nullable=False),
+    Column("body", Text),  # JSON, as the next two; NULL once it was deleted
+    Column("input", Text),
+    Column("turns", Text),  # of one without a session
+    ForeignKeyConstraint(["caller", "session"], ["sessions.caller", "sessions.key"], ondelete="CASCADE"),
+    ForeignKeyConstraint(
+        ["caller", "parent"],
+        ["responses.caller", "responses.id"],
+        ondelete="CASCADE",
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+    Index("responses_session", "caller", "session"),
+    Index("responses_parent", "caller", "parent"),
+    Index("responses_created_at", "created_at"),
+)

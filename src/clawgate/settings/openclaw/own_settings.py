@@ -132,6 +132,16 @@ class SessionSettings(BaseModel):
     )
 
 
+class ResponseSettings(BaseModel):
+    """What is kept of stored responses, and for how long."""
+
+    model_config = _OPTIONS
+
+    max_age_days: Count = setting("Days that a stored response is kept.", 30)
+    max_responses: Count = setting("Stored responses of a caller that are kept; the oldest go first.", 10_000)
+    max_megabytes: Count = setting("Size of a caller's stored responses that is kept, in MB.", 1000)
+
+
 class OwnSettings(BaseModel):
     model_config = _OPTIONS
 
@@ -154,6 +164,9 @@ class OwnSettings(BaseModel):
         variable=DATABASE_VARIABLE,
     )
     sessions: SessionSettings = setting("What is kept of sessions, and for how long.", SessionSettings)
+    responses: ResponseSettings = setting(
+        "What is kept of stored responses, and for how long.", ResponseSettings
+    )
     providers: dict[str, ProviderSettings] = setting("What differs for one provider, by its id.", dict)
     agents: dict[str, AgentSettings] = setting(
         "The runs of agents, by their id; 'defaults' is for all.", dict
@@ -205,6 +218,7 @@ def agents_with_settings(config: OpenClawConfig) -> Collection[str]:
 _PARTS: dict[int | str, type[BaseModel]] = {
     "agents": AgentSettings,
     "providers": ProviderSettings,
+    "responses": ResponseSettings,
     "sessions": SessionSettings,
 }
 
