@@ -19,6 +19,7 @@ from clawgate.state.records import IdempotencyResult, NewTurn
 from clawgate.state.store import Store, open_store
 from clawgate.state.tables import usage
 from tests.state.runs import Clock, run, said
+from tests.state.test_responses import stored
 from tests.state.test_sessions import CALL
 from tests.state.test_usage import used
 
@@ -50,6 +51,8 @@ async def fill(store: Store) -> None:
             )
         )
     await store.begin_idempotent("ann", "in progress", "hash", "r-open")
+    await store.commit(stored("z-first", "\0"))
+    await store.commit(stored("a-second", "\ud800", parent="z-first"))
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ async def test_a_file_is_copied_with_every_row(
     monkeypatch.setattr(copy, "ROWS_AT_ONCE", 4)
     copied = await copy_from_file(source, store._database, nothing)
     assert copied == {
-        "sessions": 9, "turns": 18, "requests": 9, "tool_calls": 9, "usage": 18, "idempotency": 10,
+        "sessions": 9, "turns": 18, "requests": 11, "tool_calls": 9, "usage": 18, "idempotency": 10, "responses": 2,
     }  # fmt: skip
     for number, key in enumerate(KEYS):
         session = await store.session("ann", key)
@@ -177,6 +180,6 @@ async def test_a_backup_that_fails_leaves_no_file(store: Store, tmp_path: Path) 
 
 async def test_a_source_of_another_version_is_refused(source: Path, store: Store) -> None:
     with closing(connect(source)) as connection, connection:
-        connection.execute("UPDATE clawgate_version SET version_num = '0002_expand'")
-    with pytest.raises(NotCopied, match="0002_expand"):
+        connection.execute("UPDATE clawgate_version SET version_num = '0003_expand'")
+    with pytest.raises(NotCopied, match="0003_expand"):
         await copy_from_file(source, store._database, nothing)

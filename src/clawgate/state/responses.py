@@ -31,7 +31,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clawgate.state.idempotency import lives
-from clawgate.state.records import Extent, NewResponse, ResponseHistory, RunRecord, StoredResponse, StoredTurn
+from clawgate.state.records import (
+    Extent,
+    NewResponse,
+    ResponseHistory,
+    RunRecord,
+    StoredResponse,
+    StoredTurn,
+    TurnStatus,
+)
 from clawgate.state.retention import BATCH, Retention
 from clawgate.state.tables import NewRow, responses, turns
 
@@ -74,7 +82,22 @@ _BEFORE = (
         turns.c.seq < bindparam("seq_"),
     )
     .order_by(turns.c.seq.desc())
+    .limit(bindparam("last", type_=BigInteger))
 )
+
+
+def _chain() -> Any:
+    """Select a response and those that it continues, the newest first, up to one that is part of a session."""
+    names = ("id", "parent", "session", "seq", "turns", "created_at")
+    columns = [responses.c[name] for name in names]
+    newest = select(*columns, literal(0).label("depth")).where(_OF_RESPONSE).cte("chain", recursive=True)
+    is_before = and_(responses.c.caller == bindparam("caller_"), responses.c.id == newest.c.parent)
+    goes_on = and_(newest.c.session.is_(null()), newest.c.depth < bindparam("longest", type_=BigInteger))
+    chain = newest.union_all(select(*columns, newest.c.depth + 1).where(is_before, goes_on))
+    return select(chain).order_by(chain.c.depth)
+
+
+_CHAIN = _chain()
 
 
 def row_of(record: RunRecord, new: NewResponse, owner: int) -> NewRow:
@@ -133,49 +156,42 @@ def history(
     found = load(connection, caller, name, owner)
     if found is None:
         return None
-    chain = select(
-        responses.c.id, responses.c.parent, responses.c.session, responses.c.seq, responses.c.turns,
-        responses.c.created_at, literal(0).label("depth"),
-    ).where(_OF_RESPONSE).cte("chain", recursive=True)  # fmt: skip
-    older = select(
-        responses.c.id, responses.c.parent, responses.c.session, responses.c.seq, responses.c.turns,
-        responses.c.created_at, chain.c.depth + 1,
-    ).where(
-        responses.c.caller == bindparam("caller_"), responses.c.id == chain.c.parent, chain.c.session.is_(null()),
-        chain.c.depth < extent.turns,
-    )  # fmt: skip
-    rows = connection.execute(
-        select(chain.union_all(older)).order_by(literal(1)), {"caller_": caller, "id_": name}
-    ).all()
-    newest_first: list[StoredTurn] = []
-    for row in sorted(rows, key=lambda one: one.depth):
+    who = {"caller_": caller, "id_": name, "longest": extent.turns}
+    newest_first: list[tuple[int, StoredTurn]] = []
+    for row in connection.execute(_CHAIN, who):
         if row.session is not None:
-            before = {"caller_": caller, "session_": row.session, "seq_": row.seq}
-            found_turns = connection.execute(_BEFORE.limit(_big(extent.turns)), before)
+            before = {"caller_": caller, "session_": row.session, "seq_": row.seq, "last": extent.turns}
             newest_first += [
-                _turn(turn.seq, json.loads(turn.message), turn.status, turn.run, turn.created_at)
-                for turn in found_turns
+                (len(turn.message), _turn(turn.seq, turn.message, turn.status, turn.run, turn.created_at))
+                for turn in connection.execute(_BEFORE, before)
             ]
             break
-        own = reversed(json.loads(row.turns or "[]"))
-        newest_first += [_turn(0, message, "complete", row.id, row.created_at) for message in own]
+        own = json.loads(row.turns or "[]")
+        size = len(row.turns or "") // (len(own) or 1)
+        newest_first += [
+            (
+                size,
+                StoredTurn(seq=0, message=message, status="complete", run=row.id, created_at=row.created_at),
+            )
+            for message in reversed(own)
+        ]
     kept = _within(newest_first, extent)
     return ResponseHistory(
         response=found, turns=tuple(reversed(kept)), is_whole=len(kept) == len(newest_first)
     )
 
 
-def _turn(seq: int, message: Any, status: Any, run: str, created_at: float) -> StoredTurn:
-    return StoredTurn(seq=seq, message=message, status=status, run=run, created_at=created_at)
+def _turn(seq: int, message: str, status: TurnStatus, run: str, created_at: float) -> StoredTurn:
+    return StoredTurn(seq=seq, message=json.loads(message), status=status, run=run, created_at=created_at)
 
 
-def _within(newest_first: Sequence[StoredTurn], extent: Extent) -> list[StoredTurn]:
+def _within(newest_first: Sequence[tuple[int, StoredTurn]], extent: Extent) -> list[StoredTurn]:
     kept: list[StoredTurn] = []
-    size = 0
-    for turn in newest_first[: extent.turns]:
-        if kept and size >= extent.size:
+    total = 0
+    for size, turn in newest_first[: extent.turns]:
+        if kept and total >= extent.size:
             break
-        size += len(json.dumps(turn.message))
+        total += size
         kept.append(turn)
     return kept
 

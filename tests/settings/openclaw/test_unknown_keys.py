@@ -14,6 +14,7 @@ OWN = {
     "gateway.controlUi": "allowExternalEmbedUrls basePath dangerouslyAllowHostHeaderOriginFallback enabled root",
     "gateway.auth": "allowTailscale identityScopes",
     "gateway.http": "securityHeaders",
+    "gateway.http.endpoints.responses": "files images maxBodyBytes maxUrlParts",
     "gateway.http.endpoints.chatCompletions.images": "maxRedirects timeoutMs",
     "models": "catalogRefresh",
     "models.providers.p": "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region",
