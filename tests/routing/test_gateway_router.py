@@ -49,15 +49,18 @@ def router(*, agents: bool = True, models: bool = True) -> GatewayRouter:
     return made
 
 
-def body_of(model: str | None) -> bytes:
+def body_of(model: str | None, path: bytes = CHAT) -> bytes:
     asked: dict[str, object] = {"max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+    if path == b"/v1/responses":
+        asked = {"input": "hi"}
     return json.dumps(asked if model is None else asked | {"model": model}).encode()
 
 
 def served_by(made: GatewayRouter, model: str | None, head: AdmittedHead | None = None) -> str:
     """Return who takes the request: agents, or the provider and model."""
+    head = head or head_of(CHAT)
     try:
-        return made.route(head or head_of(CHAT), body_of(model)).first_attempt().served_by
+        return made.route(head, body_of(model, head.path)).first_attempt().served_by
     except Taken:
         return "agents"
 
