@@ -120,7 +120,7 @@ def row_of(record: RunRecord, new: NewResponse, owner: int) -> NewRow:
 
 
 def begin(connection: Connection, row: NewRow) -> None:
-    """Write a response that is in progress, unless it is there already."""
+    """Write a response that is in progress, unless it was written before."""
     connection.execute(_BEGIN[connection.dialect.name], row)
 
 
