@@ -21,6 +21,7 @@ NAMES = sorted(path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.glo
 PAIRS = {
     "chat_to_messages": (Dialect.CHAT, Dialect.MESSAGES, "claude-sonnet-4-5"),
     "messages_to_chat": (Dialect.MESSAGES, Dialect.CHAT, "gpt-x"),
+    "chat_to_responses": (Dialect.CHAT, Dialect.RESPONSES, "gpt-5"),
 }
 CREATED = 1_700_000_000
 
@@ -119,7 +120,7 @@ def events(stream: bytes) -> list[Any]:
 
 def looks_finished(client: str, stream: bytes) -> bool:
     """Whether a client would take the stream for a whole answer."""
-    if client == "chat_to_messages":
+    if client.startswith("chat_to_"):
         return b"[DONE]" in stream or b'"finish_reason":"' in stream
     return b"message_stop" in stream or b'"stop_reason":"' in stream
 
@@ -178,4 +179,8 @@ def check_messages(stream: bytes, *, whole: bool = True) -> list[Any]:
     return said
 
 
-CHECKS = {"chat_to_messages": check_chat, "messages_to_chat": check_messages}
+CHECKS = {
+    "chat_to_messages": check_chat,
+    "messages_to_chat": check_messages,
+    "chat_to_responses": check_chat,
+}

@@ -27,4 +27,7 @@ def test_events_and_items_of_any_type_are_read() -> None:
         b'{"type":"response.new","item":{"type":"new_item","id":7,"content":[{"type":"new"}]},"output_index":"1"}',
         responses.RESPONSES_EVENT,
     )
-    assert event.item is not None and event.item.type == "new_item" and event.output_index == "1"
+    assert (
+        event.item == {"type": "new_item", "id": 7, "content": [{"type": "new"}]}
+        and event.output_index == "1"
+    )

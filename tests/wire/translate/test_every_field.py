@@ -102,6 +102,53 @@ CHAT_TABLE: dict[str, Fate] = {
     "web_search_options": Rejected({}),
 }  # fmt: skip
 
+RESPONSES_TABLE: dict[str, Fate] = {
+    "messages": Translated([USER], lambda sent: sent["input"][0]["content"], "hi"),
+    "model": Translated("x", lambda sent: sent["model"], "up"),
+    "audio": Ignored({"format": "mp3", "voice": "alloy"}),
+    "frequency_penalty": Ignored(0.5),
+    "function_call": same({"name": "f"}, "tool_choice", {"type": "function", "name": "f"}),
+    "functions": Translated([{"name": "f"}], lambda sent: sent["tools"][-1]["name"], "f"),
+    "logit_bias": Ignored({"50256": -100}),
+    "logprobs": Translated(
+        value=True, found=lambda sent: sent["include"][0], becomes="message.output_text.logprobs"
+    ),
+    "max_completion_tokens": same(70, "max_output_tokens"),
+    "max_tokens": same(70, "max_output_tokens"),
+    "metadata": same({"k": "v"}, "metadata"),
+    "modalities": Rejected(["text", "audio"]),
+    "moderation": Rejected({"model": "omni-moderation-latest"}),
+    "n": Rejected(2),
+    "parallel_tool_calls": Translated(
+        value=False, found=lambda sent: sent["parallel_tool_calls"], becomes=False
+    ),
+    "prediction": Ignored({"type": "content", "content": "x"}),
+    "presence_penalty": Ignored(0.5),
+    "prompt_cache_key": same("k", "prompt_cache_key"),
+    "prompt_cache_options": same({"mode": "explicit"}, "prompt_cache_options"),
+    "prompt_cache_retention": same("24h", "prompt_cache_retention"),
+    "reasoning_effort": Translated("high", lambda sent: sent["reasoning"]["effort"], "high"),
+    "response_format": Translated(
+        {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}},
+        lambda sent: sent["text"]["format"]["name"],
+        "n",
+    ),
+    "safety_identifier": same("u", "safety_identifier"),
+    "seed": Ignored(0),
+    "service_tier": same("flex", "service_tier"),
+    "stop": Ignored("x"),
+    "store": Translated(value=True, found=lambda sent: sent["store"], becomes=True),
+    "stream_options": Translated({"include_usage": True}, lambda sent: "stream_options" in sent, becomes=False),
+    "temperature": same(0.5, "temperature"),
+    "tool_choice": same("required", "tool_choice"),
+    "tools": Translated([TOOL], lambda sent: sent["tools"][0]["name"], "f"),
+    "top_logprobs": same(3, "top_logprobs"),
+    "top_p": same(0.5, "top_p"),
+    "user": same("u", "user"),
+    "verbosity": Translated("low", lambda sent: sent["text"]["verbosity"], "low"),
+    "web_search_options": Translated({}, lambda sent: sent["tools"][-1]["type"], "web_search"),
+}  # fmt: skip
+
 
 def messages_with(**members: Any) -> list[Any]:
     return [{**USER, **members}]
@@ -226,13 +273,23 @@ def check(name: str, fate: Fate, client: Dialect, upstream: Dialect, model: str 
 
 
 def test_every_field_of_the_sdks_has_a_line() -> None:
-    assert set(CHAT_TABLE) == set(CHAT_FIELDS)
+    assert set(CHAT_TABLE) == set(RESPONSES_TABLE) == set(CHAT_FIELDS)
     assert set(MESSAGES_TABLE) == set(MESSAGES_FIELDS)
 
 
 @pytest.mark.parametrize("name", sorted(CHAT_TABLE))
 def test_every_field_of_a_chat_request_is_dealt_with(name: str) -> None:
     check(name, CHAT_TABLE[name], Dialect.CHAT, Dialect.MESSAGES)
+
+
+@pytest.mark.parametrize("name", sorted(RESPONSES_TABLE))
+def test_every_field_of_a_chat_request_is_dealt_with_towards_a_responses_server(name: str) -> None:
+    check(name, RESPONSES_TABLE[name], Dialect.CHAT, Dialect.RESPONSES)
+
+
+@pytest.mark.parametrize("name", ["top_k", "thinking", "cache_control", "of_next_year"])
+def test_a_field_of_another_service_has_no_effect_at_a_responses_server(name: str) -> None:
+    check(name, Ignored(1 if name in ("top_k", "of_next_year") else {}), Dialect.CHAT, Dialect.RESPONSES)
 
 
 @pytest.mark.parametrize(("name", "fate"), NESTED_TABLE)

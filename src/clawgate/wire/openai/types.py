@@ -70,10 +70,18 @@ class Function(Struct):
     arguments: str = ""
 
 
+class CustomCall(Struct):
+    """A call of a tool whose input is text in place of JSON."""
+
+    name: str
+    input: str = ""
+
+
 class ToolCall(Struct):
     id: str | None = None
     function: Function | None = None
     type: str = "function"
+    custom: CustomCall | None = None
 
 
 class SystemMessage(Struct, tag_field="role", tag="system"):
@@ -116,9 +124,28 @@ class FunctionDefinition(Struct):
     strict: bool | None = None
 
 
+class Grammar(Struct):
+    definition: str
+    syntax: str
+
+
+class CustomFormat(Struct):
+    """Restricts the input of a tool: `text` of any form, or a `grammar`."""
+
+    type: str
+    grammar: Grammar | None = None
+
+
+class CustomDefinition(Struct):
+    name: str
+    description: str | None = None
+    format: CustomFormat | None = None
+
+
 class Tool(Struct):
     type: str
     function: FunctionDefinition | None = None
+    custom: CustomDefinition | None = None
     cache_control: Json | None = None
 
 
@@ -134,12 +161,15 @@ class AllowedTools(Struct):
 class ToolChoice(Struct):
     type: str
     function: FunctionName | None = None
+    custom: FunctionName | None = None
     allowed_tools: AllowedTools | None = None
 
 
 class JsonSchema(Struct):
     schema: Json | None = None
     description: str | None = None
+    name: str | None = None
+    strict: bool | None = None
 
 
 class ResponseFormat(Struct):
@@ -149,6 +179,7 @@ class ResponseFormat(Struct):
 
 class StreamOptions(Struct):
     include_usage: bool | None = None
+    include_obfuscation: bool | None = None
 
 
 class ChatRequest(Struct):

@@ -177,67 +177,30 @@ RESPONSES_REQUEST = msgspec.json.Decoder(ResponsesRequest)
 # What an upstream sends
 
 
-class OutputPart(Struct):
-    type: object = None
-    text: object = None
-    refusal: object = None
-    annotations: object = None
-    logprobs: object = None
-
-
-class OutputItem(Struct):
-    """An item of a response, of any type. Its content depends on that."""
-
-    type: object = None
-    id: object = None
-    status: object = None
-    role: object = None
-    content: list[OutputPart] | None = None
-    call_id: object = None
-    name: object = None
-    namespace: object = None
-    arguments: object = None
-    input: object = None
-    action: object = None
-    summary: list[OutputPart] | None = None
-    encrypted_content: object = None
-
-
-class Response(Struct):
-    """A response, complete or so far; `error` is why it failed."""
-
-    output: list[OutputItem] | None = None
-    id: object = None
-    model: object = None
-    status: object = None
-    error: object = None
-    incomplete_details: object = None
-    usage: object = None
-    created_at: object = None
-    service_tier: object = None
-
-
 class Event(Struct):
-    """One event of an upstream's stream, of any type; `message`, `code` and `error` are those of an error."""
+    """One event of a stream, of any type: ``delta`` is a piece, the names behind it have a text that is complete.
 
-    type: str
-    response: Response | None = None
-    item: OutputItem | None = None
-    part: OutputPart | None = None
+    Nothing is required: servers differ in each member, and each version has more types.
+    """
+
+    type: object = None
+    response: object = None
+    item: object = None
+    part: object = None
     delta: object = None
     text: object = None
     refusal: object = None
     arguments: object = None
     input: object = None
+    name: object = None
     item_id: object = None
     output_index: object = None
     content_index: object = None
     summary_index: object = None
-    message: object = None
-    code: object = None
-    param: object = None
+    annotation: object = None
+    annotation_index: object = None
+    logprobs: object = None
     error: object = None
 
 
-RESPONSE = msgspec.json.Decoder(Response)
 RESPONSES_EVENT = msgspec.json.Decoder(Event)

@@ -60,8 +60,21 @@ ANTHROPIC_KINDS = {
     "service_unavailable": "overloaded_error",
     "overloaded": "overloaded_error",
     "engine_overloaded": "overloaded_error",
-}
-"""OpenAI's types and codes as Anthropic's types."""
+    "server_is_overloaded": "overloaded_error",
+    "slow_down": "overloaded_error",
+    "vector_store_timeout": "timeout_error",
+    **dict.fromkeys(
+        (
+            "bio_policy", "context_length_exceeded", "cyber_policy", "data_residency_mismatch", "empty_image_file",
+            "failed_to_download_image", "image_content_policy_violation", "image_file_not_found",
+            "image_file_too_large", "image_parse_error", "image_too_large", "image_too_small", "invalid_base64_image",
+            "invalid_image", "invalid_image_format", "invalid_image_mode", "invalid_image_url", "invalid_prompt",
+            "misalignment_policy_violation", "unsupported_image_media_type",
+        ),
+        "invalid_request_error",
+    ),
+}  # fmt: skip
+"""OpenAI's types and codes as Anthropic's types; the long group is of a response that failed because of its request."""
 
 
 @dataclass(frozen=True, slots=True)

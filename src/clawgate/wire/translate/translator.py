@@ -8,6 +8,7 @@ from __future__ import annotations
 from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
+from clawgate.wire.translate.chat_to_responses.translator import ChatToResponses
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
@@ -42,6 +43,15 @@ def translation(
                 created=created,
                 unique_id=unique_id,
                 max_tokens=max_tokens,
+                compat=compat,
+                provider=provider,
+            )
+        case Dialect.CHAT, Dialect.RESPONSES:
+            return ChatToResponses(
+                requested_model=requested_model,
+                upstream_model=upstream_model,
+                created=created,
+                unique_id=unique_id,
                 compat=compat,
                 provider=provider,
             )

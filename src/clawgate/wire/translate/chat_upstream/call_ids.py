@@ -20,6 +20,14 @@ _KEPT = 27
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9]")
 
 
+def shortened(call_id: str, longest: int = LONGEST) -> str:
+    """Return an id of at most ``longest`` characters; a digest distinguishes ids that begin alike."""
+    if len(call_id) <= longest:
+        return call_id
+    digest = hashlib.sha256(call_id.encode()).hexdigest()
+    return f"{call_id[:_KEPT]}_{digest[: longest - _KEPT - 1]}"
+
+
 class CallIds:
     """The ids of one exchange. ``unique`` is of this exchange alone, ``provider`` the upstream's id.
 
@@ -42,10 +50,7 @@ class CallIds:
     def to_upstream(self, client_id: str) -> str:
         """Return the id of a call for the upstream."""
         plain, _ = opaque_state.split(client_id)
-        if self._longest is None or len(plain) <= self._longest:
-            return plain
-        digest = hashlib.sha256(plain.encode()).hexdigest()
-        return f"{plain[:_KEPT]}_{digest[: self._longest - _KEPT - 1]}"
+        return plain if self._longest is None else shortened(plain, self._longest)
 
     def state_in(self, text: str) -> OpaqueState | None:
         """Return the state that an id or a signature of the client carries, if the upstream's provider made it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import deque
+from collections.abc import Callable
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
@@ -25,9 +26,10 @@ def tool_id(given: str) -> str:
 
 
 class CallIds:
-    """The ids of one conversation, in its order."""
+    """The ids of one conversation, in its order. ``form`` makes an id one that the upstream accepts."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: Callable[[str], str] = tool_id) -> None:
+        self._form = form
         self._counts: dict[str, int] = {}
         self._last: dict[str, str] = {}
         self._open: dict[str, deque[str]] = {}  # calls of the latest message with the same given id
@@ -39,11 +41,11 @@ class CallIds:
     def of_call(self, given: str) -> str:
         """Return the id of the next call."""
         number = self._counts[given] = self._counts.get(given, 0) + 1
-        made = self._last[given] = tool_id(given if number == 1 else f"{given}#{number}")
+        made = self._last[given] = self._form(given if number == 1 else f"{given}#{number}")
         self._open.setdefault(given, deque()).append(made)
         return made
 
     def of_result(self, given: str) -> str:
         """Return the id of the call to which the next result belongs: of calls with the same id, in their order."""
         waiting = self._open.get(given)
-        return waiting.popleft() if waiting else self._last.get(given) or tool_id(given)
+        return waiting.popleft() if waiting else self._last.get(given) or self._form(given)
