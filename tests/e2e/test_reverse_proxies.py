@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyjson5
 import pytest
 
+from clawgate.policy.client_ip import TrustedProxies
+from clawgate.policy.cross_origin import CrossOriginPolicy
 from tests.e2e.processes import environment, is_listening, started
 from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
+from tests.e2e.websocket_stand import EchoStand, serving_echo
 from tests.peers import faults
 from tests.peers.client import RawClient
 from tests.peers.upstream import FakeUpstream
 from tests.ports import free_port
+from tests.relay.websocket_frames import TEXT, frame
 from tests.routing.gateway_server import CLIENT_TOKEN, config_of, provider, question, serving_gateway
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reverse-proxies.md").read_text(encoding="utf-8")
@@ -115,7 +121,29 @@ async def test_a_client_behind_the_proxy_is_locked_out_alone(tmp_path: Path) -> 
         assert (await ask(stand.url, {"Host": "127.0.0.1"}))[0] == 200
 
 
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx on PATH")
+with_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx on PATH")
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, url: str) -> Iterator[int]:
+    """Run nginx with the snippet of the page in front of ``url``, on the port that is returned."""
+    port = free_port()
+    conf = folder / "nginx.conf"
+    location = block("nginx").replace("http://127.0.0.1:18789", url)
+    conf.write_text(
+        f"daemon off; master_process off; pid {folder}/pid; events {{}}\n"
+        f"http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;\n"
+        f"fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
+        f"server {{ listen 127.0.0.1:{port};\n{location}}} }}\n"
+    )
+    command = [shutil.which("nginx") or "", "-p", str(folder), "-c", str(conf), "-e", str(folder / "log")]
+    command += ["-g", "user root;"] if os.getuid() == 0 else []
+    with started(command, folder / "nginx", environment(folder), listens=False):
+        poll(lambda: is_listening(port), "nginx to listen")
+        yield port
+
+
+@with_nginx
 async def test_a_stream_through_nginx_arrives_event_by_event(tmp_path: Path) -> None:
     """With the snippet of the page: the second event is sent only when the client has the first."""
     gates = [asyncio.Event() for _ in faults.CHAT_FRAMES]
@@ -124,35 +152,32 @@ async def test_a_stream_through_nginx_arrives_event_by_event(tmp_path: Path) -> 
         FakeUpstream(faults.sse_gated(gates)) as upstream,
         serving_gateway(tmp_path, documented(upstream.url)) as stand,
     ):
-        port = free_port()
-        conf = tmp_path / "nginx.conf"
-        location = block("nginx").replace("http://127.0.0.1:18789", stand.url)
-        conf.write_text(
-            f"daemon off; master_process off; pid {tmp_path}/pid; events {{}}\n"
-            f"http {{ access_log off; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p;\n"
-            f"fastcgi_temp_path {tmp_path}/f; uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;\n"
-            f"server {{ listen 127.0.0.1:{port};\n{location}}} }}\n"
-        )
-        command = [
-            shutil.which("nginx") or "",
-            "-p",
-            str(tmp_path),
-            "-c",
-            str(conf),
-            "-e",
-            str(tmp_path / "log"),
-        ]
-        command += ["-g", "user root;"] if os.getuid() == 0 else []
-        with started(command, tmp_path / "nginx", environment(tmp_path), listens=False):
-            poll(lambda: is_listening(port), "nginx to listen")
+        with nginx(tmp_path, stand.url) as port:
             body = question("x/m", stream=True)
             async with await RawClient.open(f"http://127.0.0.1:{port}", limit=PATIENCE) as client:
                 await client.send(
                     b"POST /v1/chat/completions HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b"
                     % (fields({"Host": NAME, "X-Forwarded-For": "1.1.1.1"}), len(body), body)
                 )
-                for gate, frame in zip(gates, faults.CHAT_FRAMES, strict=True):
+                for gate, event in zip(gates, faults.CHAT_FRAMES, strict=True):
                     gate.set()
-                    await client.saw(frame)
+                    await client.saw(event)
                 response = await client.response()
             assert response.status == 200 and response.complete
+
+
+@with_nginx
+async def test_a_websocket_through_nginx_is_one_of_its_client(tmp_path: Path) -> None:
+    """Each is counted under the address that nginx adds, and a refused one stays refused for what comes behind it."""
+    async with serving_echo(EchoStand()) as stand:
+        admission = stand.connections.admission
+        admission.browser, admission.proxies = CrossOriginPolicy(hosts=None), TrustedProxies.of(["127.0.0.1"])
+        with nginx(tmp_path, f"http://127.0.0.1:{stand.port}") as stand.port:
+            client = await stand.client(local="127.0.0.2")
+            client.writer.write(frame(TEXT, b"hello"))
+            assert client.is_open and await client.frame() == (TEXT, b"hello")
+            assert stand.handlers[0].socket.peer == "127.0.0.2"
+            refused = await stand.client(b"Sec-WebSocket-Version: 8")
+            assert refused.head.startswith(b"HTTP/1.1 426 ")
+            for each in (client, refused):
+                await each.close()

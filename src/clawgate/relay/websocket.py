@@ -18,7 +18,7 @@ SERVICE_RESTART, POLICY_VIOLATION = 1012, 1008
 UNAUTHENTICATED_MESSAGE_BYTES = 65_536
 MESSAGE_BYTES = 25 * 1024 * 1024
 """The longest message, whatever its number of fragments: ``policy.maxPayload``. A longer one closes with 1009."""
-UNAUTHENTICATED_UNSENT_BYTES = 262_144
+UNAUTHENTICATED_UNSENT_BYTES = 65_536
 UNSENT_BYTES = 50 * 1024 * 1024
 """How much may wait for a client to read it: ``policy.maxBufferedBytes``."""
 AUTHENTICATION_SECONDS = 10.0
