@@ -12,6 +12,7 @@ from clawgate.wire.translate.chat_to_responses.translator import ChatToResponses
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
+from clawgate.wire.translate.responses_to_chat.translator import ResponsesToChat
 
 
 def translation(
@@ -62,6 +63,16 @@ def translation(
                 compat=compat,
                 max_tokens_field=max_tokens_field,
                 unique_id=unique_id,
+                provider=provider,
+            )
+        case Dialect.RESPONSES, Dialect.CHAT:
+            return ResponsesToChat(
+                requested_model=requested_model,
+                upstream_model=upstream_model,
+                created=created,
+                unique_id=unique_id,
+                compat=compat,
+                max_tokens_field=max_tokens_field,
                 provider=provider,
             )
         case _:
