@@ -250,7 +250,7 @@ class ConversationTranslator:
 
 
 class _AssistantTurn:
-    """What the assistant did since the last turn of somebody else."""
+    """What the assistant did since the last turn of the user."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []

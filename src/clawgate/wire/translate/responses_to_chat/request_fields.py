@@ -35,9 +35,9 @@ _READ = frozenset(
         "temperature", "text", "tool_choice", "tools", "top_p", "user", *_REJECTED,
     }
 )  # fmt: skip
-"""Fields of a request that have an effect. Any other one is reported as ignored, but for values that ask for nothing:
-see `_ASKS_NOTHING`."""
-_ASKS_NOTHING = {"store": False, "truncation": "disabled"}
+"""Fields of a request that have an effect. Any other one is reported as ignored, but for values that change nothing:
+see `_CHANGES_NOTHING`."""
+_CHANGES_NOTHING = {"store": False, "truncation": "disabled"}
 _FORMATS = ("text", "json_object", "json_schema")
 
 
@@ -56,7 +56,7 @@ def ignored_fields(request: responses.ResponsesRequest, present: Collection[str]
     """Return the names of fields that have no effect, of those that are ``present`` at the top of the request."""
     ignored = []
     for name in present:
-        if name in _READ or (name in _ASKS_NOTHING and getattr(request, name) == _ASKS_NOTHING[name]):
+        if name in _READ or (name in _CHANGES_NOTHING and getattr(request, name) == _CHANGES_NOTHING[name]):
             continue
         if name == "stream_options" and not (
             request.stream_options and request.stream_options.include_obfuscation
@@ -108,7 +108,7 @@ def effort_of(request: responses.ResponsesRequest) -> str | None:
 def _output_format(wanted: responses.TextFormat) -> dict[str, object] | None:
     """Return the format of the output, None for text.
 
-    It is strict where the client asks for that and OpenAI accepts the schema; elsewhere it is guidance.
+    It is strict where the client wants that and OpenAI accepts the schema; elsewhere it is guidance.
     """
     if wanted.type == "text":
         return None
