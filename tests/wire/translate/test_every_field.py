@@ -246,7 +246,7 @@ NESTED_MESSAGES_TABLE: list[tuple[str, Fate]] = [
 ]  # fmt: skip
 
 
-RESPONSES_TABLE: dict[str, Fate] = {
+OF_RESPONSES_CLIENT: dict[str, Fate] = {
     "access_programs": Ignored({"cyber": "standard"}),
     "background": Rejected(value=True),
     "context_management": Ignored([{"type": "compaction"}]),
@@ -283,7 +283,7 @@ RESPONSES_TABLE: dict[str, Fate] = {
     "user": same("u", "user"),
 }  # fmt: skip
 
-NESTED_RESPONSES_TABLE: list[tuple[str, Fate]] = [
+NESTED_OF_RESPONSES_CLIENT: list[tuple[str, Fate]] = [
     ("input", Ignored(parts_with({"type": "input_text", "text": "t", "prompt_cache_breakpoint": MARK}),
                       "prompt_cache_breakpoint")),
     ("input", Ignored(parts_with({"type": "input_file", "file_data": "JVBERi0=", "detail": "low"}),
@@ -334,7 +334,7 @@ def check(name: str, fate: Fate, client: Dialect, upstream: Dialect, model: str 
 def test_every_field_of_the_sdks_has_a_line() -> None:
     assert set(CHAT_TABLE) == set(RESPONSES_TABLE) == set(CHAT_FIELDS)
     assert set(MESSAGES_TABLE) == set(MESSAGES_FIELDS)
-    assert set(RESPONSES_TABLE) == set(RESPONSES_FIELDS)
+    assert set(OF_RESPONSES_CLIENT) == set(RESPONSES_FIELDS)
 
 
 @pytest.mark.parametrize("name", sorted(CHAT_TABLE))
@@ -368,12 +368,12 @@ def test_every_field_of_a_messages_request_is_dealt_with(name: str) -> None:
     check(name, MESSAGES_TABLE[name], Dialect.MESSAGES, Dialect.CHAT)
 
 
-@pytest.mark.parametrize("name", sorted(RESPONSES_TABLE))
+@pytest.mark.parametrize("name", sorted(OF_RESPONSES_CLIENT))
 def test_every_field_of_a_responses_request_is_dealt_with(name: str) -> None:
-    check(name, RESPONSES_TABLE[name], Dialect.RESPONSES, Dialect.CHAT)
+    check(name, OF_RESPONSES_CLIENT[name], Dialect.RESPONSES, Dialect.CHAT)
 
 
-@pytest.mark.parametrize(("name", "fate"), NESTED_RESPONSES_TABLE)
+@pytest.mark.parametrize(("name", "fate"), NESTED_OF_RESPONSES_CLIENT)
 def test_what_is_below_the_top_of_a_responses_request_is_dealt_with(name: str, fate: Fate) -> None:
     check(name, fate, Dialect.RESPONSES, Dialect.CHAT)
 
