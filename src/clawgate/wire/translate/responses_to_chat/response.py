@@ -46,6 +46,7 @@ class Repeated(msgspec.Struct):
 
 REPEATED = msgspec.json.Decoder(Repeated)
 _FUNCTION: Object = {"description": None, "parameters": None, "strict": None}
+_SCHEMA: Object = {"name": "response", "description": None, "strict": False}
 
 
 def head_of(
@@ -63,7 +64,10 @@ def head_of(
         {**_FUNCTION, **tool} if tool.get("type") == tools.FUNCTION else tool for tool in repeated["tools"]
     ]
     text: Object = {"format": {"type": "text"}, "verbosity": "medium"}
-    repeated["text"] = text | {name: value for name, value in repeated["text"].items() if value is not None}
+    text |= {name: value for name, value in repeated["text"].items() if value is not None}
+    if text["format"].get("type") == "json_schema":
+        text["format"] = _SCHEMA | text["format"]
+    repeated["text"] = text
     reasoning = request.reasoning or responses.ReasoningConfig()
     return {
         "id": ids.response_id(unique),
