@@ -84,6 +84,7 @@ async def test_frames_behind_a_close_frame_do_not_break_its_return() -> None:
         assert frames_of(await client.rest()) == [(PONG, b"p"), (CLOSE, b"\x03\xe8bye")]
         await client.close()
         await until(lambda: stand.connections.connection_count == 0, "the connection to end")
+        assert not stand.host.server_state.connections, "what uvicorn would shut down"
         assert stand.handlers[0].log == ["opened", "closed 1000 bye"]
 
 

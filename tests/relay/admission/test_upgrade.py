@@ -15,6 +15,7 @@ from clawgate.policy.proxy_identity import ProxyIdentity
 from clawgate.relay.admission.admission import ANONYMOUS
 from clawgate.relay.admission.upgrade import AdmittedSocket, check_query
 from clawgate.relay.downstream.connections import UNAUTHENTICATED_SOCKETS, ConnectionManager
+from clawgate.relay.downstream.pipeline import PIPELINE_LIMIT
 from clawgate.relay.downstream.websocket_connection import WebSocketConnection
 from tests.relay.fake_listener import BEARER, TOKEN, Client, Listener, request, turns
 from tests.relay.websocket_frames import ACCEPT, TEXT, Echo, frame, frames_of, upgrade
@@ -33,7 +34,7 @@ def listener(*, authenticates: bool = False, **parts: Any) -> tuple[Listener, li
     return Listener(make_socket=make, socket_paths=frozenset({b"/"}), **parts), handlers
 
 
-async def send(data: bytes, *, step: int = 0, **parts: Any) -> tuple[Client, list[Echo]]:
+async def send(data: bytes, *, step: int = 0, patient: int = 20, **parts: Any) -> tuple[Client, list[Echo]]:
     """Send ``data`` on a new connection, at once or in pieces of ``step`` bytes."""
     made, handlers = listener(**parts)
     client = made.connect()
@@ -41,7 +42,7 @@ async def send(data: bytes, *, step: int = 0, **parts: Any) -> tuple[Client, lis
         client.send(data[at : at + (step or len(data))])
         if step:
             await turns(2)
-    await turns()
+    await turns(patient)
     made.manager.close()
     await turns()
     return client, handlers
@@ -136,12 +137,13 @@ async def test_an_upgrade_to_something_else_is_ignored(offer: bytes) -> None:
 
 
 async def test_an_upgrade_behind_a_request_is_one() -> None:
-    """Its frames wait with it, more of them than are read at once."""
-    text = b"x" * 20_000
-    client, handlers = await send(request(b"/health") + upgrade() + frame(TEXT, text))
+    """Its frames wait with it, more of them than a connection that serves requests is read for."""
+    text, count = b"x" * 1000, 2 * PIPELINE_LIMIT // 1000
+    client, handlers = await send(request(b"/health") + upgrade() + frame(TEXT, text) * count, patient=100)
     assert client.statuses == [200, 101]
-    assert handlers[0].log == ["opened", "message " + "x" * 40, "closed 1006 "]
-    assert frames_of(client.received.rpartition(b"\r\n\r\n")[2]) == [(TEXT, text)]
+    assert handlers[0].log == ["opened", *["message " + "x" * 40] * count, "closed 1006 "]
+    assert frames_of(client.received.rpartition(b"\r\n\r\n")[2]) == [(TEXT, text)] * count
+    assert not client.transport.reading_paused
 
 
 async def test_a_listener_without_sockets_accepts_no_upgrade() -> None:
@@ -305,6 +307,21 @@ async def test_sockets_are_counted_by_network_and_behind_a_proxy_by_client() -> 
         open_sockets(made, 20, "10.0.0.1", b"X-Forwarded-For: 192.0.2.%d" % last) for last in (1, 2)
     ]
     assert of_clients == [[101] * 20] * 2
+    made.manager.close()
+
+
+async def test_a_socket_counts_as_unauthenticated_whatever_its_connection_was_before() -> None:
+    """The oldest makes room, as among all connections that have shown nothing."""
+    made, handlers = listener(tokens=True)
+    for number in range(made.manager.limits.unauthenticated + 10):
+        client = made.connect(peer=f"192.0.{number}.1")
+        client.send(request(b"/health", BEARER))
+        await turns(5)
+        client.send(upgrade())
+        assert client.statuses == [200, 101]
+    await turns()
+    gone = ["closed" in handler.log[-1] for handler in handlers]
+    assert gone == [True] * 10 + [False] * made.manager.limits.unauthenticated
     made.manager.close()
 
 

@@ -209,6 +209,17 @@ async def test_many_messages_at_once_give_others_their_turn(connect: Connect) ->
     assert 6 * count > PIPELINE_LIMIT
 
 
+async def test_what_comes_behind_messages_that_wait_waits_as_well_and_is_bounded(connect: Connect) -> None:
+    peer = connect()
+    some = frame(TEXT, b"x" * 100) * 200
+    sent = 0
+    while peer.client.send(some):
+        sent += 200
+        assert sent * 106 < PIPELINE_LIMIT * 2
+    await turns(100)
+    assert len(peer.frames) == sent and not peer.is_paused()
+
+
 async def test_messages_that_wait_come_before_the_end_of_the_stream(connect: Connect) -> None:
     peer = connect()
     peer.client.send(frame(TEXT, b"x" * 3000) * 10)

@@ -33,7 +33,6 @@ class RelayProtocol(ResponseSide):
     _cached_head: CachedHead[AdmittedHead] | None = None
     _rejection: GatewayError | None = None  # of a request whose read is not over yet
     _upgrade: AdmittedSocket | None = None  # whose read is not over yet
-    _upgraded = False
 
     # asyncio.Protocol
 
@@ -125,7 +124,6 @@ class RelayProtocol(ResponseSide):
     def _become_socket(self, upgrade: AdmittedSocket) -> None:
         """Hand the connection over, with what came behind the upgrade: it is no request any more."""
         unread, self._pipelined = self._pipelined, None
-        self._upgraded = True
         self.connections.discard(self)
         self.flow.resume_reading()
         self._listener.become_socket(self, upgrade, unread)
@@ -136,7 +134,7 @@ class RelayProtocol(ResponseSide):
 
     def _is_over(self) -> bool:
         """Whether nothing that comes is read any more."""
-        return self._lingering or self._upgraded or self.transport.is_closing()
+        return self._lingering or self.transport.is_closing()
 
     # Pipelined requests
 
