@@ -98,3 +98,21 @@ async def test_a_run_whose_session_or_key_is_anothers_leaves_nothing(store: Stor
         await store.commit(left)
     assert await store._database.read(rows) == before
     assert await store.begin_idempotent("ann", "k", "hash", "r2") == Running("r1", is_own=True)
+
+
+async def test_a_run_that_begins_its_session_anew_deletes_it_with_all_else_or_not_at_all(
+    store: Store,
+) -> None:
+    await store.commit(run("r0", tool_calls=(CALL,)))
+    await store.commit(run("r-other", caller="bob"))
+    before = await store._database.read(rows)
+    begins = run("r1", keeps_session=False, turns=(), begins_anew=True, idempotency=RESULT)
+    with pytest.raises(SessionConflict):  # the key is another run's
+        await store.commit(begins)
+    assert await store._database.read(rows) == before
+    await store.begin_idempotent("ann", "k", "hash", "r1")
+    for _ in range(2):
+        await store.commit(begins)
+        assert await store.session("ann", "s") is None and await store.session("bob", "s") is not None
+        left = await store._database.read(rows)
+        assert len(left["requests"]) == 3 and not left["tool_calls"] and len(left["turns"]) == 1

@@ -190,3 +190,18 @@ async def test_a_deleted_session_leaves_no_turn_and_no_tool_call(store: Store) -
     await store.commit(run("r3"))
     session = await store.session("ann", "s")
     assert session is not None and [turn.run for turn in session.turns] == ["r3"]
+
+
+async def test_a_session_is_found_by_its_name_alone(store: Store) -> None:
+    for number, key in enumerate(("agent:main:work", "work", "agent:main:work2", "agent:other:work")):
+        await store.commit(run(f"r{number}", session=key))
+    await store.commit(run("r-bob", caller="bob", session="agent:main:work"))
+    assert {(one.caller, one.key) for one in await store.sessions(named="work")} == {
+        ("ann", "agent:main:work"),
+        ("bob", "agent:main:work"),
+        ("ann", "work"),
+    }
+    (one,) = await store.sessions(named="agent:main:work", caller="bob")
+    assert (one.caller, one.turns) == ("bob", 1)
+    for name in ("wor%", "", "\0", "\ud800"):
+        assert not await store.sessions(named=name)

@@ -150,6 +150,8 @@ class RunRecord:
     trace_id: str | None = None
     idempotency: IdempotencyResult | None = None
     response: NewResponse | None = None
+    begins_anew: bool = False
+    """Whether what its session had so far is deleted."""
     session_model: str | None = None
     """Becomes the session's model; an empty text removes it, None leaves it as it is."""
 

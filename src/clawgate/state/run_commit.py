@@ -23,11 +23,13 @@ def commit(connection: Connection, record: RunRecord, owner: int = 0) -> None:
 
     Raises SessionConflict, and writes nothing, if the session or the idempotency record is another run's now.
     """
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and not record.begins_anew:
         _commit_at_once(connection, record, owner)
         return
     if not usage.add_request(connection, record):
         return
+    if record.begins_anew:
+        sessions.remove(connection, record.caller, record.session)
     if record.keeps_session:
         sessions.append(connection, record)
     usage.add_usage(connection, record)

@@ -14,7 +14,9 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     null,
+    or_,
     select,
     union_all,
     update,
@@ -198,7 +200,13 @@ def tool_call_rows(record: RunRecord) -> list[NewRow]:
 
 
 def summaries(
-    connection: Connection, *, caller: str | None, agent: str | None, limit: int, before: float | None
+    connection: Connection,
+    *,
+    caller: str | None,
+    agent: str | None,
+    named: str | None,
+    limit: int,
+    before: float | None,
 ) -> Sequence[SessionSummary]:
     """Return the sessions that were used last, those used before ``before`` only."""
     count = (
@@ -214,6 +222,9 @@ def summaries(
         wanted = wanted.where(sessions.c.caller == caller)
     if agent is not None:
         wanted = wanted.where(sessions.c.agent == agent)
+    if named is not None:
+        of_agent = literal("agent:") + sessions.c.agent + literal(f":{named}")
+        wanted = wanted.where(or_(sessions.c.key == named, sessions.c.key == of_agent))
     if before is not None:
         wanted = wanted.where(sessions.c.updated_at < before)
     return [

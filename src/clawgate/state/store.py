@@ -85,7 +85,8 @@ class Store:
         """
         _check_texts(record.caller, record.session, record.idempotency.key if record.idempotency else "")
         try:
-            await self._database.write_one(commit, record, self._database.owner)
+            write = self._database.write if record.begins_anew else self._database.write_one
+            await write(commit, record, self._database.owner)
         except StoreUnavailable:
             self._is_doubtful = True
             raise
@@ -103,12 +104,18 @@ class Store:
         *,
         caller: str | None = None,
         agent: str | None = None,
+        named: str | None = None,
         limit: int = 100,
         before: float | None = None,
     ) -> Sequence[SessionSummary]:
-        """Return the sessions that were used last; ``before`` is the ``updated_at`` to go on from."""
+        """Return the sessions that were used last; ``before`` is the ``updated_at`` to go on from.
+
+        ``named`` is a key, or one without what all keys of its agent begin with.
+        """
+        if named is not None and _NOT_STORABLE.search(named):
+            return ()
         return await self._database.read(
-            sessions.summaries, caller=caller, agent=agent, limit=limit, before=before
+            sessions.summaries, caller=caller, agent=agent, named=named, limit=limit, before=before
         )
 
     async def delete_session(self, caller: str, key: str) -> bool:

@@ -117,14 +117,16 @@ class SessionRun:
         self._emit(finished)
 
     async def _do_command(self, command: SlashCommand, session: StoredSession | None) -> None:
-        order, store = self._order, self._services.store
+        order = self._order
         effect = effect_of(command, order.facts_of(session), order.choose)
         self._emit_started()
         self._emit(TextDelta(effect.reply))
         finished = Finished(effect.reply, "stop", (), Usage())
-        if effect.begins_anew and session is not None:
-            await store.delete_session(order.caller, order.session.text)
-        changes = {"session_model": effect.session_model, **self._repeatable(finished)}
+        changes = {
+            "session_model": effect.session_model,
+            "begins_anew": effect.begins_anew,
+            **self._repeatable(finished),
+        }
         await self._commit(self._record(session, keeps=effect.session_model is not None, **changes))
         self._emit(finished)
 

@@ -17,7 +17,7 @@ from clawgate.cli.moments import Duration, iso, local
 from clawgate.cli.paths import json_option, path_options
 from clawgate.cli.sessions.export import export, session_json
 from clawgate.cli.sessions.filters import caller_option, complete_key, filters
-from clawgate.cli.sessions.selection import all_sessions, find_session
+from clawgate.cli.sessions.selection import all_sessions, sessions_named
 from clawgate.cli.sessions.transcript import lines_of
 from clawgate.cli.state_database import with_store
 from clawgate.cli.terminal.table import print_table
@@ -99,7 +99,7 @@ def summary_json(one: SessionSummary) -> dict[str, object]:
 def show(key: str, config: str | None, caller: str | None, limit: int | None, as_json: bool) -> None:
     """Show the turns of the session KEY. Its agent's prefix can be left out where the rest is clear."""
     loaded = load_config(config)
-    one = find_session(all_sessions(loaded, caller=caller), key)
+    (one,) = sessions_named(loaded, [key], caller=caller)
     extent = Extent(limit) if limit is not None else Extent()
     session = with_store(loaded, lambda store: store.session(one.caller, one.key, extent), absent=None)
     if session is None:
@@ -131,8 +131,7 @@ def show(key: str, config: str | None, caller: str | None, limit: int | None, as
 def delete(key: tuple[str, ...], config: str | None, caller: str | None, yes: bool, as_json: bool) -> None:
     """Delete the sessions of these KEYs with their turns and tool calls. What they used stays in the usage."""
     loaded = load_config(config)
-    known = all_sessions(loaded, caller=caller)
-    chosen = list(dict.fromkeys(find_session(known, name) for name in key))
+    chosen = sessions_named(loaded, key, caller=caller)
     if not yes:
         for one in chosen:
             click.echo(escape_controls(f"{one.key} of caller {one.caller}, {one.turns} turns"), err=True)

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,7 +21,7 @@ from clawgate.cli.errors import fail
 from clawgate.cli.moments import iso
 from clawgate.cli.paths import path_options
 from clawgate.cli.sessions.filters import complete_key, filters
-from clawgate.cli.sessions.selection import all_sessions, find_session
+from clawgate.cli.sessions.selection import all_sessions, sessions_named
 from clawgate.cli.state_database import with_store
 from clawgate.state.records import SessionSummary, StoredSession
 
@@ -56,8 +56,10 @@ def export(
 ) -> None:
     """Write the sessions of these KEYs, or all, with their turns as they are stored; the last used first."""
     loaded = load_config(config)
-    found = all_sessions(loaded, agent=agent, caller=caller)
-    chosen = [find_session(found, name) for name in dict.fromkeys(key)] if key else found
+    if key:
+        chosen: Sequence[SessionSummary] = sessions_named(loaded, key, agent=agent, caller=caller)
+    else:
+        chosen = all_sessions(loaded, agent=agent, caller=caller)
     try:
         with private_file(output, force=force) if output else contextlib.nullcontext(sys.stdout) as file:
             file.write('{"sessions": [' if form == "json" else "")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Sequence
 
 from clawgate.cli.context import LoadedConfig
 from clawgate.cli.errors import fail
@@ -23,6 +22,7 @@ def all_sessions(
     *,
     agent: str | None = None,
     caller: str | None = None,
+    named: str | None = None,
     limit: int = ALL,
     before: float | None = None,
 ) -> Sequence[SessionSummary]:
@@ -30,16 +30,29 @@ def all_sessions(
     agent = agent and agent.strip().lower()
     return with_store(
         loaded,
-        lambda store: store.sessions(agent=agent, caller=caller, limit=limit, before=before),
+        lambda store: store.sessions(agent=agent, caller=caller, named=named, limit=limit, before=before),
         absent=(),
     )
+
+
+def sessions_named(
+    loaded: LoadedConfig, names: Iterable[str], *, agent: str | None = None, caller: str | None
+) -> list[SessionSummary]:
+    """Return the sessions that ``names`` mean, each once. Reads no others unless there is none."""
+    chosen = []
+    for name in names:
+        known = all_sessions(loaded, agent=agent, caller=caller, named=name)
+        if not known:
+            known = all_sessions(loaded, agent=agent, caller=caller, limit=_COMPARED)
+        chosen.append(find_session(known, name))
+    return list(dict.fromkeys(chosen))
 
 
 def find_session(sessions: Collection[SessionSummary], name: str) -> SessionSummary:
     """Return the session whose key is ``name``, or whose key is that of an agent and ends with it."""
     found = [one for one in sessions if one.key == name] or [one for one in sessions if _name(one) == name]
     if not found:
-        near = typo_of(name, (word for one in islice(sessions, _COMPARED) for word in (one.key, _name(one))))
+        near = typo_of(name, (word for one in sessions for word in (one.key, _name(one))))
         meant = f"; did you mean '{escape_controls(near)}'?" if near else ";"
         fail(f"no session '{escape_controls(name)}'{meant} to see all sessions: clawgate sessions list")
     if len(found) > 1:
