@@ -19,6 +19,7 @@ from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
 from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.cli.main import clawgate
+from clawgate.control.websocket.methods.table import METHODS
 from clawgate.plugins.api import Answers
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.settings.openclaw.own_settings import OwnSettings
@@ -48,7 +49,7 @@ EXAMPLES = {"house-model", "{}", "<name>"}
 """Commands of plugins that the documentation invents, and placeholders."""
 PROSE = {"behind", "is", "listening"}
 """What may follow the name of a group of commands in a sentence: a clawgate server behind it."""
-OTHER_PROGRAMS = re.compile(r"\b(pip|pipx|uv|git|systemctl|docker|tailscale|scripts/\w+) [^`\n]*")
+OTHER_PROGRAMS = re.compile(r"\b(pip|pipx|uv|git|openclaw|systemctl|docker|tailscale|scripts/\w+) [^`\n]*")
 """Their flags are not ours."""
 RUNS_OTHER_PROGRAMS = {
     "bundled/anthropic_claude_proxy/package_pin.py",
@@ -153,6 +154,8 @@ def wrong_flags(text: str) -> Iterator[str]:
 
 def wrong_keys(text: str) -> Iterator[str]:
     for match in KEY.finditer(text):
+        if match[0] in METHODS:
+            continue  # of OpenClaw's protocol
         parts = re.findall(r"\"[^\"]+\"|<\w+>|\{\}|[\w-]+|\[[^\]]+\]", match[0])
         path = [part.strip('[]"') for part in parts]
         is_setting = path[:2] == ["plugins", "entries"] and path[3:4] == ["config"] and bool(path[4:])

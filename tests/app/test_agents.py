@@ -15,6 +15,7 @@ import pytest
 
 from clawgate.app import agents
 from clawgate.app.agents import AgentHost
+from clawgate.control.websocket.clients import Clients
 from clawgate.errors import StoreUnavailable
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.state import store
@@ -102,7 +103,7 @@ async def test_an_agent_uses_the_tool_of_a_plugin(tmp_path: Path) -> None:
 
 
 async def test_what_is_too_old_is_deleted_by_the_config_of_now(tmp_path: Path) -> None:
-    host = AgentHost(cast(Any, None), cast(Any, None), tmp_path, tuple)
+    host = AgentHost(cast(Any, None), cast(Any, None), tmp_path, tuple, Clients(lambda: 0))
     await host.prune()  # nothing was opened, so nothing is
     assert not (tmp_path / "clawgate").exists()
     path = tmp_path / "openclaw.json"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clawgate.app.shared_lockouts import SharedLockouts
+from clawgate.control.websocket.clients import Clients
 from clawgate.errors import GatewayError, StoreUnavailable
 from clawgate.plugins.host.tools import RegisteredTool
 from clawgate.policy.path_routing import EMBEDDINGS_PATH
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from clawgate.agents.run.model_call import ModelCaller
     from clawgate.agents.session.run_order import RunServices
     from clawgate.agents.session.runs import Runs
+    from clawgate.control.websocket.agent_runs import AgentRuns
     from clawgate.state.store import Store
 
 PRUNE_SECONDS = 3600.0
@@ -42,14 +44,16 @@ def load_agents() -> None:
     """Import what agents need and read the price list, which takes too long for an event loop."""
     import clawgate.agents.endpoint.embeddings
     import clawgate.agents.endpoint.service
-    import clawgate.app.agent_config  # noqa: F401
+    import clawgate.app.agent_config
+    import clawgate.control.websocket.agent_runs  # noqa: F401
     from clawgate.state.prices import cost_of
 
     cost_of("openai", "gpt-4o", input_tokens=0, output_tokens=0, at=0.0)
 
 
 class AgentHost:
-    """``connections`` are those of the gateway's listener; ``state`` is OpenClaw's state folder.
+    """``connections`` are those of the gateway's listener, ``clients`` its WebSockets; ``state`` is OpenClaw's state
+    folder.
 
     ``tools`` returns those of the plugins that run now.
     """
@@ -60,7 +64,11 @@ class AgentHost:
         connections: ConnectionManager,
         state: Path,
         tools: Callable[[], Iterable[RegisteredTool]],
+        clients: Clients,
     ) -> None:
+        self._clients = clients
+        self.socket_runs: AgentRuns | None = None
+        """The runs of WebSockets, from the moment that agents are on for the first time."""
         self._models = models
         self._connections = connections
         self._state = state
@@ -101,10 +109,13 @@ class AgentHost:
         from clawgate.agents.endpoint.service import AgentService
         from clawgate.agents.run.model_call import ModelCaller
         from clawgate.agents.session.runs import Runs
+        from clawgate.control.websocket.agent_runs import AgentRuns
 
         self._caller = ModelCaller(self._models, lambda: self._connections.context)
         self._runs = Runs(self._open_store, time.monotonic)
-        return AgentService(self._models, self._runs, self._services, time.time)
+        service = AgentService(self._models, self._runs, self._services, time.time)
+        self.socket_runs = AgentRuns(service, self._runs, self._open_store, self._clients, now_ms)
+        return service
 
     def check_timeouts(self) -> None:
         if self._caller is not None:
@@ -128,6 +139,8 @@ class AgentHost:
         """Stop all runs and close the database."""
         if self._runs is not None:
             await self._runs.close()
+        if self.socket_runs is not None:
+            await self.socket_runs.close()
         if self._opening is not None:
             await asyncio.wait([self._opening])
         store, self._store = self._store, None
@@ -208,6 +221,10 @@ class AgentHost:
         self._opening = None
         if not task.cancelled():
             task.exception()  # those that wait for it have it, if any still do
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _survive(work: Callable[[], Awaitable[None]]) -> None:

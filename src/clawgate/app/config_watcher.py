@@ -92,6 +92,11 @@ class ConfigWatcher:
         self._is_current = True
         """Whether the file as it was read last is in use as a whole."""
 
+    @property
+    def file(self) -> ConfigFile:
+        """The file that is in use."""
+        return self._file
+
     def reload_if_changed(self) -> None:
         if not self._watch.changed():
             return

@@ -19,6 +19,7 @@ from clawgate.app.plugins.context import HostEnvironment
 from clawgate.app.plugins.host import PluginHost
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
+from clawgate.app.websocket import SOCKET_PATHS, GatewaySockets
 from clawgate.control.api import CONTROL_PATHS, ControlApi
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import RouteTable
@@ -46,6 +47,7 @@ class GatewayRole(Role):
     discovery: ModelDiscovery
     agents: AgentHost
     settings: GatewaySettings
+    sockets: GatewaySockets
 
 
 def build_gateway(
@@ -69,7 +71,7 @@ def build_gateway(
     of `AgentHost.router`.
     """
     settings = gateway_settings(file, flags)
-    dialer, state = dialer or Dialer(), state or file.path.parent
+    dialer, state, sockets = dialer or Dialer(), state or file.path.parent, GatewaySockets()
     via = f"clawgate-{instance}".encode("ascii")
     plugins = _plugins(file, settings, state, dialer, instance, add_secrets)
     router = ModelRouter(
@@ -79,18 +81,17 @@ def build_gateway(
     )
     plugins.running_requests = router.running_requests
     gateway_router = GatewayRouter(router)
-    connections = _connections(gateway_router, via, verbose=verbose)
-    agents = AgentHost(router, connections, state, lambda: plugins.tools)
+    connections = _connections(gateway_router, via, sockets, verbose=verbose)
+    agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients)
     connections.detached_count = lambda: agents.running_count
-    making = (agents.router, load_agents) if make_agents is None else (make_agents, None)
-    switches = GatewaySwitches(gateway_router, connections, *making)
-    parts = (router, connections, switches, plugins, add_secrets)
+    switches = _switches(gateway_router, connections, agents, make_agents)
     report = partial(write_report, state / "clawgate", instance)
-    watcher = ConfigWatcher(file, flags, environment, env_file, *parts, report)
+    parts = (router, connections, switches, plugins, add_secrets, report)
+    watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
     control = ControlApi(gateway_router, instance, lambda: connections.draining, source=discovery, key=key)
-    return GatewayRole(
+    role = GatewayRole(
         name="gateway",
         connections=connections,
         app=control.app(),
@@ -105,7 +106,16 @@ def build_gateway(
         discovery=discovery,
         agents=agents,
         settings=settings,
+        sockets=sockets,
     )
+    return sockets.serve(role, gateway_router, lambda: watcher.file, instance)
+
+
+def _switches(
+    router: GatewayRouter, connections: ConnectionManager, agents: AgentHost, make: MakeAgents | None
+) -> GatewaySwitches:
+    making = (agents.router, load_agents) if make is None else (make, None)
+    return GatewaySwitches(router, connections, *making)
 
 
 def _periodic_tasks(watcher: ConfigWatcher, agents: AgentHost) -> list[tuple[float, Callable[[], None]]]:
@@ -140,7 +150,9 @@ def _discovery(router: ModelRouter, plugins: PluginHost) -> ModelDiscovery:
     )
 
 
-def _connections(router: GatewayRouter, via: bytes, *, verbose: bool) -> ConnectionManager:
+def _connections(
+    router: GatewayRouter, via: bytes, sockets: GatewaySockets, *, verbose: bool
+) -> ConnectionManager:
     """Return the listener's connections; `ConfigWatcher.apply` sets what the config decides of their admission."""
     admission = Admission(
         upstream=None,
@@ -150,6 +162,7 @@ def _connections(router: GatewayRouter, via: bytes, *, verbose: bool) -> Connect
         body_limit=BODY_LIMIT,
         via_pseudonym=via,
         control_paths=CONTROL_PATHS,
+        socket_paths=SOCKET_PATHS,
         accepts_api_key=True,
         requires_attribution=True,
         honours_scopes=True,
@@ -161,4 +174,5 @@ def _connections(router: GatewayRouter, via: bytes, *, verbose: bool) -> Connect
         limits=ClientLimits(body_bytes=BODY_LIMIT, connections=connection_limit()),
         observer=RequestLog(time.monotonic) if verbose else RequestLog(time.monotonic, has_failed),
         observes_all=verbose,
+        make_socket=sockets.make,
     )

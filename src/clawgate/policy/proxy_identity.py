@@ -70,12 +70,24 @@ class ProxyIdentity:
         return _USER + user
 
 
+def is_user(caller: str) -> bool:
+    """Whether a caller is one of the users whom a proxy names, and not who has a secret of the gateway itself."""
+    return caller.startswith(_USER)
+
+
+def scopes_of(declared: bytes) -> frozenset[str]:
+    """Return the rights in the value of ``SCOPES``."""
+    return frozenset(text.strip() for text in declared.decode("latin-1").split(","))
+
+
+def implies(scopes: frozenset[str], needed: str) -> bool:
+    """Whether ``scopes`` have the right ``needed``: who may do more may do less."""
+    return not scopes.isdisjoint((needed, *_IMPLIED[needed]))
+
+
 def check_scope(declared: bytes | None, needed: str) -> None:
     """Raises `MissingScope` unless the value of ``SCOPES`` has ``needed``. Without the header a caller has all."""
-    if declared is None:
-        return
-    scopes = {text.strip() for text in declared.decode("latin-1").split(",")}
-    if scopes.isdisjoint((needed, *_IMPLIED[needed])):
+    if declared is not None and not implies(scopes_of(declared), needed):
         raise MissingScope(f"missing scope: {needed}; the request gave it up with x-openclaw-scopes")
 
 

@@ -133,6 +133,10 @@ class AgentService:
         )
         return self._request(order, read, spec, headers, body)
 
+    def choose(self, agent: str, name: str) -> ModelRef:
+        """Return the model that ``name`` means to an agent. Raises `ModelNotFound` for one that it may not use."""
+        return _chosen(name, self.config.agents.specs[agent], self._models.catalog)
+
     def _request(
         self,
         order: RunOrder,

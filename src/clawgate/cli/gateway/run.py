@@ -37,7 +37,12 @@ from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
 from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
-from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
+from clawgate.processes.instance.reexec import (
+    RESTART_SIGNAL,
+    SocketHandover,
+    inherited_sockets,
+    matching_sockets,
+)
 from clawgate.processes.instance.run_records import RestartRefusal, write_refusal
 from clawgate.settings.atomic_write import FULL_DISK
 from clawgate.settings.environment import ignored_env_file
@@ -90,6 +95,9 @@ class GatewayRun:
         sockets, url = open_sockets(role, matching_sockets(self._inherited, role.host, role.port))
         role.plugins.environment.gateway_url = url
         handover = SocketHandover(sockets, lambda: self._may_restart(sockets))
+        seen, log_file = role.sockets.gateway, self._options.log_file
+        seen.log_file = Path(log_file) if log_file is not None else None
+        seen.restart = lambda: os.kill(os.getpid(), RESTART_SIGNAL)
         if self._options.log_file is None and not is_restart:
             role.tasks.append(lambda: self._print_first_request(role, url))
 

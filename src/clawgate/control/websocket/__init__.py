@@ -1,0 +1,1 @@
+"""OpenClaw's gateway protocol on the WebSockets of the gateway's port."""

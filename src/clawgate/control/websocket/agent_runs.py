@@ -1,0 +1,301 @@
+"""Starts, finds and stops runs of agents for WebSockets, and sends what they report to their caller's connections.
+
+Law: a run is that of `AgentService` and `Runs`, as for HTTP, with the same idempotency keys; it continues without its
+client, as the protocol has it. It is found by its own caller alone, under the idempotency key that the client gave it.
+Imported only where agents are on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from clawgate.agents.definition.spec import Agents
+from clawgate.agents.definition.toolset import opaque_session
+from clawgate.agents.endpoint.service import DISCONNECT_HEADER, KEY_HEADER, TRACE_HEADER, AgentService
+from clawgate.agents.request.target import AGENT_HEADER, MODEL_HEADER, SESSION_HEADER, Target, read_target
+from clawgate.agents.run.events import Finished
+from clawgate.agents.session.live_run import LiveRun
+from clawgate.agents.session.runs import Repeated, Runs
+from clawgate.control.websocket.clients import Client, Clients
+from clawgate.control.websocket.run_events import TOOL, Event, RunEvents
+from clawgate.control.websocket.transcript import MAIN_SESSION
+from clawgate.errors import GatewayError, InvalidRequest, UpstreamTimedOut
+from clawgate.policy.model_routing import DEFAULT_AGENT
+from clawgate.state.records import Extent, RunRecord, StoredSession
+from clawgate.state.store import Store
+
+KEEP_MS = 600_000
+MAX_KEPT = 1000
+"""Runs that are over and can still be waited for; as long as `Runs` keeps them."""
+MOST_BYTES = 8_000_000
+"""Of the turns that are read for one response."""
+_HOLD_SECONDS = 30.0
+"""How long a change of a session waits for the run that has it."""
+_READ_HERE = 262_144
+"""Bytes of a message that are read on the loop: longer ones have images, and are read in a thread."""
+_DELTA_SECONDS = 0.05
+"""Text that comes within it is one event: each repeats the whole text, as in OpenClaw."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Messages to an agent. ``seconds`` is how long their run may take, 0 for as long as the agent's may."""
+
+    key: str
+    target: Target
+    messages: list[dict[str, Any]]
+    effort: str | None = None
+    seconds: float = 0.0
+    traceparent: str = ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class FollowedRun:
+    """A run whose events go to its caller's connections. ``status`` is running, ok, error or aborted."""
+
+    id: str
+    live: LiveRun
+    agent: str
+    session: str
+    started_ms: int
+    events: RunEvents
+    status: str = "running"
+    error: GatewayError | None = None
+    finished: Finished | None = None
+    ended_ms: int | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended_ms is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What became of a turn. ``run`` is None where the database has the response: ``text``."""
+
+    run: FollowedRun | None
+    is_new: bool = False
+    text: str = ""
+
+
+class AgentRuns:
+    """``store`` returns the database, which the first run opens; ``now_ms`` is milliseconds of UNIX time."""
+
+    def __init__(
+        self,
+        service: AgentService,
+        runs: Runs,
+        store: Callable[[], Awaitable[Store]],
+        clients: Clients,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._service = service
+        self._runs = runs
+        self.store = store
+        self._clients = clients
+        self._now_ms = now_ms
+        self._followed: dict[tuple[str, str], FollowedRun] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def agents(self) -> Agents:
+        return self._service.config.agents
+
+    @property
+    def running_count(self) -> int:
+        """Runs under way, of every caller and door."""
+        return self._runs.running_count
+
+    def target(self, key: str, agent: str = "") -> Target:
+        """Return which agent and session ``key`` means, of the agent that it or ``agent`` names.
+
+        Raises `InvalidRequest`.
+        """
+        owner = key.split(":", 2)[1] if key.lower().startswith("agent:") and key.count(":") >= 2 else ""
+        headers = {SESSION_HEADER: key or MAIN_SESSION, AGENT_HEADER: agent or owner}
+        try:
+            return read_target("", headers, "", self.agents.names, fresh="")
+        except InvalidRequest as error:
+            shown = error.message.replace(f"`{SESSION_HEADER}`", "the session key").replace(
+                f"`{AGENT_HEADER}`", "agentId"
+            )
+            raise InvalidRequest(shown) from None
+
+    async def start(self, client: Client, key: str, target: Target, **turn: Any) -> Started:
+        """Start a run, or find the one of the same key; ``turn`` are the other fields of `Turn`.
+
+        Raises what `AgentService.prepare` and `Runs.start` raise.
+        """
+        return await self._start(client, Turn(key=key, target=target, **turn))
+
+    async def _start(self, client: Client, turn: Turn) -> Started:
+        session = turn.target.session.text
+        headers = {
+            SESSION_HEADER: session,
+            KEY_HEADER: turn.key,
+            DISCONNECT_HEADER: "detach",
+            **({MODEL_HEADER: turn.target.model} if turn.target.model else {}),
+            **({TRACE_HEADER: turn.traceparent} if turn.traceparent else {}),
+        }
+        body: dict[str, Any] = {"model": f"{DEFAULT_AGENT}/{turn.target.agent}", "messages": turn.messages}
+        if turn.effort is not None:
+            body["reasoning_effort"] = turn.effort
+        encoded = msgspec.json.encode(body)
+        prepare = partial(self._service.prepare, client.caller, headers, encoded)
+        start = (prepare() if len(encoded) <= _READ_HERE else await asyncio.to_thread(prepare)).start
+        found = await self._runs.start(start)
+        if isinstance(found, Repeated):
+            return Started(None, text=_text_of(found))
+        self._forget()
+        place = (client.caller, turn.key)
+        known = self._followed.get(place)
+        if known is not None and known.live is found:
+            return Started(known)
+        run = self._follow(client, turn, found)
+        self._followed[place] = run
+        return Started(run, is_new=found.run == start.run)
+
+    async def set_model(self, caller: str, target: Target, model: str | None) -> None:
+        """Set the model of a session, or return it to the agent's own for None.
+
+        Raises `ModelNotFound` for one that the agent may not use.
+        """
+        chosen = str(self._service.choose(target.agent, model)) if model is not None else ""
+        store, now, key = await self.store(), self._now_ms() / 1000, target.session.text
+        async with store.hold(caller, key, _HOLD_SECONDS, Extent(1)) as session:
+            if session is None and not chosen:
+                return
+            record = RunRecord(
+                run=uuid.uuid4().hex,
+                caller=caller,
+                agent=target.agent,
+                session=key,
+                keeps_session=True,
+                expected_seq=session.next_seq if session is not None else 0,
+                started_at=now,
+                finished_at=now,
+                session_model=chosen,
+            )
+            await store.commit(record)
+
+    async def session(self, caller: str, key: str, *, last: int) -> StoredSession | None:
+        """Return a session of ``caller`` with its last turns."""
+        return await (await self.store()).session(caller, key, Extent(last, MOST_BYTES))
+
+    async def delete(self, caller: str, key: str) -> bool:
+        """Stop the runs of a session, then delete it; return whether there was one."""
+        for run in self.active(caller, key):
+            await self.abort(run)
+        store = await self.store()
+        async with store.locks.hold(caller, key, _HOLD_SECONDS):
+            return await store.delete_session(caller, key)
+
+    def find(self, caller: str, run_id: str) -> FollowedRun | None:
+        """Return a run of ``caller`` that a WebSocket began, by its idempotency key."""
+        return self._followed.get((caller, run_id))
+
+    def active(self, caller: str, session: str | None = None) -> list[FollowedRun]:
+        """Return the runs of ``caller`` that are under way, in ``session`` or in any."""
+        return [
+            run
+            for run in self._followed.values()
+            if not run.is_over and run.live.caller == caller and session in (None, run.session)
+        ]
+
+    async def abort(self, run: FollowedRun) -> None:
+        """Stop a run, and return once it has stored what it leaves."""
+        self._runs.cancel(run.live.caller, run.live.run)
+        await run.over.wait()
+
+    async def close(self) -> None:
+        """Follow no run any more: they were stopped."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _follow(self, client: Client, turn: Turn, live: LiveRun) -> FollowedRun:
+        now, target = self._now_ms(), turn.target
+        run = FollowedRun(
+            id=turn.key,
+            live=live,
+            agent=target.agent,
+            session=target.session.text,
+            started_ms=now,
+            events=RunEvents(turn.key, target.session.text, target.agent, now),
+        )
+        client.runs.add(run.id)
+        task = asyncio.get_running_loop().create_task(self._send_events(run, turn.seconds))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: client.runs.discard(run.id))
+        return run
+
+    async def _send_events(self, run: FollowedRun, seconds: float) -> None:
+        """Send what a run reports until it is over."""
+        try:
+            self._send(run, run.events.started())
+            try:
+                async with asyncio.timeout(seconds or None):
+                    await self._send_reports(run)
+            except TimeoutError:
+                self._runs.cancel(run.live.caller, run.live.run)
+                await run.live.ended()
+                raise UpstreamTimedOut(
+                    f"the run was not complete within {seconds:g} s, which its request allows",
+                    limit="total",
+                    seconds=seconds,
+                ) from None
+        except GatewayError as error:
+            run.error = error
+            is_aborted = run.live.is_cancelled and not isinstance(error, UpstreamTimedOut)
+            run.status = "aborted" if is_aborted else "error"
+            now = self._now_ms()
+            for event in run.events.aborted(now) if is_aborted else run.events.failed(error, now):
+                self._send(run, event)
+        finally:
+            run.ended_ms = self._now_ms()
+            run.over.set()
+            self._clients.session_changed(run.live.caller, run.session, run.agent, "run")
+
+    async def _send_reports(self, run: FollowedRun) -> None:
+        async with contextlib.aclosing(run.live.follow()) as batches:
+            async for batch in batches:
+                for event in run.events.of(batch, self._now_ms()):
+                    self._send(run, event)
+                if isinstance(batch[-1], Finished):
+                    run.finished, run.status = batch[-1], "ok"
+                else:
+                    await asyncio.sleep(_DELTA_SECONDS)
+
+    def _send(self, run: FollowedRun, event: Event) -> None:
+        name, payload = event
+        needs_cap = name == "agent" and payload["stream"] == TOOL
+        for client in self._clients.readers(run.live.caller):
+            if not needs_cap or "tool-events" in client.caps:
+                client.event(name, payload)
+
+    def session_id(self, caller: str, key: str) -> str:
+        return opaque_session(caller, key)
+
+    def _forget(self) -> None:
+        """Forget the runs that have been over for long."""
+        over = [(place, run.ended_ms) for place, run in self._followed.items() if run.ended_ms is not None]
+        before = self._now_ms() - KEEP_MS
+        for number, (place, ended) in enumerate(over):
+            if ended < before or number < len(over) - MAX_KEPT:
+                del self._followed[place]
+
+
+def _text_of(repeated: Repeated) -> str:
+    """Return what a stored response says: a chat completion, as `AgentRuns.start` requests it."""
+    completion = msgspec.json.decode(repeated.result.body)
+    return str(completion["choices"][0]["message"]["content"] or "")

@@ -1,0 +1,293 @@
+"""Methods that send messages to agents, wait for their runs, stop them, and read their messages.
+
+Law: what starts a run has an idempotency key, which is the run's id to its caller. What cannot be honoured is refused
+before anything starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from clawgate.control.websocket.error_shapes import UNAVAILABLE, shape_of
+from clawgate.control.websocket.frames import ErrorShape
+from clawgate.control.websocket.method import Call, CallFailed
+from clawgate.control.websocket.methods.sessions import SessionText, find, row_of, target_of
+from clawgate.control.websocket.params import Count, NonEmpty, Params
+from clawgate.control.websocket.transcript import MAX_CHARACTERS, messages_of
+from clawgate.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from clawgate.agents.request.target import Target
+    from clawgate.control.websocket.agent_runs import FollowedRun
+
+WAIT_MS = 30_000
+"""Of `agent.wait` without a limit."""
+MOST_WAIT_MS = 3_600_000
+_EFFORTS = {"off": "none", "ultra": "max"}
+"""Levels of thinking whose name is not OpenAI's effort."""
+_HISTORY_LIMIT = 200
+
+
+class Attachment(msgspec.Struct, frozen=True, rename="camel"):
+    """Further members are ignored, as the contract has it."""
+
+    type: str = ""
+    mime_type: str = ""
+    file_name: str = ""
+    content: Any = None
+    size_bytes: float = 0
+    duration_ms: float = 0
+    width: float = 0
+    height: float = 0
+
+
+class ChatSend(Params, frozen=True):
+    session_key: SessionText
+    message: str
+    idempotency_key: NonEmpty
+    agent_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    session_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    thinking: str = ""
+    timeout_ms: Count = 0
+    attachments: list[Attachment] = msgspec.field(default_factory=list)
+
+
+class SessionsSend(Params, frozen=True):
+    key: NonEmpty
+    message: str
+    idempotency_key: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    agent_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    thinking: str = ""
+    timeout_ms: Count = 0
+    attachments: list[Attachment] = msgspec.field(default_factory=list)
+
+
+class AgentParams(Params, frozen=True):
+    """``timeout`` is in seconds."""
+
+    message: NonEmpty
+    idempotency_key: NonEmpty
+    agent_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    session_key: str = ""
+    session_id: str = ""
+    provider: str = ""
+    model: str = ""
+    thinking: str = ""
+    extra_system_prompt: str = ""
+    timeout: Count = 0
+    attachments: list[Attachment] = msgspec.field(default_factory=list)
+
+
+class AgentWait(Params, frozen=True):
+    run_id: NonEmpty
+    timeout_ms: Count = WAIT_MS
+
+
+class ChatAbort(Params, frozen=True):
+    session_key: NonEmpty
+    agent_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    run_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+
+
+class SessionsAbort(Params, frozen=True):
+    key: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    run_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    agent_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+
+
+class ChatHistory(Params, frozen=True):
+    session_key: NonEmpty
+    agent_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = _HISTORY_LIMIT
+    offset: Count = 0
+    cursor: str | msgspec.UnsetType = msgspec.UNSET
+    max_chars: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHARACTERS)] = MAX_CHARACTERS
+
+
+async def chat_send(call: Call, params: ChatSend) -> object:
+    """Begin a run and return at once: its events say the rest."""
+    target = target_of(call, params.session_key, params.agent_id)
+    expected = call.agents.session_id(call.client.caller, target.session.text)
+    if params.session_id and params.session_id != expected:
+        raise InvalidRequest("chat.send: sessionId is not that of the session; read the history again")
+    return await _send(call, target, params, params.idempotency_key)
+
+
+async def sessions_send(call: Call, params: SessionsSend) -> object:
+    key = params.idempotency_key or str(uuid.uuid4())
+    return await _send(call, target_of(call, params.key, params.agent_id), params, key)
+
+
+async def _send(call: Call, target: Target, params: ChatSend | SessionsSend, key: str) -> object:
+    if not (params.message.strip() or params.attachments):
+        raise InvalidRequest("message or attachment required")
+    turn = _turn(call, params, seconds=params.timeout_ms / 1000)
+    started = await call.agents.start(call.client, key, target, **turn)
+    is_over = started.run is None or started.run.is_over
+    return {"runId": key, "status": "started" if started.is_new else "ok" if is_over else "in_flight"}
+
+
+async def agent(call: Call, params: AgentParams) -> object:
+    """Begin a run: one response says that it is accepted, another one has its result."""
+    session = params.session_key or (f"explicit:{params.session_id}" if params.session_id else "")
+    target = target_of(call, session, params.agent_id)
+    if params.model:
+        model = f"{params.provider}/{params.model}" if params.provider else params.model
+        target = replace(target, model=model)
+    key = params.idempotency_key
+    turn = _turn(call, params, system=params.extra_system_prompt, seconds=params.timeout)
+    started = await call.agents.start(call.client, key, target, **turn)
+    run = started.run
+    if run is None:
+        return _result(key, started.text, {})
+    accepted = (
+        {"status": "accepted", "acceptedAt": run.started_ms} if started.is_new else {"status": "in_flight"}
+    )
+    call.respond({"runId": key, "sessionKey": run.session, "agentId": run.agent, **accepted})
+    await run.over.wait()
+    if run.finished is None:
+        raise _failed(run)
+    return _result(key, run.finished.text or run.finished.refusal, await _meta(call, run))
+
+
+def _turn(
+    call: Call, params: ChatSend | SessionsSend | AgentParams, *, seconds: float, system: str = ""
+) -> dict[str, Any]:
+    """Return the fields of `Turn` that params and frame decide on. Raises `InvalidRequest`."""
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    images = [_image(one, number) for number, one in enumerate(params.attachments)]
+    text = [{"type": "text", "text": params.message}] if params.message else []
+    messages.append({"role": "user", "content": [*text, *images] if images else params.message})
+    thinking = params.thinking.strip().lower()
+    return {
+        "messages": messages,
+        "effort": None if thinking in ("", "adaptive") else _EFFORTS.get(thinking, thinking),
+        "seconds": seconds,
+        "traceparent": call.traceparent,
+    }
+
+
+def _image(attachment: Attachment, number: int) -> dict[str, Any]:
+    """Return an image as a part of a message. Raises `InvalidRequest` for any other attachment."""
+    content, kind = attachment.content, attachment.mime_type
+    if not isinstance(content, str) or not (kind.startswith("image/") or content.startswith("data:image/")):
+        raise InvalidRequest(
+            f"attachments[{number}]: an agent takes images in base64 alone, with their mimeType"
+        )
+    url = content if content.startswith("data:") else f"data:{kind};base64,{content}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _failed(run: FollowedRun) -> CallFailed:
+    assert run.error is not None, "a run that is over has a result or an error"
+    summary = "aborted" if run.status == "aborted" else run.error.message
+    shape = ErrorShape(UNAVAILABLE, summary) if run.status == "aborted" else shape_of(run.error)
+    return CallFailed(shape, {"runId": run.id, "status": "error", "summary": summary})
+
+
+def _result(run_id: str, text: str, meta: dict[str, Any]) -> dict[str, Any]:
+    result = {"payloads": [{"text": text, "mediaUrl": None}], "meta": meta}
+    return {"runId": run_id, "status": "ok", "summary": "completed", "result": result}
+
+
+async def _meta(call: Call, run: FollowedRun) -> dict[str, Any]:
+    """Return what the result says of a run: how long it took, its model, and what it used."""
+    assert run.finished is not None and run.ended_ms is not None, "only a complete run has it"
+    usage = run.finished.usage
+    provider, model = await (await call.agents.store()).served_by(run.live.run)
+    return {
+        "durationMs": run.ended_ms - run.started_ms,
+        "agentMeta": {
+            "sessionId": call.agents.session_id(call.client.caller, run.session),
+            "provider": provider,
+            "model": model,
+            "usage": {
+                "input": usage.input_tokens,
+                "output": usage.output_tokens,
+                "cacheRead": usage.cached_tokens,
+                "total": usage.total_tokens,
+            },
+        },
+    }
+
+
+async def agent_wait(call: Call, params: AgentWait) -> object:
+    """Wait for the end of one of the caller's runs; one that is not known may come."""
+    run = call.agents.find(call.client.caller, params.run_id)
+    limit = min(params.timeout_ms, MOST_WAIT_MS) / 1000
+    try:
+        async with asyncio.timeout(limit):
+            if run is None:
+                await asyncio.sleep(limit)
+            else:
+                await run.over.wait()
+    except TimeoutError:
+        pass
+    if run is None or not run.is_over:
+        return {"runId": params.run_id, "status": "timeout"}
+    outcome: dict[str, Any] = {"status": "ok" if run.error is None else "error"}
+    if run.error is not None:
+        outcome["error"] = "aborted" if run.status == "aborted" else run.error.message
+    if run.finished is not None:
+        outcome["stopReason"] = run.finished.finish_reason
+    return {"runId": params.run_id, **outcome, "startedAt": run.started_ms, "endedAt": run.ended_ms}
+
+
+async def chat_abort(call: Call, params: ChatAbort) -> object:
+    target = target_of(call, params.session_key, params.agent_id)
+    ids = await _abort(call, target.session.text, params.run_id or "")
+    return {"ok": True, "aborted": bool(ids), "runIds": ids}
+
+
+async def sessions_abort(call: Call, params: SessionsAbort) -> object:
+    if not (params.key or params.run_id):
+        raise InvalidRequest("sessions.abort: name a session by key, or a run by runId")
+    session = target_of(call, params.key, params.agent_id).session.text if params.key else None
+    ids = await _abort(call, session, params.run_id or "")
+    return {
+        "ok": True,
+        "abortedRunId": ids[0] if ids else None,
+        "status": "aborted" if ids else "no-active-run",
+    }
+
+
+async def _abort(call: Call, session: str | None, run_id: str) -> list[str]:
+    """Stop one run of the caller, or all in a session, and return their ids once they have stored what they leave."""
+    caller = call.client.caller
+    runs = call.agents.active(caller, None if run_id else session)
+    wanted = [run for run in runs if not run_id or run.id == run_id]
+    for run in wanted:
+        await call.agents.abort(run)
+    return [run.id for run in wanted]
+
+
+async def chat_history(call: Call, params: ChatHistory) -> object:
+    """Return the last messages of a session, or those before ``offset``; a session that is not there has none."""
+    if params.cursor:
+        return {"kind": "reset"}  # no changes are kept that could be sent alone
+    target = target_of(call, params.session_key, params.agent_id)
+    session = await find(call, target, last=params.offset + params.limit)
+    turns = session.turns if session is not None else ()
+    end = max(len(turns) - params.offset, 0)
+    page = turns[max(end - params.limit, 0) : end]
+    has_more = bool(page) and page[0].seq > 0
+    history: dict[str, Any] = {
+        "sessionKey": target.session.text,
+        "sessionId": call.agents.session_id(call.client.caller, target.session.text),
+        "messages": messages_of(page, params.max_chars),
+        "hasMore": has_more,
+        "defaults": {},
+        "sessionInfo": row_of(call, session) if session is not None else {"key": target.session.text},
+    }
+    if has_more:
+        history["nextOffset"] = params.offset + len(page)
+    else:
+        history["totalMessages"] = params.offset + len(page)
+    for run in call.agents.active(call.client.caller, target.session.text):
+        history["inFlightRun"] = {"runId": run.id, "text": run.events.text, "startedAt": run.started_ms}
+    return history

@@ -1,0 +1,133 @@
+"""Messages to agents: accepted or refused before anything starts, waited for, and read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.agent_stand import CALLS_LOOK, says, serving_agents
+from tests.control.websocket.socket_stand import connected
+
+KEY = "agent:main:main"
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def send(**more: Any) -> dict[str, Any]:
+    return {"sessionKey": KEY, "message": "hi", "idempotencyKey": "k1", **more}
+
+
+async def test_a_turn_of_an_agent_has_two_responses(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("hello")) as stand, connected(stand.gateway.url) as client:
+        id_ = await client.begin(
+            "agent", {"message": "hi", "idempotencyKey": "k1", "deliver": False, "timeout": 600}
+        )
+        accepted = (await client.response(id_))["payload"]
+        assert (accepted["runId"], accepted["sessionKey"], accepted["status"]) == ("k1", KEY, "accepted")
+        done = (await client.response(id_))["payload"]
+    assert (done["status"], done["summary"]) == ("ok", "completed")
+    assert done["result"]["payloads"] == [{"text": "hello", "mediaUrl": None}]
+    meta = done["result"]["meta"]["agentMeta"]
+    assert (meta["provider"], meta["model"], meta["usage"]) == (
+        "up", "m", {"input": 3, "output": 2, "cacheRead": 0, "total": 5},
+    )  # fmt: skip
+
+
+async def test_what_a_request_chooses_reaches_the_model(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("x")) as stand, connected(stand.gateway.url) as client:
+        chosen = {"model": "up/other", "thinking": "low", "extraSystemPrompt": "be brief", "sessionId": "abc"}
+        id_ = await client.begin("agent", {"message": "hi", "idempotencyKey": "k1", **chosen})
+        assert (await client.response(id_))["payload"]["sessionKey"] == "agent:main:explicit:abc"
+        await client.response(id_)
+        (sent,) = stand.model.requests
+    assert (
+        b'"model":"other"' in sent.body
+        and b'"reasoning_effort":"low"' in sent.body
+        and b"be brief" in sent.body
+    )
+
+
+async def test_an_image_is_a_part_of_the_message(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("x")) as stand, connected(stand.gateway.url) as client:
+        attachment = {"type": "image", "mimeType": "image/png", "fileName": "a.png", "content": PNG}
+        await client.call("chat.send", send(attachments=[attachment]))
+        await client.event("chat", state="final")
+        assert stand.sent[0][-1]["content"][1]["image_url"]["url"] == f"data:image/png;base64,{PNG}"
+
+
+async def test_a_tool_call_is_reported_to_clients_that_know_it_alone(tmp_path: Path) -> None:
+    async with (
+        serving_agents(tmp_path, CALLS_LOOK, says("done")) as stand,
+        connected(stand.gateway.url) as knowing,
+        connected(stand.gateway.url, caps=[]) as plain,
+    ):
+        await plain.call("chat.send", send())
+        started = await knowing.event("agent", stream="tool")
+        ended = await knowing.event("agent", stream="tool")
+        assert (started["data"]["phase"], started["data"]["name"], ended["data"]["phase"]) == (
+            "start",
+            "look",
+            "result",
+        )
+        await plain.event("chat", state="final")
+        assert "tool" not in [frame["payload"].get("stream") for frame in plain.events]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "part"),
+    [
+        ("chat.send", send(message=" "), "message or attachment required"),
+        ("chat.send", send(sessionKey="agent:nope:x"), "Unknown agent 'nope'"),
+        ("chat.send", send(sessionId="of-another"), "sessionId is not that of the session"),
+        ("chat.send", send(deliver=True), "at /deliver: not available here"),
+        ("chat.send", send(idempotencyKey="x" * 300), "at most 255 characters"),
+        ("chat.send", send(idempotencyKey="a\0b"), "NUL"),
+        ("chat.send", send(attachments=[{"mimeType": "application/pdf", "content": "AA"}]), "images in base64 alone"),
+        ("agent", {"message": "x", "idempotencyKey": "k", "to": "+15555550123"}, "at /to: not available here"),
+        ("agent", {"message": "x", "idempotencyKey": "k", "agentId": "nope"}, "Unknown agent 'nope'"),
+        ("agent", {"message": "", "idempotencyKey": "k"}, "at /message: must not have fewer than 1 characters"),
+        ("agent", {"message": "x"}, "must have required property 'idempotencyKey'"),
+        ("sessions.abort", {}, "by key, or a run by runId"),
+    ],
+    ids=lambda value: str(value)[-60:],
+)  # fmt: skip
+async def test_what_cannot_be_honoured_is_refused_before_anything_starts(
+    tmp_path: Path, method: str, params: dict[str, Any], part: str
+) -> None:
+    async with serving_agents(tmp_path, says("x")) as stand, connected(stand.gateway.url) as client:
+        assert part in (await client.error(method, params))["message"]
+        assert stand.model.requests == []
+
+
+async def test_a_history_is_read_page_by_page_from_its_end(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand, connected(stand.gateway.url) as client:
+        for number in range(3):
+            await client.call("chat.send", send(message=f"m{number}", idempotencyKey=f"k{number}"))
+            await client.event("chat", state="final")
+        texts: list[str] = []
+        offset = 0
+        while True:
+            page = await client.call("chat.history", {"sessionKey": KEY, "limit": 4, "offset": offset})
+            texts = [one["content"][0]["text"] for one in page["messages"]] + texts
+            if not page["hasMore"]:
+                break
+            offset = page["nextOffset"]
+        assert texts == ["m0", "m0 (1)", "m1", "m1 (3)", "m2", "m2 (5)"]
+        assert page["totalMessages"] == 6
+        short = await client.call("chat.history", {"sessionKey": KEY, "maxChars": 4, "limit": 1})
+        assert short["messages"][0]["content"][0]["text"] == "m..."
+        assert await client.call("chat.history", {"sessionKey": KEY, "cursor": "x"}) == {"kind": "reset"}
+
+
+async def test_a_run_that_is_not_known_may_come_until_the_limit(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand, connected(stand.gateway.url) as client:
+        found = await client.call("agent.wait", {"runId": "zz", "timeoutMs": 1})
+        assert found == {"runId": "zz", "status": "timeout"}
+
+
+async def test_a_run_is_stopped_by_its_session_or_its_id(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand, connected(stand.gateway.url) as client:
+        none = {"ok": True, "abortedRunId": None, "status": "no-active-run"}
+        assert await client.call("sessions.abort", {"key": KEY}) == none
+        assert await client.call("sessions.abort", {"runId": "zz"}) == none

@@ -1,0 +1,165 @@
+"""Runs that WebSockets begin: one for each key, for its own caller alone, and they outlive their client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from clawgate.control.websocket.agent_runs import AgentRuns
+from tests.agents.agent_stand import AgentStand, says, serving_agents, session, user
+from tests.agents.model_stand import DONE, chunk_of
+from tests.control.websocket.socket_stand import connected
+from tests.e2e.stand import until
+from tests.peers.faults import Steps, error_response, sse_gated
+
+KEY = "agent:main:main"
+
+
+def half() -> Steps:
+    """A model that says one word and no more."""
+    return sse_gated([opened_gate(), asyncio.Event()], [chunk_of({"content": "half"}), DONE])
+
+
+def opened_gate() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate
+
+
+def send(key: str = "k1", message: str = "hi", **more: Any) -> dict[str, Any]:
+    return {"sessionKey": KEY, "message": message, "idempotencyKey": key, **more}
+
+
+def runs_of(stand: AgentStand) -> AgentRuns:
+    found = stand.gateway.role.agents.socket_runs
+    assert found is not None
+    return found
+
+
+async def test_a_run_reports_to_every_connection_of_its_caller(tmp_path: Path) -> None:
+    async with (
+        serving_agents(tmp_path, says("hello")) as stand,
+        connected(stand.gateway.url) as one,
+        connected(stand.gateway.url, scopes=["operator.read"]) as two,
+        connected(stand.gateway.url, scopes=[]) as blind,
+    ):
+        assert await one.call("chat.send", send()) == {"runId": "k1", "status": "started"}
+        for client in (one, two):
+            final = await client.event("chat", state="final")
+            assert (final["runId"], final["message"]["content"][0]["text"]) == ("k1", "hello")
+        assert [frame["event"] for frame in blind.events] == ["connect.challenge"]
+
+
+async def test_the_same_key_is_the_same_run_over_both_doors(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("once")) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send())
+        await client.event("chat", state="final")
+        assert await client.call("chat.send", send()) == {"runId": "k1", "status": "ok"}
+        error = await client.error("chat.send", send(message="another"))
+        assert error["details"] == {"code": "IDEMPOTENCY_MISMATCH", "reason": "chat-request-conflict"}
+        key = ("Idempotency-Key", "k1")
+        assert (await stand.ask(user("hi", model="openclaw/main"), session(KEY), key)).status == 409
+        assert len(stand.model.requests) == 1
+
+
+async def test_a_repeated_agent_call_gets_the_stored_result_after_a_restart(tmp_path: Path) -> None:
+    call = {"message": "hi", "idempotencyKey": "k1"}
+    async with serving_agents(tmp_path, says("once")) as stand, connected(stand.gateway.url) as client:
+        first = await client.begin("agent", call)
+        assert (await client.response(first))["payload"]["status"] == "accepted"
+        result = (await client.response(first))["payload"]
+    async with serving_agents(tmp_path, says("twice")) as stand, connected(stand.gateway.url) as client:
+        repeated = await client.call("agent", call)
+        assert (
+            repeated["result"]["payloads"]
+            == result["result"]["payloads"]
+            == [{"text": "once", "mediaUrl": None}]
+        )
+        assert stand.model.requests == []
+
+
+async def test_a_run_continues_without_its_client(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("still here")) as stand:
+        async with connected(stand.gateway.url) as client:
+            await client.call("chat.send", send())
+        turns = await stand.turns(KEY)
+        assert turns[-1].message["content"] == "still here"
+
+
+async def test_a_run_that_is_stopped_leaves_what_came(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send())
+        await client.event("chat", state="delta")
+        assert await client.call("chat.abort", {"sessionKey": KEY}) == {
+            "ok": True, "aborted": True, "runIds": ["k1"],
+        }  # fmt: skip
+        aborted = await client.event("chat", state="aborted")
+        assert aborted["message"]["content"][0]["text"] == "half"
+        assert (await client.call("agent.wait", {"runId": "k1"}))["error"] == "aborted"
+        assert [(turn.status, turn.message["content"]) for turn in await stand.turns(KEY)][-1] == (
+            "interrupted", "half",
+        )  # fmt: skip
+        await until(lambda: stand.gateway.upstream("up").pool.open_count == 0, "the upstream to be freed")
+
+
+async def test_a_run_that_takes_longer_than_its_request_allows_is_stopped(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send(timeoutMs=50))
+        error = await client.event("chat", state="error")
+        assert error["errorKind"] == "timeout" and "0.05 s" in error["errorMessage"]
+
+
+async def test_a_run_that_fails_says_why_and_can_be_sent_again(tmp_path: Path) -> None:
+    broken = error_response(400, "no such parameter")
+    async with serving_agents(tmp_path, broken, says("now")) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send())
+        assert (await client.event("chat", state="error"))["errorMessage"] == "no such parameter"
+        assert (await client.call("chat.send", send()))["status"] == "started"
+        await client.event("chat", state="final")
+
+
+async def test_another_caller_finds_and_stops_nothing(tmp_path: Path) -> None:
+    auth = {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}}
+    proxied = {"auth": auth, "trustedProxies": ["127.0.0.1"]}
+    async with (
+        serving_agents(tmp_path, half(), config={"gateway": proxied}) as stand,
+        connected(stand.gateway.url, headers={"x-user": "ann"}, token=None) as ann,
+        connected(stand.gateway.url, headers={"x-user": "bob"}, token=None) as bob,
+    ):
+        await ann.call("chat.send", send())
+        await ann.event("chat", state="delta")
+        assert (await bob.call("agent.wait", {"runId": "k1", "timeoutMs": 1}))["status"] == "timeout"
+        assert (await bob.call("chat.abort", {"sessionKey": KEY, "runId": "k1"}))["runIds"] == []
+        assert (await bob.call("chat.history", {"sessionKey": KEY}))["messages"] == []
+        assert (await bob.call("sessions.describe", {"key": KEY}))["session"] is None
+        history = await ann.call("chat.history", {"sessionKey": KEY})
+        assert history["inFlightRun"]["text"] == "half"
+        # what names the session of one caller means another one to any other
+        stolen = {"sessionId": history["sessionId"]}
+        assert "No session found" in (await bob.error("sessions.resolve", stolen))["message"]
+        await ann.call("chat.abort", {"sessionKey": KEY})
+        assert not [frame for frame in bob.events if frame["event"] in ("chat", "agent")]
+
+
+async def test_runs_that_are_over_are_forgotten_after_a_while(tmp_path: Path) -> None:
+    async with (
+        serving_agents(tmp_path, says("a"), says("b")) as stand,
+        connected(stand.gateway.url) as client,
+    ):
+        await client.call("chat.send", send())
+        await client.event("chat", state="final")
+        runs = runs_of(stand)
+        now = runs._now_ms()
+        runs._now_ms = lambda: now + 601_000
+        await client.call("chat.send", send("k2"))
+        await client.event("chat", state="final")
+        assert runs.find("token", "k1") is None and runs.find("token", "k2") is not None
+
+
+async def test_a_long_message_is_read_beside_the_loop(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("long")) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send(message="x" * 300_000))
+        await client.event("chat", state="final")
+        assert len(json.dumps(stand.sent[0])) > 300_000
