@@ -34,7 +34,7 @@ def listener(*, authenticates: bool = False, **parts: Any) -> tuple[Listener, li
     return Listener(make_socket=make, socket_paths=frozenset({b"/"}), **parts), handlers
 
 
-async def send(data: bytes, *, step: int = 0, patient: int = 20, **parts: Any) -> tuple[Client, list[Echo]]:
+async def send(data: bytes, *, step: int = 0, **parts: Any) -> tuple[Client, list[Echo]]:
     """Send ``data`` on a new connection, at once or in pieces of ``step`` bytes."""
     made, handlers = listener(**parts)
     client = made.connect()
@@ -42,7 +42,7 @@ async def send(data: bytes, *, step: int = 0, patient: int = 20, **parts: Any) -
         client.send(data[at : at + (step or len(data))])
         if step:
             await turns(2)
-    await turns(patient)
+    await turns()
     made.manager.close()
     await turns()
     return client, handlers
@@ -139,7 +139,16 @@ async def test_an_upgrade_to_something_else_is_ignored(offer: bytes) -> None:
 async def test_an_upgrade_behind_a_request_is_one() -> None:
     """Its frames wait with it, more of them than a connection that serves requests is read for."""
     text, count = b"x" * 1000, 2 * PIPELINE_LIMIT // 1000
-    client, handlers = await send(request(b"/health") + upgrade() + frame(TEXT, text) * count, patient=100)
+    made, handlers = listener()
+    client = made.connect()
+    client.send(request(b"/health") + upgrade() + frame(TEXT, text) * count)
+    for _ in range(100):
+        before = len(handlers)
+        await turns(1)
+        if len(handlers) > before:
+            assert client.transport.reading_paused, "more waits than may"
+    made.manager.close()
+    await turns()
     assert client.statuses == [200, 101]
     assert handlers[0].log == ["opened", *["message " + "x" * 40] * count, "closed 1006 "]
     assert frames_of(client.received.rpartition(b"\r\n\r\n")[2]) == [(TEXT, text)] * count
@@ -313,12 +322,15 @@ async def test_sockets_are_counted_by_network_and_behind_a_proxy_by_client() -> 
 async def test_a_socket_counts_as_unauthenticated_whatever_its_connection_was_before() -> None:
     """The oldest makes room, as among all connections that have shown nothing."""
     made, handlers = listener(tokens=True)
-    for number in range(made.manager.limits.unauthenticated + 10):
-        client = made.connect(peer=f"192.0.{number}.1")
-        client.send(request(b"/health", BEARER))
-        await turns(5)
+    clients = [made.connect(peer=f"192.0.{n}.1") for n in range(made.manager.limits.unauthenticated)]
+    for _ in range(2):
+        for client in clients:
+            client.send(request(b"/health", BEARER))
+        await turns()
+        clients += [made.connect(peer=f"198.51.{n}.1") for n in range(10)]
+    for client in clients[:-10]:
         client.send(upgrade())
-        assert client.statuses == [200, 101]
+        assert client.statuses[-1] == 101
     await turns()
     gone = ["closed" in handler.log[-1] for handler in handlers]
     assert gone == [True] * 10 + [False] * made.manager.limits.unauthenticated
