@@ -33,6 +33,11 @@ class GatewayError(Exception):
         self.caller: str | None = None
         """The authenticated caller, for logs; None if not known."""
 
+    @property
+    def log_text(self) -> str:
+        """The message for logs: without words of an upstream, which may repeat the prompt."""
+        return self.message
+
     def with_message(self, message: str) -> Self:
         """Return a copy with another message. One error may be shared by several requests, so it is not changed."""
         twin = type(self).__new__(type(self), message)
@@ -212,18 +217,29 @@ class UpstreamPoolExhausted(GatewayUnavailable):
 
 
 class UpstreamFailed(GatewayError):
-    """The upstream misbehaved. ``status`` is the one that it sent or meant; None if not known."""
+    """The upstream misbehaved. ``status`` is the one that it sent or meant; None if not known.
+
+    ``quote`` is what it says itself, the end of the message.
+    """
 
     def __init__(
         self,
         message: str,
         *,
+        quote: str = "",
         retry_after: int | None = None,
         param: str | None = None,
         status: int | None = None,
     ) -> None:
-        super().__init__(message, retry_after=retry_after, param=param)
+        super().__init__(message + quote, retry_after=retry_after, param=param)
         self.status = status
+        self._own = (
+            f"{message or 'the upstream reports an error '}(its text is not logged)" if quote else None
+        )
+
+    @property
+    def log_text(self) -> str:
+        return self._own or self.message
 
 
 class UpstreamUnreachable(UpstreamFailed):

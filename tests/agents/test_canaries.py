@@ -112,5 +112,5 @@ async def test_no_caller_sees_a_canary_of_another(
                 assert session is not None
                 canaries = set(CANARY.findall(json.dumps([turn.message for turn in session.turns])))
                 assert len(canaries) == 1
-    for record in caplog.records:  # the text of a model's error may repeat what its own caller sent
+    for record in caplog.records:  # the names that a caller sent may be repeated
         assert len(set(CANARY.findall(record.getMessage()))) <= 1

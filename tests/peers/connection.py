@@ -181,6 +181,8 @@ class Connection(asyncio.Protocol):
             return
         done = 0
         while (request := await self._request(done)) is not None:
+            if self.upstream.needs_body(request):
+                await self._body_of(request)
             if await self._perform(self.upstream.script_for(request), request):
                 return
             self._transport.resume_reading()

@@ -11,6 +11,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 from tests.peers.connection import Connection, Request
@@ -18,7 +19,15 @@ from tests.peers.message_reader import MessageReader
 from tests.peers.script import Hold, Script
 from tests.peers.waiting import DEFAULT_LIMIT, Condition
 
-ScriptChoice = Script | Callable[[Request], Script]
+
+@dataclass(frozen=True, slots=True)
+class OfBody:
+    """A script that follows from the whole request: it is chosen once the body is here."""
+
+    choose: Callable[[Request], Script]
+
+
+ScriptChoice = Script | Callable[[Request], Script] | OfBody
 
 
 class FakeUpstream:
@@ -141,11 +150,17 @@ class FakeUpstream:
 
         await self.pulse.until(ready, state, self._limit if within is None else within)
 
+    def needs_body(self, request: Request) -> bool:
+        return isinstance(self._choice(request), OfBody)
+
     def script_for(self, request: Request) -> Script:
-        if not self._scripts:
-            return (Hold(),)
-        chosen = self._scripts[min(request.number, len(self._scripts) - 1)]
+        chosen = self._choice(request)
+        if isinstance(chosen, OfBody):
+            return chosen.choose(request)
         return chosen(request) if callable(chosen) else chosen
+
+    def _choice(self, request: Request) -> ScriptChoice:
+        return self._scripts[min(request.number, len(self._scripts) - 1)] if self._scripts else (Hold(),)
 
     def opened(self, connection: Connection) -> None:
         connection.number = len(self.connections)

@@ -22,6 +22,7 @@ PAIRS = {
     "chat_to_messages": (Dialect.CHAT, Dialect.MESSAGES, "claude-sonnet-4-5"),
     "messages_to_chat": (Dialect.MESSAGES, Dialect.CHAT, "gpt-x"),
     "chat_to_responses": (Dialect.CHAT, Dialect.RESPONSES, "gpt-5"),
+    "responses_to_chat": (Dialect.RESPONSES, Dialect.CHAT, "gpt-x"),
 }
 CREATED = 1_700_000_000
 
@@ -122,6 +123,8 @@ def looks_finished(client: str, stream: bytes) -> bool:
     """Whether a client would take the stream for a whole answer."""
     if client.startswith("chat_to_"):
         return b"[DONE]" in stream or b'"finish_reason":"' in stream
+    if client == "responses_to_chat":
+        return b"response.completed" in stream or b"response.incomplete" in stream
     return b"message_stop" in stream or b'"stop_reason":"' in stream
 
 
@@ -179,8 +182,48 @@ def check_messages(stream: bytes, *, whole: bool = True) -> list[Any]:
     return said
 
 
+_OF_PART = {"output_text": "text", "refusal": "refusal", "reasoning_summary_text": "text"}
+
+
+def check_responses(stream: bytes, *, whole: bool = True) -> list[Any]:
+    """The events of a legal Responses stream: numbered; items and parts begin, grow and end as what they grew to."""
+    said = events(stream)
+    assert [event["sequence_number"] for event in said] == list(range(len(said)))
+    kinds = [event["type"].removeprefix("response.") for event in said]
+    assert kinds[:2] == ["created", "in_progress"][: len(kinds)]
+    items: dict[int, Any] = {}
+    ended: list[Any] = []
+    texts: dict[tuple[Any, ...], str] = {}  # what was added at each place
+    for kind, event in zip(kinds, said, strict=True):
+        index = event.get("output_index")
+        if kind == "output_item.added":
+            assert index == len(items) and event["item"]["status"] == "in_progress"
+            items[index] = event["item"]
+        elif kind == "output_item.done":
+            item = event["item"]
+            assert (items[index]["id"], items[index]["type"]) == (item["id"], item["type"])
+            ended.append((index, item))
+        elif index is not None:
+            assert event["item_id"] == items[index]["id"] and index not in dict(ended)
+            place = (index, event.get("content_index"), event.get("summary_index"))
+            name, _, what = kind.rpartition(".")
+            if what == "delta":
+                texts[place] = texts.get(place, "") + event["delta"]
+            elif what == "done" and not name.endswith("_part"):
+                member = _OF_PART.get(name) or ("input" if name == "custom_tool_call_input" else "arguments")
+                assert event[member] == texts.pop(place, "")
+    if whole:
+        assert not texts and len(ended) == len(items)
+        assert said[-1]["response"]["output"] == [item for _, item in sorted(ended, key=lambda one: one[0])]
+        assert len({item["id"] for _, item in ended}) == len(ended)
+    lasts = [kind for kind in kinds if kind in ("completed", "incomplete")]
+    assert len(lasts) == int(whole) and (kinds[-1:] == lasts or not whole)
+    return said
+
+
 CHECKS = {
     "chat_to_messages": check_chat,
     "messages_to_chat": check_messages,
     "chat_to_responses": check_chat,
+    "responses_to_chat": check_responses,
 }

@@ -282,5 +282,5 @@ def _map_error(
     if mapped is None and status in _IN_BETWEEN:
         provider.note_error_body(number, status, body)
     elif mapped is not None and mapped.status == UNAUTHORIZED:
-        provider.note_rejection(number, f": {mapped.message}")
+        provider.note_rejection(number, ": ", mapped.message)
     return mapped

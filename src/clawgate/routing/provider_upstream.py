@@ -67,9 +67,9 @@ class ProviderUpstream:
         else:
             self._note_connected(request)
 
-    def note_rejection(self, request: int, detail: str) -> None:
+    def note_rejection(self, request: int, detail: str, quote: str = "") -> None:
         message = f"the provider '{self.provider.id}': it rejected the last request{detail}"
-        self.note(request, errors.UpstreamUnauthorized(message, status=_UNAUTHORIZED))
+        self.note(request, errors.UpstreamUnauthorized(message, quote=quote, status=_UNAUTHORIZED))
 
     def note_error(self, request: int, error: errors.GatewayError) -> None:
         """``request`` failed without a response."""

@@ -202,11 +202,11 @@ class FallbackChain:
             return attempt
         if self._next == len(self._targets) or (reason := should_fall_back(status, error)) is None:
             return None
-        self._note(self._targets[self._next - 1], error.message if error is not None else reason, reason)
+        self._note(self._targets[self._next - 1], error.log_text if error is not None else reason, reason)
         try:
             return self.first_attempt()
         except errors.GatewayError as failure:
-            logger.warning("%s", failure.message)
+            logger.warning("%s", failure.log_text)
             return None
 
     def discard_body(self) -> None:

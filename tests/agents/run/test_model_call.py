@@ -151,13 +151,19 @@ async def test_an_error_without_structure_keeps_its_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"),
-    [("7", 7), ("0", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("9" * 12, None), ("", None)],
-)
+    ("fields", "kept"),
+    [
+        ((("Retry-After", "7"),), 7), ((("retry-after-ms", "1200"), ("Retry-After", "7")), 2),
+        ((("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT"), ("Date", "Wed, 21 Oct 2026 07:27:00 GMT")), 60),
+        ((("Retry-After", "-1"),), None), ((), None),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("status", [401, 429, 503])
-async def test_when_to_try_again_is_kept(status: int, sent: str, kept: int | None) -> None:
+async def test_when_to_try_again_is_kept(
+    status: int, fields: tuple[tuple[str, str], ...], kept: int | None
+) -> None:
     """Clients wait for it; OpenAI's SDK reads it of every error that it retries."""
-    script = faults.error_response(status, fields=(("Retry-After", sent),))
+    script = faults.error_response(status, fields=fields)
     async with models(script) as stand:
         assert (await error_of(call(stand))).retry_after == kept
 
@@ -308,3 +314,40 @@ async def test_a_head_that_comes_in_pieces_is_read() -> None:
         made.write(event)
     made.response_complete()
     assert await text_of(made) == "Grüße" and str(made.served_by) == "a/b c"
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (b'event: error\ndata: {"message": "broke down"}\n\n', "broke down"),
+        (b"event: error\ndata: broke down\n\n", "broke down"),
+        (b'event: error\ndata: {"type": "error", "error": {"message": "broke down"}}\n\n', "broke down"),
+        (b'data: {"type": "error", "message": "broke down"}\n\n', "broke down"),
+        (b'data: {"message": "broke down", "code": 1}\n\n', "broke down"),
+        (
+            b'data: {"choices": [{"index": 0, "delta": {}, "error": {"message": "broke down"}}]}\n\n',
+            "broke down",
+        ),
+        (b"event: error\ndata: \n\n", "without an error message"),
+    ],
+)
+async def test_an_error_event_of_any_form_keeps_its_text(event: bytes, text: str) -> None:
+    async with models(sse_response([*HELLO, event])) as stand:
+        error = await error_of(call(stand))
+    assert text in error.message and error.code == "upstream_failed"
+    assert "broke down" not in error.log_text
+
+
+async def test_a_call_of_the_old_form_is_a_call() -> None:
+    pieces = [
+        {"function_call": {"name": "look", "arguments": '{"a"'}},
+        {"function_call": {"arguments": ":1}"}},
+    ]
+    events = [*map(chunk_of, pieces), chunk_of(reason="function_call"), DONE]
+    async with models(sse_response(events)) as stand:
+        made = call(stand)
+        async for _ in made.chunks():
+            pass
+        completion = made.completion()
+    (found,) = completion.calls
+    assert (found.name, found.arguments) == ("look", '{"a":1}') and found.id

@@ -320,7 +320,7 @@ def refuses_empty(attempt: FakeAttempt) -> Callable[[ResponseHead], ResponseWrit
 HALF = STREAM_HEAD + chunked(b"data: {}\n\n")
 
 
-async def test_a_failure_that_a_plugin_mapped_is_recorded_with_its_reason() -> None:
+async def test_a_failure_that_a_plugin_mapped_is_recorded_without_its_text() -> None:
     relay, dialer = Relay(observes_all=False), FakeDialer()
     attempt = FakeAttempt(make_upstream(dialer, credential=bearer("a-secret-of-ours")))
     options = ResponseOptions(
@@ -343,7 +343,7 @@ async def test_a_failure_that_a_plugin_mapped_is_recorded_with_its_reason() -> N
     dialer.transport().receive(response(b"{}", 500))
     (record,) = relay.records
     assert (record.status, record.code, record.served) == (404, "upstream_failed", "up/m")
-    assert record.reason == "no such model, ****************" and record.sent > 0
+    assert record.reason == "the upstream reports an error (its text is not logged)" and record.sent > 0
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import typing_extensions
 from anthropic.types import message_create_params as messages
 from anthropic.types.beta import message_create_params as beta_messages
 from openai.types.chat import completion_create_params as chat
+from openai.types.responses import response_create_params as responses
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
@@ -24,8 +25,10 @@ from clawgate.wire.translate.translator import translation
 CHAT_FIELDS = typing_extensions.get_type_hints(chat.CompletionCreateParamsBase)
 MESSAGES_FIELDS = typing_extensions.get_type_hints(messages.MessageCreateParamsBase)
 MESSAGES_FIELDS |= typing_extensions.get_type_hints(beta_messages.MessageCreateParamsBase)
+RESPONSES_FIELDS = typing_extensions.get_type_hints(responses.ResponseCreateParamsBase)
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
+FLAT_TOOL = {"type": "function", "name": "f", "parameters": SCHEMA}
 USER = {"role": "user", "content": "hi"}
 PNG = "data:image/png;base64,iVBORw0KGgo="
 MARK = {"mode": "explicit"}
@@ -243,6 +246,60 @@ NESTED_MESSAGES_TABLE: list[tuple[str, Fate]] = [
 ]  # fmt: skip
 
 
+OF_RESPONSES_CLIENT: dict[str, Fate] = {
+    "access_programs": Ignored({"cyber": "standard"}),
+    "background": Rejected(value=True),
+    "context_management": Ignored([{"type": "compaction"}]),
+    "conversation": Rejected("conv_1"),
+    "image": Ignored({"context_compression": "enabled"}),
+    "include": Translated(["reasoning.encrypted_content"], lambda sent: "include" in sent, becomes=False),
+    "input": Translated("x", lambda sent: sent["messages"][0]["content"], "x"),
+    "instructions": Translated("s", lambda sent: sent["messages"][0], {"role": "system", "content": "s"}),
+    "max_output_tokens": same(7, "max_tokens"),
+    "max_tool_calls": Ignored(3),
+    "metadata": Translated({"k": "v"}, lambda sent: "metadata" in sent, becomes=False),  # the response has it
+    "model": Translated("x", lambda sent: sent["model"], "up"),
+    "moderation": Rejected({"model": "omni-moderation-latest"}),
+    "parallel_tool_calls": Translated(
+        value=False, found=lambda sent: sent["parallel_tool_calls"], becomes=False
+    ),
+    "previous_response_id": Rejected("resp_1"),
+    "prompt": Rejected({"id": "pmpt_1"}),
+    "prompt_cache_key": Ignored("k"),
+    "prompt_cache_options": Ignored({"mode": "explicit"}),
+    "prompt_cache_retention": Ignored("24h"),
+    "reasoning": Translated({"effort": "high"}, lambda sent: sent["reasoning_effort"], "high"),
+    "safety_identifier": same("u", "user"),
+    "service_tier": same("flex", "service_tier"),
+    "store": Ignored(value=True),
+    "stream_options": Ignored({"include_obfuscation": True}),
+    "temperature": same(0.5, "temperature"),
+    "text": Translated({"verbosity": "low"}, lambda sent: sent["verbosity"], "low"),
+    "tool_choice": same("required", "tool_choice"),
+    "tools": Translated([FLAT_TOOL], lambda sent: sent["tools"][0]["function"]["name"], "f"),
+    "top_logprobs": Rejected(3),
+    "top_p": same(0.5, "top_p"),
+    "truncation": Ignored("auto"),
+    "user": same("u", "user"),
+}  # fmt: skip
+
+NESTED_OF_RESPONSES_CLIENT: list[tuple[str, Fate]] = [
+    ("input", Ignored(parts_with({"type": "input_text", "text": "t", "prompt_cache_breakpoint": MARK}),
+                      "prompt_cache_breakpoint")),
+    ("input", Ignored(parts_with({"type": "input_file", "file_data": "JVBERi0=", "detail": "low"}),
+                      "input_file.detail")),
+    ("input", Ignored([USER, {"role": "assistant", "content": "a", "phase": "commentary"}], "input.phase")),
+    ("include", Ignored(["web_search_call.results"], "include.web_search_call.results")),
+    ("include", Rejected(["message.output_text.logprobs"])),
+    ("reasoning", Ignored({"mode": "pro"}, "reasoning.mode")),
+    ("reasoning", Ignored({"context": "all_turns"}, "reasoning.context")),
+    ("tools", Ignored([{**FLAT_TOOL, "output_schema": SCHEMA}], "tools.output_schema")),
+    ("tools", Ignored([FLAT_TOOL, {"type": "web_search", "external_web_access": True}], "tools.web_search")),
+    ("tools", Rejected([{"type": "web_search"}], "tools[0]")),
+    ("of_next_year", Ignored(1)),
+]  # fmt: skip
+
+
 def translate(
     name: str, value: Any, client: Dialect, upstream: Dialect, model: str
 ) -> tuple[Translation, Any]:
@@ -251,7 +308,9 @@ def translate(
     )
     tools: Any = [TOOL] if client is Dialect.CHAT else [{"name": "f", "input_schema": SCHEMA}]
     body = {"model": "x", "max_tokens": 9000, "messages": [USER], "tools": tools, name: value}
-    if name == "response_format" or name.startswith("max_"):
+    if client is Dialect.RESPONSES:
+        body = {"model": "x", "input": [USER], "tools": [FLAT_TOOL], name: value}
+    elif name == "response_format" or name.startswith("max_"):
         del body["max_tokens"]
     body[name] = value
     return made, json.loads(made.translate_request(json.dumps(body).encode()))
@@ -275,6 +334,7 @@ def check(name: str, fate: Fate, client: Dialect, upstream: Dialect, model: str 
 def test_every_field_of_the_sdks_has_a_line() -> None:
     assert set(CHAT_TABLE) == set(RESPONSES_TABLE) == set(CHAT_FIELDS)
     assert set(MESSAGES_TABLE) == set(MESSAGES_FIELDS)
+    assert set(OF_RESPONSES_CLIENT) == set(RESPONSES_FIELDS)
 
 
 @pytest.mark.parametrize("name", sorted(CHAT_TABLE))
@@ -306,6 +366,16 @@ def test_what_is_below_the_top_of_a_messages_request_is_dealt_with(name: str, fa
 @pytest.mark.parametrize("name", sorted(MESSAGES_TABLE))
 def test_every_field_of_a_messages_request_is_dealt_with(name: str) -> None:
     check(name, MESSAGES_TABLE[name], Dialect.MESSAGES, Dialect.CHAT)
+
+
+@pytest.mark.parametrize("name", sorted(OF_RESPONSES_CLIENT))
+def test_every_field_of_a_responses_request_is_dealt_with(name: str) -> None:
+    check(name, OF_RESPONSES_CLIENT[name], Dialect.RESPONSES, Dialect.CHAT)
+
+
+@pytest.mark.parametrize(("name", "fate"), NESTED_OF_RESPONSES_CLIENT)
+def test_what_is_below_the_top_of_a_responses_request_is_dealt_with(name: str, fate: Fate) -> None:
+    check(name, fate, Dialect.RESPONSES, Dialect.CHAT)
 
 
 def members_of(hint: Any, seen: frozenset[Any] = frozenset()) -> Iterator[str]:

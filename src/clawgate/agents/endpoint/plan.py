@@ -18,6 +18,7 @@ from clawgate.agents.run.events import Finished
 from clawgate.agents.session.live_run import LiveRun
 from clawgate.agents.session.runs import Repeated, Runs, RunStart, not_found
 from clawgate.errors import GatewayError
+from clawgate.relay.response.error_response import status_of
 from clawgate.relay.response.translated import RENAMED
 from clawgate.relay.upstream.local import LocalResponse
 from clawgate.wire.dialect import Dialect
@@ -134,7 +135,10 @@ class AgentAttempt(LocalAttempt):
             except GatewayError as error:
                 if not response.begun:
                     raise
-                logger.warning("run %s of agent %s failed: %s", live.run, self._request.agent, error.message)
+                logger.warning(
+                    "run %s of agent %s failed code=%s status=%d: %s",
+                    live.run, self._request.agent, error.code, status_of(error), error.log_text,
+                )  # fmt: skip
                 response.send(encoder.failure(error))
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import msgspec
@@ -25,12 +25,13 @@ from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.response.error_mapping import upstream_failure
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.http.retry_after import seconds_to_wait
 from clawgate.wire.json import lenient
 from clawgate.wire.json.strict import encode_request
 from clawgate.wire.openai.assembly import ChatAssembler
 from clawgate.wire.openai.stream_end import is_last_event
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event, EventReader
-from clawgate.wire.translate.errors import UNSPECIFIED, find_error, parse_error
+from clawgate.wire.translate.errors import UpstreamError, error_of_event, find_error, parse_error
 
 _PATH = b"/v1/chat/completions"
 _HEAD_END = b"\r\n\r\n"
@@ -39,8 +40,6 @@ _PAUSE_EVENTS = 256
 LINGER_SECONDS = 1.0
 """How long the upstream may take to end a response whose last event has come; some never do."""
 _FAILED = 400
-_MOST_DIGITS = 9
-"""Of Retry-After; a date there is not read."""
 _FINISHED = {"stop", "length", "content_filter"}
 _HEAD = AdmittedHead(
     upstream=None,
@@ -158,7 +157,7 @@ class ModelCall:
         """Return the complete response. Raises `GatewayError` for one that did not finish, or that cannot be used."""
         response = msgspec.json.decode(self._assembler.complete())
         choice = response["choices"][0]
-        message = message_of(choice["message"])
+        message = message_of(choice["message"], response.get("id"))
         reasons = _FINISHED | {"tool_calls"} if "tool_calls" in message else _FINISHED
         reason = lenient.as_word(choice.get("finish_reason"))
         return Completion(message, reason if reason in reasons else "stop", _usage(response.get("usage")))
@@ -242,22 +241,27 @@ class ModelCall:
         self._is_stream = self._status < _FAILED and headers.get(b"content-type", b"").lower().startswith(
             b"text/event-stream"
         )
-        if (seconds := headers.get(b"retry-after", b"")).isdigit() and len(seconds) <= _MOST_DIGITS:
-            self._retry_after = int(seconds)
+        self._retry_after = seconds_to_wait(headers)
         provider, model = headers.get(b"x-clawgate-provider"), headers.get(b"x-clawgate-model")
         if provider is not None and model is not None:
             self.served_by = ModelRef(*(unquote(value.decode("ascii")) for value in (provider, model)))
 
     def _read_event(self, event: Event) -> None:
+        if event.name == b"error":
+            self._raise(error_of_event(event.data))
         chunk = self._assembler.feed(event)
         if is_last_event(event) and self._lingering is None:
             self._lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.close)
         if chunk is None:
             return
-        if chunk.get("error"):
-            found = find_error(event.data or b"") or UNSPECIFIED
-            raise UpstreamFailed(found.message, status=found.meant_status)
+        may_fail = b'"error"' in (event.data or b"") or not chunk.get("choices")
+        if may_fail and (found := find_error(event.data or b"")) is not None:
+            self._raise(found)
         self._chunks.append(chunk)
+
+    @staticmethod
+    def _raise(found: UpstreamError) -> NoReturn:
+        raise UpstreamFailed("", quote=found.message, status=found.meant_status)
 
     def _failure(self) -> GatewayError | None:
         """Return the error of a response that is complete, None for a good one."""

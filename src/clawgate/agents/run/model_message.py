@@ -26,13 +26,18 @@ def delta_text(chunk: Message) -> str:
     return "".join(_text(lenient.as_member(choice.get("delta"), "content")) for choice in first)
 
 
-def message_of(message: Message) -> Message:
-    """Return a model's complete message as it goes into the history. Raises `UpstreamMalformed`."""
+def message_of(message: Message, response_id: object = None) -> Message:
+    """Return a model's complete message as it goes into the history. Raises `UpstreamMalformed`.
+
+    A call in the old form, ``function_call``, gets its id from the response.
+    """
     made = {name: message[name] for name in OF_ASSISTANT if message.get(name) is not None}
     made["content"] = _text(message.get("content")) or None
     if "refusal" in made:
         made["refusal"] = lenient.as_text(made["refusal"])
     calls = made.pop("tool_calls", None)
+    if not calls and (function := message.get("function_call")):
+        calls = [{"id": lenient.call_id(None, response_id, 0), "type": "function", "function": function}]
     if isinstance(calls, list) and calls:
         made["tool_calls"] = [_call(call) for call in calls]
     return made

@@ -186,7 +186,7 @@ class SessionRun:
         try:
             await self._store(driver, session, **record)
         except GatewayError as error:
-            logger.error("run %s: what it used is not stored: %s", self._order.run, error.message)  # noqa: TRY400
+            logger.error("run %s: what it used is not stored: %s", self._order.run, error.log_text)  # noqa: TRY400
 
     async def _store(self, driver: RunDriver, session: StoredSession | None, **outcome: Any) -> None:
         await self._commit(

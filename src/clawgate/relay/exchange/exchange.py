@@ -249,6 +249,6 @@ class Exchange(RequestSide):
             sent=response.sent if response is not None else self._bytes_sent,
             first_byte=self._first_byte_seconds,
             total=self._context.now() - self._started_at,
-            reason=error.message if error is not None else None,
+            reason=error.log_text if error is not None else None,
             served=attempt.served_by if attempt is not None else None,
         )

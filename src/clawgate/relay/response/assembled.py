@@ -21,7 +21,7 @@ from clawgate.wire.anthropic.assembly import MessageAssembler
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.openai.assembly import ChatAssembler
 from clawgate.wire.sse.reader import Event, EventReader
-from clawgate.wire.translate.errors import UNSPECIFIED, find_error
+from clawgate.wire.translate.errors import error_of_event
 from clawgate.wire.translate.exchange import Translation
 
 _OWN = (b"content-type",)
@@ -98,7 +98,7 @@ class AssembledWriter(EventStreamWriter):
         for encoded in out:
             for event in self._translated.feed(encoded):
                 if reports_error(event):
-                    raise (find_error(event.data or b"") or UNSPECIFIED).as_failure(self._origin)
+                    raise error_of_event(event.data).as_failure(self._origin)
                 self._assembler.feed(event)
 
     def on_silence(self, seconds: float) -> bytes:

@@ -8,7 +8,7 @@ from clawgate.errors import UpstreamClosed
 from clawgate.relay.response.redact import masked_fully
 from clawgate.wire.anthropic.stream_end import EventKind, MessagesStreamEnd
 from clawgate.wire.sse.reader import Event
-from clawgate.wire.translate.errors import UNSPECIFIED, find_error
+from clawgate.wire.translate.errors import error_of_event
 
 
 class CompletenessFilter:
@@ -38,7 +38,7 @@ class CompletenessFilter:
         else:
             if self._has_content:
                 yield Event(masked_fully(event.raw, self._secrets), event.name, event.data)
-            raise (find_error(event.data or b"") or UNSPECIFIED).as_failure(self._origin)
+            raise error_of_event(event.data).as_failure(self._origin)
 
     def close(self) -> Iterator[Event]:
         """Raises `UpstreamClosed` for a stream that did not end normally."""

@@ -23,7 +23,7 @@ from clawgate.relay.response.progress import (
 )
 from clawgate.relay.response.redact import masked_error
 from clawgate.wire.sse.reader import Event, EventReader
-from clawgate.wire.translate.errors import UNSPECIFIED, find_error
+from clawgate.wire.translate.errors import UNSPECIFIED, error_of_event, find_error
 
 MAX_ERROR_BYTES = 65_536
 """A body from here on is no error."""
@@ -214,7 +214,7 @@ class FirstEventWriter(DeferredWriter):
     def _check(self, event: Event) -> None:
         error = find_error(event.data or b"")
         if error is None and is_final(event):
-            error = UNSPECIFIED
+            error = error_of_event(event.data) if event.name == b"error" else UNSPECIFIED
         if error is not None:
             raise error.as_failure(self._origin)
 

@@ -66,13 +66,13 @@ def unauthorized_response(
         text = b"(compressed, which was not requested)" if head.encoded else body[:MAX_MAPPED_BYTES]
         found = upstream_errors.parse_error(text, head.status)
         if found.code == UpstreamUnauthorized.code:  # another clawgate, which names the one that rejects
-            message = f"{origin} responded: {found.message}"
+            message = f"{origin} responded: "
         else:
             message = (
                 f"{origin} rejects the credential that is configured for it here; the token of this request is not "
-                f"at fault; {options.credential_advice}. It responded: {found.message}"
+                f"at fault; {options.credential_advice}. It responded: "
             )
-        failure = UpstreamUnauthorized(message, status=head.status)
+        failure = UpstreamUnauthorized(message, quote=found.message, status=head.status)
         if options.attribution_headers or head.encoded or found.code in _OURS:
             return own_response(head, options, failure)
         lines, _ = relayed_lines(head, options)
@@ -89,7 +89,7 @@ def unauthorized_response(
 def upstream_failure(status: int, message: str, retry_after: int | None = None) -> UpstreamFailed:
     """Return the failure that an upstream reports with ``status``."""
     kind = UpstreamUnauthorized if status == UNAUTHORIZED else UpstreamFailed
-    return kind(message, retry_after=retry_after, status=status)
+    return kind("", quote=message, retry_after=retry_after, status=status)
 
 
 def own_response(head: ResponseHead, options: ResponseOptions, failure: UpstreamFailed) -> MadeResponse:

@@ -48,7 +48,8 @@ class ResponseAssembler:
         data = strict.parse_response(event.data, _object, self._halves)
         response = data.get("response")
         if kind is EventKind.FAILED:
-            raise UpstreamFailed(f"the upstream reported an error: {_message(response) or _message(data)}")
+            quote = _message(response) or _message(data) or ""
+            raise UpstreamFailed("the upstream reported an error: ", quote=quote)
         if kind is EventKind.FINISHED:
             self._response = response if isinstance(response, dict) else None
         elif kind is EventKind.CONTENT:

@@ -31,6 +31,7 @@ class Part(Struct):
     file_url: str | None = None
     filename: str | None = None
     input_audio: Json | None = None
+    prompt_cache_breakpoint: object = None
 
 
 class Message(Struct):
@@ -38,6 +39,7 @@ class Message(Struct):
 
     role: str
     content: str | list[Part] | None = None
+    phase: object = None
 
 
 class FunctionCall(Struct):
@@ -88,6 +90,14 @@ class Reasoning(Struct):
     encrypted_content: str | None = None
 
 
+class ToolFormat(Struct):
+    """What the input of a custom tool has to be: any text, or one of a grammar."""
+
+    type: str
+    syntax: str | None = None
+    definition: str | None = None
+
+
 class Tool(Struct):
     """A tool of any type; `tools` are those of a namespace, `format` is a custom tool's."""
 
@@ -96,10 +106,12 @@ class Tool(Struct):
     description: str | None = None
     parameters: Json | None = None
     strict: bool | None = None
-    format: Json | None = None
+    format: ToolFormat | None = None
     tools: list[Tool] | None = None
     execution: str | None = None
     external_web_access: bool | None = None
+    allowed_callers: list[str] | None = None
+    output_schema: object = None
 
 
 class ToolChoice(Struct):
@@ -129,6 +141,8 @@ class ReasoningConfig(Struct):
     effort: str | None = None
     summary: str | None = None
     generate_summary: str | None = None
+    context: str | None = None
+    mode: str | None = None
 
 
 class StreamOptions(Struct):
@@ -140,7 +154,7 @@ class ResponsesRequest(Struct):
 
     model: str | None = None
     input: str | list[Json] | None = None
-    instructions: str | list[Json] | None = None
+    instructions: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_output_tokens: int | None = None
@@ -156,7 +170,7 @@ class ResponsesRequest(Struct):
     text: TextConfig | None = None
     reasoning: ReasoningConfig | None = None
     include: list[str] | None = None
-    metadata: Json | None = None
+    metadata: dict[str, str] | None = None
     store: bool | None = None
     previous_response_id: str | None = None
     conversation: str | Json | None = None

@@ -117,7 +117,8 @@ class UpstreamError:
         """Return the error to raise. It has a status, or leads to a fallback, if nothing was sent to the client yet."""
         code = f" ({self.code or self.kind})" if self.code or self.kind else ""
         return UpstreamFailed(
-            f"{origin} reported an error{code}: {self.message[:MAX_MESSAGE_CHARACTERS]}",
+            f"{origin} reported an error{code}: ",
+            quote=self.message[:MAX_MESSAGE_CHARACTERS],
             status=self.meant_status,
         )
 
@@ -170,6 +171,15 @@ def find_error(body: bytes) -> UpstreamError | None:
         return error_in_json({"error": error}) or UNSPECIFIED
     message = value.get("message") or value.get("detail")
     return error_in_json(value) if isinstance(message, str) and not value.get("choices") else None
+
+
+def error_of_event(data: bytes | None) -> UpstreamError:
+    """Return the error that an event named ``error`` reports, in any form, plain text too."""
+    data = data or b""
+    if (found := find_error(data)) is not None:
+        return found
+    is_text = data.strip() and not data.lstrip().startswith((b"<", b"{", b"["))
+    return parse_error(data, 0) if is_text else UNSPECIFIED
 
 
 def error_in_json(value: object) -> UpstreamError | None:

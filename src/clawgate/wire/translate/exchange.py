@@ -56,6 +56,13 @@ class Translation(ABC):
     def error_event(self) -> bytes:
         """Return the client's event for the error that `feed` raised; empty if the upstream's stream had none."""
 
+    def failure_event(self, *, message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
+        """Return the client's last events for a failure of ours that breaks the stream.
+
+        Empty where the dialect's error event, which needs nothing of the stream, is all of it.
+        """
+        return b""
+
     @property
     @abstractmethod
     def _streamed(self) -> TranslatedStream: ...

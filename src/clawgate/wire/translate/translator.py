@@ -5,6 +5,8 @@ Between equal dialects nothing is translated: there bytes pass unchanged.
 
 from __future__ import annotations
 
+from typing import Any
+
 from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
@@ -12,6 +14,7 @@ from clawgate.wire.translate.chat_to_responses.translator import ChatToResponses
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
+from clawgate.wire.translate.responses_to_chat.translator import ResponsesToChat
 
 
 def translation(
@@ -35,35 +38,22 @@ def translation(
     name for it, unless ``compat`` has another. A model that cannot think (``compat.reasoning``) gets no effort,
     since it rejects the field. ``provider`` is the upstream's id: what it signed returns to it alone.
     """
+    shared: dict[str, Any] = {
+        "requested_model": requested_model,
+        "upstream_model": upstream_model,
+        "unique_id": unique_id,
+        "compat": compat,
+        "provider": provider,
+    }
     match client, upstream:
         case Dialect.CHAT, Dialect.MESSAGES:
-            return ChatToMessages(
-                requested_model=requested_model,
-                upstream_model=upstream_model,
-                created=created,
-                unique_id=unique_id,
-                max_tokens=max_tokens,
-                compat=compat,
-                provider=provider,
-            )
+            return ChatToMessages(created=created, max_tokens=max_tokens, **shared)
         case Dialect.CHAT, Dialect.RESPONSES:
-            return ChatToResponses(
-                requested_model=requested_model,
-                upstream_model=upstream_model,
-                created=created,
-                unique_id=unique_id,
-                compat=compat,
-                provider=provider,
-            )
+            return ChatToResponses(created=created, **shared)
         case Dialect.MESSAGES, Dialect.CHAT:
-            return MessagesToChat(
-                requested_model=requested_model,
-                upstream_model=upstream_model,
-                compat=compat,
-                max_tokens_field=max_tokens_field,
-                unique_id=unique_id,
-                provider=provider,
-            )
+            return MessagesToChat(max_tokens_field=max_tokens_field, **shared)
+        case Dialect.RESPONSES, Dialect.CHAT:
+            return ResponsesToChat(created=created, max_tokens_field=max_tokens_field, **shared)
         case _:
             raise InvalidRequest(
                 f"a request in {client.value} cannot be translated for this model, whose API is {upstream.value}; "

@@ -6,6 +6,7 @@ from typing import Any
 
 from clawgate.wire.translate.chat_to_responses.chunk_writer import DONE, ChunkWriter
 from clawgate.wire.translate.chat_to_responses.output_items import OutputItem
+from clawgate.wire.translate.chat_to_responses.reasoning import kept_items
 from tests.wire.exchanges import events
 
 
@@ -35,6 +36,20 @@ def test_an_entry_of_reasoning_is_named_in_its_first_piece_alone() -> None:
         ("\n\nc", [{**summary, "summary": "c", **named, "index": 1}]),
         (None, [{"type": "reasoning.encrypted", "data": "sealed", **named, "index": 2}]),
     ]
+
+
+def test_the_next_call_carries_what_is_encrypted() -> None:
+    writer = new(tag="t")
+    writer.encrypted(OutputItem("reasoning", "rs_1"), "sealed")
+    for call_id in ("call_1", "call_2"):
+        writer.begin_call(OutputItem("function_call", name="f", call_id=call_id))
+    [own], [carried] = (
+        delta["reasoning_details"] for delta in deltas(writer) if "reasoning_details" in delta
+    )
+    assert (own["index"], carried["index"], carried["id"], carried["provider"]) == (0, 1, "call_1", "t")
+    item = {"type": "reasoning", "summary": [], "id": "rs_1", "encrypted_content": "sealed"}
+    assert kept_items([carried], "t") == kept_items([own], "t") == [item]
+    assert kept_items([carried], "u") == []
 
 
 def test_a_client_of_the_old_form_gets_the_first_call_in_it() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.wire.translate.chat_to_responses.reasoning import gives_encrypted, kept_items
+from clawgate.wire.translate.chat_to_responses.reasoning import carried_by_call, gives_encrypted, kept_items
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 
 OURS = {"format": "openai-responses-v1"}
@@ -27,6 +27,27 @@ ITEM = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", 
 )
 def test_entries_of_one_item_become_the_item(details: list[Any]) -> None:
     assert kept_items(details, "tag") == [ITEM | {"encrypted_content": "e1"}]
+
+
+def test_pieces_of_a_stream_are_joined() -> None:
+    """Some clients keep them as they came; later pieces have no name."""
+    pieces = [
+        {**SUMMARY, "summary": "s", "index": 0},
+        {"type": "reasoning.summary", "summary": "1", "index": 0},
+    ]
+    assert kept_items([*pieces, {**SEALED, "index": 1}], "") == [ITEM | {"encrypted_content": "e1"}]
+
+
+def test_what_a_call_carries_counts_where_nothing_else_is_left() -> None:
+    """OpenClaw keeps an encrypted entry only if its id is a call's."""
+    carried = carried_by_call("call_1", [{"id": "rs_1", "encrypted_content": "e1"}])
+    assert carried["id"] == "call_1"
+    item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "e1"}
+    assert kept_items([carried], "") == [item]
+    assert kept_items([carried, SUMMARY, SEALED], "") == [ITEM | {"encrypted_content": "e1"}]
+    assert kept_items([{**carried, "provider": "another"}], "tag") == []
+    for data in ("", "nonsense", '[{"id":"rs_1"}]', '{"a":1}'):
+        assert kept_items([{**carried, "data": data}], "") == []
 
 
 def test_items_keep_their_order_and_their_entries() -> None:

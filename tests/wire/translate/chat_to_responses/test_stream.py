@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire.openai.assembly import ChatAssembler
 from clawgate.wire.sse.reader import EventReader
+from clawgate.wire.translate.chat_to_responses import reasoning
 from clawgate.wire.translate.chat_to_responses import stream as chat_stream
 from clawgate.wire.translate.chat_to_responses.chunk_writer import DONE
 from clawgate.wire.translate.chat_to_responses.output_items import MAX_ITEMS
@@ -209,7 +210,7 @@ def test_the_sdk_adds_a_stream_up_to_the_response(
         response, "summary_text", "summary", "text"
     ).replace("\n", "")
     details = extra.get("reasoning_details", [])
-    sealed = [entry["data"] for entry in details if entry["type"] == "reasoning.encrypted"]
+    sealed = [entry["data"] for entry in details if "data" in entry and entry["format"] == reasoning.FORMAT]
     assert sealed == [item["encrypted_content"] for item in response["output"] if item["type"] == "reasoning"]
     calls = [
         json.loads(call.function.arguments) for call in message.tool_calls or () if call.type == "function"
@@ -231,7 +232,9 @@ def as_read(message: Any) -> dict[str, Any]:
     """What a message says, but for how it is spelt in a stream."""
     fields = message.model_dump(exclude_none=True, exclude_unset=True)
     fields.pop("parsed", None)
-    for detail in fields.get("reasoning_details", ()):
+    details = [one for one in fields.get("reasoning_details", ()) if one["format"] == reasoning.FORMAT]
+    fields["reasoning_details"] = details
+    for detail in details:
         detail.pop("index", None)
         detail.pop("id", None)  # which some servers leave out or change
     for call in fields.get("tool_calls", ()):

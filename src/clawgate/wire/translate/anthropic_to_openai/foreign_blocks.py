@@ -16,6 +16,7 @@ from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict
 from clawgate.wire.json.surrogates import replace_lone_surrogates
+from clawgate.wire.translate.chat_upstream.foreign_words import words_of
 
 _KNOWN = {
     "user": ("text", "image", "document", "search_result", "tool_result"),
@@ -32,7 +33,6 @@ _SHOWN = (
     "error_message", "tool_references", "tool_name", "tabs", "lines",
 )  # fmt: skip
 """Members of blocks that are for people and models, in the order in which they are shown."""
-_MAX_DEPTH = 12
 
 
 def read_request(body: bytes) -> messages.MessagesRequest:
@@ -105,29 +105,6 @@ def as_text(block: dict[str, Any]) -> str:
     if kind.endswith("tool_use"):
         name = ".".join(str(block[key]) for key in ("server_name", "name") if block.get(key))
         return f"[{name or kind} was called with {strict.encode_request(block.get('input')).decode()}]"
-    words = "\n".join(_words({name: part for name, part in block.items() if name != "type"}))
+    words = "\n".join(words_of({name: part for name, part in block.items() if name != "type"}, _SHOWN))
     shown = kind.replace("_tool_result", " result").replace("_", " ")
     return f"[{shown}]\n{words}" if words else f"[{shown}: left out, since this model cannot read it]"
-
-
-def _words(value: object, depth: int = 0) -> list[str]:
-    """Return the texts of a block, whatever its shape is; nothing that is encrypted or encoded."""
-    if isinstance(value, str):
-        return [value] if value.strip() else []
-    if isinstance(value, int) and not isinstance(value, bool):
-        return [str(value)]
-    if depth > _MAX_DEPTH:
-        return []
-    if isinstance(value, list):
-        return [word for one in value for word in _words(one, depth + 1)]
-    if not isinstance(value, dict):
-        return []
-    if value.get("type") == "text" and isinstance(value.get("data"), str):
-        return [value["data"]]
-    found: list[str] = []
-    for name in _SHOWN:
-        if name in value:
-            words = _words(value[name], depth + 1)
-            labelled = name in ("stderr", "return_code", "error_code")
-            found += [f"{name}: {word}" for word in words] if labelled else words
-    return found

@@ -20,7 +20,7 @@ from clawgate.wire.translate import data_url
 from clawgate.wire.translate.anthropic_to_openai import system_messages
 from clawgate.wire.translate.chat_upstream import opaque_state
 from clawgate.wire.translate.chat_upstream.call_ids import CallIds
-from clawgate.wire.translate.chat_upstream.reminders import as_reminder
+from clawgate.wire.translate.chat_upstream.instructions import Reminders
 from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.media_type import sniffed_type
@@ -46,9 +46,10 @@ class TurnTranslator:
     ignored: set[str] = field(default_factory=set, init=False)
     """Names of members of blocks that were left out."""
     _messages: list[Message] = field(default_factory=list, init=False)
-    _reminders: list[str] = field(
-        default_factory=list, init=False
-    )  # instructions that wait for the next user's turn
+    _reminders: Reminders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reminders = Reminders(self._messages)
 
     def translate(
         self, system: str | Sequence[messages.SystemBlock] | None, turns: Sequence[messages.Message]
@@ -66,9 +67,8 @@ class TurnTranslator:
             elif isinstance(turn, messages.AssistantMessage):
                 self._assistant(turn.content)
             elif not system_messages.is_cleared(turns, number):
-                self._reminders += map(as_reminder, system_messages.system_texts(turn.content))
-                self._remind_in_last_turn()
-        self._remind()
+                self._reminders.add(system_messages.system_texts(turn.content))
+        self._reminders.place()
         return self._messages
 
     def _lead(self, prompts: Iterable[object]) -> None:
@@ -89,26 +89,6 @@ class TurnTranslator:
                 {"role": "system", "content": "\n\n".join(str(part["text"]) for part in parts)}
             )
 
-    def _remind_in_last_turn(self) -> None:
-        """Add instructions to the user's turn that they follow, if they follow one."""
-        last = self._messages[-1] if self._messages else None
-        if last is None or last["role"] != "user":
-            return
-        reminders, self._reminders = self._reminders, []
-        content = last["content"]
-        for text in reminders:
-            if isinstance(content, list):
-                content.append({"type": "text", "text": text})
-            else:
-                content = f"{content}\n\n{text}" if content else text
-        last["content"] = content
-
-    def _remind(self) -> None:
-        """Give instructions a turn of their own, if there is no user's turn for them."""
-        if self._reminders:
-            self._messages.append({"role": "user", "content": "\n\n".join(self._reminders)})
-            self._reminders = []
-
     def _user(self, content: str | Sequence[messages.UserBlock] | None, path: str) -> None:
         blocks = [messages.Text(content)] if isinstance(content, str) else content or ()
         parts: list[Part] = []
@@ -120,9 +100,8 @@ class TurnTranslator:
                 parts += attached
             else:
                 parts += self._parts([block], path, first=number)
-        reminders: list[Part] = [{"type": "text", "text": text} for text in self._reminders]
+        reminders: list[Part] = [{"type": "text", "text": text} for text in self._reminders.take()]
         parts = reminders + parts
-        self._reminders = []
         self._messages += results
         if parts or not results:
             self._messages.append({"role": "user", "content": _content(parts)})
@@ -203,7 +182,7 @@ class TurnTranslator:
         for block in [messages.Text(content)] if isinstance(content, str) else content or ():
             translated.add(block)
         if (message := translated.message()) is not None:
-            self._remind()
+            self._reminders.place()
             self._messages.append(message)
 
 
@@ -232,7 +211,7 @@ class _Assistant:
                 call: Part = {"id": turns.ids.to_upstream(block.id), "type": "function", "function": function}
                 state = turns.ids.state_in(block.id)
                 if state is not None:
-                    call |= _only(state.call, opaque_state.CALL_MEMBERS)
+                    call |= opaque_state.only(state.call, opaque_state.CALL_MEMBERS)
                     self._note(state)
                 call |= self._opaque_of_calls.get(block.id, {})
                 self._calls.append(call)
@@ -248,10 +227,12 @@ class _Assistant:
 
     def _note(self, state: opaque_state.OpaqueState) -> None:
         """Take the members of the message, of which the later state knows more, and those of calls."""
-        self._opaque |= _only(state.message, opaque_state.MESSAGE_MEMBERS)
+        self._opaque |= opaque_state.only(state.message, opaque_state.MESSAGE_MEMBERS)
         for call_id, members in (state.calls or {}).items():
             known = self._opaque_of_calls.setdefault(call_id, {})
-            known |= _only(members, opaque_state.CALL_MEMBERS)  # of a call that came before, this is the call
+            known |= opaque_state.only(
+                members, opaque_state.CALL_MEMBERS
+            )  # of a call that came before, this is the call
 
     def message(self) -> Message | None:
         """Return the chat message; None if nothing is left of the turn."""
@@ -269,11 +250,6 @@ class _Assistant:
         if self._calls:
             message["tool_calls"] = self._calls
         return message
-
-
-def _only(members: dict[str, object] | None, names: tuple[str, ...]) -> dict[str, object]:
-    """Return those members that an upstream may have sent: the client could have written others into a state."""
-    return {name: value for name, value in (members or {}).items() if name in names}
 
 
 def _content(parts: list[Part]) -> str | list[Part]:

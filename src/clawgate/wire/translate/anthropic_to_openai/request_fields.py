@@ -6,7 +6,6 @@ client can see what had no effect: see `ignored_fields` and docs/dialects.md.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 
 from clawgate.errors import ThreadUnsupported
@@ -14,11 +13,9 @@ from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.anthropic_to_openai import system_messages
+from clawgate.wire.translate.chat_upstream.user_names import user_name
 from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.strict_schema import strict_form
-
-LONGEST_USER = 64
-"""Characters of `user` that OpenAI accepts; Anthropic's clients may send 256."""
 
 TIERS = {"auto": "auto", "standard_only": "default"}
 
@@ -85,15 +82,10 @@ def sampling_fields(request: messages.MessagesRequest) -> dict[str, object]:
     if request.stop_sequences:
         fields["stop"] = request.stop_sequences
     if request.metadata is not None and request.metadata.user_id:
-        fields["user"] = _user(request.metadata.user_id)
+        fields["user"] = user_name(request.metadata.user_id)
     if request.service_tier in TIERS:
         fields["service_tier"] = TIERS[request.service_tier]
     return fields
-
-
-def _user(name: str) -> str:
-    """Return the name of a user in a form that OpenAI accepts; a digest identifies a user as well as a longer name."""
-    return name if len(name) <= LONGEST_USER else hashlib.sha256(name.encode()).hexdigest()
 
 
 def thinks(request: messages.MessagesRequest) -> bool:

@@ -15,9 +15,9 @@ import msgspec
 from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict
+from clawgate.wire.translate.chat_upstream.functions import parameter_fields
 from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.exchange import reject
-from clawgate.wire.translate.strict_schema import strict_form
 
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _SEARCHES = "tool_search_tool_"
@@ -93,19 +93,7 @@ def _function(tool: messages.Tool, schema: messages.Json, names: ToolNames) -> d
         description.append("\n".join(["Examples of its input:", *examples]))
     if description:
         function["description"] = "\n\n".join(description)
-    function["parameters"] = _with_properties(schema)
-    if tool.strict is not None:
-        form = strict_form(schema) if tool.strict else None
-        function["parameters"] = form or function["parameters"]
-        function["strict"] = form is not None
-    return function
-
-
-def _with_properties(schema: messages.Json) -> messages.Json:
-    """Return a tool's schema as OpenAI accepts it: an object without properties has to state that."""
-    if schema.get("type") == "object" and not isinstance(schema.get("properties"), dict):
-        return {**schema, "properties": {}}
-    return schema
+    return function | parameter_fields(schema, strict=tool.strict)
 
 
 def set_tool_choice(choice: messages.ToolChoice | None, fields: dict[str, object], names: ToolNames) -> None:

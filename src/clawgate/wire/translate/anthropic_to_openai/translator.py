@@ -21,6 +21,7 @@ from clawgate.wire.translate.anthropic_to_openai.messages import TurnTranslator
 from clawgate.wire.translate.anthropic_to_openai.stream import MessagesStream
 from clawgate.wire.translate.chat_upstream.call_ids import LONGEST, CallIds
 from clawgate.wire.translate.chat_upstream.completion import HTML_ENTITIES
+from clawgate.wire.translate.chat_upstream.instructions import lead_with_developer
 from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation, read_response
@@ -87,7 +88,7 @@ class MessagesToChat(Translation):
         dropped = chat_compat.adapt_fields(fields, compat)
         self.ignored = (*ignored, *(name for name in dropped if name != "stream_options"))
         if compat.supports_developer_role and compat.reasoning:
-            _lead_with_developer(fields["messages"])
+            lead_with_developer(fields["messages"])
         return strict.encode_request(fields)
 
     def translate_response(self, body: bytes) -> bytes:
@@ -133,9 +134,3 @@ class MessagesToChat(Translation):
 
     def error_event(self) -> bytes:
         return upstream_errors.messages_event(self._stream.error) if self._stream.error is not None else b""
-
-
-def _lead_with_developer(turns: list[Any]) -> None:
-    """Give the system message the name that OpenAI's reasoning models have for it."""
-    if turns and isinstance(turns[0], dict) and turns[0].get("role") == "system":
-        turns[0]["role"] = "developer"

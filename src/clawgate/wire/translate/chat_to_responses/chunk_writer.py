@@ -25,7 +25,7 @@ class ChunkWriter:
 
     __slots__ = (
         "_call_ids", "_characters", "_created", "_entries", "_has_old_form", "_head", "_id", "_is_streamed", "_model",
-        "_reasons", "_tag", "_with_usage", "calls", "out",
+        "_reasons", "_sealed", "_tag", "_with_usage", "calls", "out",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +50,7 @@ class ChunkWriter:
         self._characters = 0  # of the content so far
         self._entries = 0  # of `reasoning_details`
         self._reasons: tuple[OutputItem, Channel] | None = None  # the text of reasoning that came last
+        self._sealed: list[dict[str, object]] = []  # what the next call carries
         self._call_ids: set[str] = set()
         self.calls = 0
         """How many calls have begun."""
@@ -99,6 +100,7 @@ class ChunkWriter:
         if channel in item.entries:
             return
         item.entries[channel] = self._entries
+        self._sealed.append({"encrypted_content": data, **({"id": item.id} if item.id else {})})
         detail = {"type": reasoning.ENCRYPTED, "data": data, **self._carrier(item), "index": self._entries}
         self._entries += 1
         self._chunk(b'{"reasoning_details":[' + _json(detail) + b"]}")
@@ -118,9 +120,19 @@ class ChunkWriter:
         called = {"name": item.name, argument: ""}
         if not self._has_old_form:
             call = {"index": item.number, "id": call_id, "type": kind, kind: called}
-            self._chunk(b'{"tool_calls":[' + _json(call) + b"]}")
+            self._chunk(b'{"tool_calls":[' + _json(call) + b"]" + self._carried(call_id) + b"}")
         elif item.number == 0:
             self._chunk(b'{"function_call":' + _json(called) + b"}")
+
+    def _carried(self, call_id: str) -> bytes:
+        """Return the member of a call's chunk that carries the encrypted reasoning in front of it."""
+        if not self._sealed:
+            return b""
+        named = {"provider": self._tag} if self._tag else {}
+        detail = reasoning.carried_by_call(call_id, self._sealed) | named | {"index": self._entries}
+        self._entries += 1
+        self._sealed = []
+        return b',"reasoning_details":[' + _json(detail) + b"]"
 
     def arguments(self, item: OutputItem, piece: str) -> None:
         argument, kind = (name.encode() for name in CALLS[item.kind])

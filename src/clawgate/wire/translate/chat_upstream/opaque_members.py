@@ -29,7 +29,7 @@ class OpaqueMembers:
             if isinstance(value, list):
                 merged = list(known) if isinstance(known, list) else []
                 for entry in value:
-                    add_entry(merged, entry)
+                    _add_entry(merged, entry)
                 self.message[name] = merged
             elif isinstance(known, dict) and isinstance(value, dict):
                 self.message[name] = known | value
@@ -54,7 +54,18 @@ class OpaqueMembers:
         return extra != self._sent_of_calls.get(number, {})
 
 
-def add_entry(entries: list[object], entry: object) -> None:
+def whole_entries(details: object) -> list[object]:
+    """Return the entries of `reasoning_details`; pieces of a stream joined, which some clients keep as they came."""
+    whole: list[object] = []
+    for entry in details if isinstance(details, list) else ():
+        if lenient.as_member(entry, "index") is None:
+            whole.append(entry)
+        else:
+            _add_entry(whole, entry)
+    return whole
+
+
+def _add_entry(entries: list[object], entry: object) -> None:
     """Add an entry of `reasoning_details`: one that continues the last one grows it."""
     last = entries[-1] if entries else None
     if (

@@ -72,3 +72,8 @@ def split(text: str) -> tuple[str, OpaqueState | None]:
         return (plain, _decoder.decode(data)) if reader.eof else (text, None)
     except (ValueError, zlib.error, msgspec.MsgspecError, RecursionError):
         return text, None
+
+
+def only(members: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return those members that an upstream may have sent: the client could have written others into a state."""
+    return {name: value for name, value in (members or {}).items() if name in names}

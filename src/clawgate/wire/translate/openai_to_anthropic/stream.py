@@ -143,7 +143,7 @@ class ChatStream(TranslatedStream):
         if kind == "ping":
             return KEEP_ALIVE
         if kind == "error":
-            self._fail(upstream_errors.find_error(data) or upstream_errors.UNSPECIFIED)
+            self._fail(upstream_errors.error_of_event(data))
         if kind not in KNOWN:
             return b""
         if kind == "message_start":

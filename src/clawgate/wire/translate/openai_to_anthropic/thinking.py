@@ -12,14 +12,14 @@ entry of ours is beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
-from clawgate.wire.translate.chat_upstream.opaque_members import add_entry
+from clawgate.wire.translate.chat_upstream.opaque_members import whole_entries
 from clawgate.wire.translate.chat_upstream.opaque_state import provider_tag
 
 Block = dict[str, object]
@@ -93,7 +93,7 @@ def _from_details(details: object) -> list[chat.ThinkingEntry]:
     """
     found: list[chat.ThinkingEntry] = []
     carried: list[chat.ThinkingEntry] = []
-    for detail in _whole(details if isinstance(details, list) else ()):
+    for detail in whole_entries(details):
         kind, form = lenient.as_member(detail, "type"), lenient.as_member(detail, "format")
         if not isinstance(detail, Mapping):
             continue
@@ -108,14 +108,3 @@ def _from_details(details: object) -> list[chat.ThinkingEntry]:
             entries = (lenient.decode(raw, _entry) for raw in lenient.decode(data.encode(), _entries) or ())
             carried += [entry for entry in entries if entry is not None]
     return list(filter(_is_kept, found)) or list(filter(_is_kept, carried))
-
-
-def _whole(details: Iterable[object]) -> list[object]:
-    """Return entries with the pieces of a stream joined, which some clients keep as they came."""
-    whole: list[object] = []
-    for detail in details:
-        if lenient.as_member(detail, "index") is None:
-            whole.append(detail)
-        else:
-            add_entry(whole, detail)
-    return whole
