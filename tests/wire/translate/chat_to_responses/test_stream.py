@@ -304,6 +304,35 @@ def test_a_message_that_is_never_done_holds_no_other_back_for_ever() -> None:
     assert message_of(delta("A", output_index=0), delta("x", output_index=1), ended()).content == "Ax"
 
 
+def test_pieces_behind_the_complete_text_repeat_it() -> None:
+    done = {"type": "response.output_text.done", "text": "ab", "item_id": "m"}
+    pieces = [delta("a", item_id="m"), delta("b", item_id="m")]
+    item = {"type": "response.output_item.done", "item": said("ab", id="m"), "output_index": 0}
+    again = {"type": "response.output_item.added", "item": said("", id="m"), "output_index": 0}
+    for upstream in (
+        [done, *pieces],
+        [pieces[0], done, pieces[1]],
+        [item, done, *pieces],
+        [item, again, *pieces],
+    ):
+        assert message_of(*upstream, ended()).content == "ab"
+        assert message_of(*upstream, ended(said("ab", id="m"))).content == "ab"
+
+
+@pytest.mark.parametrize("item_id", [None, "always the same"])
+def test_messages_without_names_of_their_own_follow_each_other(item_id: str | None) -> None:
+    upstream: list[Any] = []
+    for text in ("ab", "cd"):
+        begins = {"type": "response.output_item.added", "item": said("", id=item_id)}
+        upstream += [begins, *(delta(letter, item_id=item_id) for letter in text)]
+        upstream.append({"type": "response.output_text.done", "text": text, "item_id": item_id})
+        upstream.append({"type": "response.output_item.done", "item": said(text, id=item_id)})
+    whole = ended(said("ab", id=item_id), said("cd", id=item_id))
+    assert message_of(*upstream, ended()).content == message_of(*upstream, whole).content == "abcd"
+    bare = [event for event in upstream if event["type"] != "response.output_item.added"]
+    assert item_id or message_of(*bare, whole).content == "abcd"
+
+
 def test_a_call_begins_with_any_of_its_events() -> None:
     piece = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "delta": '{"a"'}
     rest = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "delta": ":1}"}
@@ -347,6 +376,12 @@ def test_a_call_whose_item_never_comes_is_named_by_its_arguments() -> None:
 def test_arguments_are_json_whatever_the_server_sends(arguments: Any, read_as: str) -> None:
     [call] = message_of(ended(called(arguments=arguments, call_id="c"))).tool_calls
     assert call.function.arguments == read_as
+
+
+def test_arguments_that_came_are_not_completed_by_guess() -> None:
+    piece = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "delta": "["}
+    begins = {"type": "response.output_item.added", "item": called(arguments="", id="fc_1", call_id="call_1")}
+    assert message_of(begins, piece, ended()).tool_calls[0].function.arguments == "["
 
 
 def test_a_call_that_the_limit_cut_off_stays_cut_off() -> None:

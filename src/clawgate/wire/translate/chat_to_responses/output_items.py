@@ -27,7 +27,11 @@ class OutputItem(msgspec.Struct, eq=False):
     number: int = -1
     call_id: object = None
     name: str | None = None
+    has_spoken: bool = False
+    """Whether the next message may begin."""
     is_done: bool = False
+    whole: set[Channel] = msgspec.field(default_factory=set)
+    """The texts that came complete: what follows repeats them."""
     sent: dict[Channel, int] = msgspec.field(default_factory=dict)
     """How many characters of each text were passed on."""
     held: list[tuple[Channel, str, object]] = msgspec.field(default_factory=list)
@@ -68,7 +72,8 @@ class OutputItems:
             differs = (known_id and found.id and known_id != found.id) or (
                 call_id and found.call_id and call_id != found.call_id
             )
-            if found.kind == kind and not differs and (found.index is None or at in (None, found.index)):
+            repeats = at is not None and at == found.index
+            if found.kind == kind and not differs and (repeats or not found.is_done):
                 item = self.of(kind, item_id, index)
                 break
         else:
@@ -79,14 +84,24 @@ class OutputItems:
     def of_output(self, output: list[tuple[str, object]]) -> list[OutputItem]:
         """Return the items that the complete ``output`` consists of, each named by its kind and id."""
         named = {lenient.as_word(item_id) for _, item_id in output}
+        of_id: dict[str | None, list[OutputItem]] = {}
+        unnamed: list[OutputItem] = []
+        for item in self.all:
+            of_id.setdefault(item.id, []).append(item)
+            if item.id is None or item.id not in named:
+                unnamed.append(item)
         found: list[OutputItem] = []
+        taken: set[int] = set()
         for index, (kind, item_id) in enumerate(output):
             known_id = lenient.as_word(item_id)
-            left = (item for item in self.all if item.id is None or item.id not in named)
-            candidates = (*self._candidates(known_id, index), *left)
-            matching = (one for one in candidates if one.kind == kind and one not in found)
-            item = next(matching, None)
-            found.append(item if item is not None else self._begin(kind, known_id, index))
+            near = self._candidates(known_id, index)
+            exact = [one for one in near if one.index == index and known_id in (None, one.id)]
+            same = of_id.get(known_id, []) if known_id is not None else []
+            likely = (*exact, *same, *near, *unnamed)
+            matching = (one for one in likely if one.kind == kind and id(one) not in taken)
+            chosen = next(matching, None) or self._begin(kind, known_id, index)
+            taken.add(id(chosen))
+            found.append(chosen)
         return found
 
     def _candidates(self, item_id: str | None, index: int | None) -> list[OutputItem]:
@@ -100,7 +115,7 @@ class OutputItems:
     def _unnumbered(self, kind: str, known_id: str | None) -> OutputItem | None:
         """Return the latest item of a kind, of those that an event without an index may belong to."""
         for item in reversed(self.all):
-            if item.kind == kind and (known_id is None or item.id is None):
+            if item.kind == kind and not item.is_done and (known_id is None or item.id is None):
                 return item
         return None
 

@@ -126,7 +126,8 @@ class ChatStream(TranslatedStream):
         if (text := _DELTAS.get(kind)) is not None:
             if isinstance(read.delta, str) and read.delta:
                 item, channel = self._place(text, read)
-                self._add(item, channel, read.delta, read.logprobs)
+                if not (item.is_done or channel in item.whole):
+                    self._add(item, channel, read.delta, read.logprobs)
         elif (text := _WHOLE.get(kind)) is not None:
             self._text_done(text, read)
         elif kind in _ENDS:
@@ -167,6 +168,7 @@ class ChatStream(TranslatedStream):
         name = channel[0]
         whole = getattr(read, name) if name in ("refusal", "arguments", "input") else read.text
         self._whole(item, channel, response.text_of(whole), read.logprobs)
+        item.whole.add(channel)
         item.name = item.name or lenient.as_word(read.name)
         if name == "text":
             self._release(item)
@@ -233,7 +235,7 @@ class ChatStream(TranslatedStream):
 
     def _speak(self, item: OutputItem, channel: Channel, piece: str, logprobs: object) -> None:
         speaker = self._speaker
-        if speaker is None or speaker is item or speaker.is_done:
+        if speaker is None or speaker is item or speaker.has_spoken:
             self._speaker = item
             self._writer.text(item, channel[1], piece, logprobs)
         else:
@@ -241,7 +243,7 @@ class ChatStream(TranslatedStream):
 
     def _release(self, item: OutputItem) -> None:
         """Let the next message speak, once this one is complete."""
-        item.is_done = True
+        item.has_spoken = True
         if item is not self._speaker:
             return
         for other in self._items.all:
