@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import pytest
@@ -193,6 +193,25 @@ async def test_a_client_that_pings_and_does_not_read_is_closed(connect: Connect)
     assert peer.end == ["closed 1008 slow consumer"]
     assert peer.is_aborted()
     assert peer.transport.unsent < UNAUTHENTICATED_UNSENT_BYTES * 1.2
+
+
+async def test_the_sockets_that_hold_most_are_dropped_where_all_hold_too_much(connect: Connect) -> None:
+    """Unread messages and unfinished ones alike, of clients that are known."""
+    peers = [connect(reads=False) for _ in range(4)]
+    manager = peers[0].listener.manager
+    manager.limits = replace(manager.limits, buffered_bytes=1_000_000)
+    for number, peer in enumerate(peers[:2]):
+        peer.socket.send(b"x" * (300_000 + 200_000 * number))
+    peers[2].client.send(frame(TEXT, b"x" * 350_000, fin=False))
+    await turns(60)
+    peers[2].client.send(frame(CONT, length=100) + MASK)
+    manager.check_timeouts()
+    assert [peer.is_aborted() for peer in peers] == [False, True, False, False]
+    await turns()
+    assert [peer.end for peer in peers] == [[], ["closed 1006 "], [], []]
+    manager.limits = replace(manager.limits, buffered_bytes=500_000)
+    manager.check_timeouts()
+    assert [peer.is_aborted() for peer in peers] == [False, True, True, False]
 
 
 async def test_many_messages_at_once_give_others_their_turn(connect: Connect) -> None:

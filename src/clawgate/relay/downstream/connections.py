@@ -170,6 +170,7 @@ class ConnectionManager:
         now = self.now()
         for connection in [*self._connections, *self._rejected]:
             connection.check_timeouts(now)
+        self._bound_sockets()
         self.context.body_budget.check_timeouts(now)
         for upstream in self._upstreams:
             upstream.pool.close_expired(now)
@@ -257,6 +258,14 @@ class ConnectionManager:
                 "try again",
                 retry_after=int(AUTHENTICATION_SECONDS),
             )
+
+    def _bound_sockets(self) -> None:
+        """Abort those that hold most, where all WebSockets hold more than they may together."""
+        held = {connection: size for connection in self._connections if (size := connection.held_bytes)}
+        while sum(held.values()) > self.limits.buffered_bytes:
+            largest = max(held, key=held.__getitem__)
+            logger.warning("websocket dropped held_bytes=%d", held.pop(largest))
+            largest.transport.abort()
 
     def become_socket(
         self, connection: RelayProtocol, upgrade: AdmittedSocket, unread: PipelineBuffer | None

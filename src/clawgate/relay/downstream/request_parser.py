@@ -30,7 +30,7 @@ class ClientLimits:
     target_bytes: int = 8_192
     body_bytes: int = 20 * 1024 * 1024
     buffered_bytes: int = 128 * 1024 * 1024
-    """Of all request bodies in memory, see `relay.exchange.body_budget`."""
+    """Of all request bodies in memory, see `relay.exchange.body_budget`; and of what all WebSockets hold."""
     head_seconds: float = 30.0
     body_idle_seconds: float = 60.0
     body_seconds: float = 900.0

@@ -41,6 +41,8 @@ class ResponseSide(HttpToolsProtocol):
     http10 = False
     socket_key: str | None = None
     """What a WebSocket counts under until its client has shown who it is; this is none."""
+    held_bytes = 0
+    """Of a WebSocket as well. Those of requests have a budget of their own."""
     _exchange: Exchange | None = None
     _head: RequestHead | None = None  # the last one that was parsed; a cached one means the same
     _request_parser: RequestParser

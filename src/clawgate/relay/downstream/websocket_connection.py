@@ -258,6 +258,12 @@ class WebSocketConnection(asyncio.Protocol):
     def is_idle(self) -> bool:
         return self._end is not None or not self._handler.is_busy
 
+    @property
+    def held_bytes(self) -> int:
+        """How much waits here: for the rest of a message, for its turn, and for the client to read it."""
+        unread = 0 if self._unread is None else len(self._unread)
+        return self._messages.held_bytes + unread + self.transport.get_write_buffer_size()
+
     def check_timeouts(self, now: float) -> None:
         if self._end is not None:
             if now - self._closing_at >= CLOSE_SECONDS:

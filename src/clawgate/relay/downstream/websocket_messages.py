@@ -42,6 +42,11 @@ class WebSocketMessages:
         """A message may have so many bytes from now on."""
         self._protocol.max_message_size = max_bytes
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of an unfinished message is here."""
+        return len(self._protocol.reader.buffer) + (self._protocol.current_size or 0)
+
     def feed(self, data: bytes) -> Iterator[str]:
         """Yield the messages that ``data`` completes. With each, and behind the last, take what is `pending`."""
         self._protocol.receive_data(data)
