@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clawgate.errors import InvalidRequest, ThreadUnsupported
+from clawgate.wire.translate.chat_upstream.opaque_state import OpaqueState, pack
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.same_dialect import CHAT, COUNT_TOKENS, MESSAGES, RESPONSES, SameDialect
 
@@ -128,3 +129,21 @@ def test_thinking_that_another_provider_left_is_left_out(
 def test_what_only_looks_like_such_thinking_stays_as_it_came(content: Any) -> None:
     sent = body(messages=[{"role": "assistant", "content": content}])
     assert THERE.change(MESSAGES, sent) == (sent, ())
+
+
+@pytest.mark.parametrize("server", [THERE, ELSEWHERE])
+def test_a_responses_server_gets_no_state_of_another_provider(server: SameDialect) -> None:
+    """A conversation that began at a chat server continues at OpenAI, which rejects what it did not encrypt."""
+    state = pack(OpaqueState("p", call={"extra_content": 1}))
+    call: dict[str, Any] = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c1", "output": "x"}
+    own = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"}
+    foreign = {**own, "encrypted_content": state}
+    sent = body(input=[foreign, own, {**call, "call_id": "c1" + state}, {**output, "call_id": "c1" + state}])
+    assert server.changes(RESPONSES, sent)
+    assert json.loads(server.change(RESPONSES, sent)[0])["input"] == [own, call, output]
+
+
+def test_a_word_that_looks_like_state_changes_nothing() -> None:
+    sent = body(input=[{"role": "user", "content": "__clawgate_"}, 7])
+    assert THERE.change(RESPONSES, sent) == (sent, ())

@@ -4,6 +4,7 @@ Bytes are not touched unless a compat key of the model says so, or unless a Mess
 than Anthropic's: that one does not get the billing line of Claude Code, and is not given a request that relies on a
 conversation kept by Anthropic, since it would respond as if there had been none. Thinking that another provider of the
 conversation left, without a signature or with one of ours, is left out: Anthropic rejects the whole request for it.
+OpenAI rejects one for our state in reasoning and in ids, so a Responses request loses both.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import msgspec
 
 from clawgate.errors import InvalidRequest, ThreadUnsupported
 from clawgate.wire.json import strict
+from clawgate.wire.json.lenient import as_member, as_text
 from clawgate.wire.translate.anthropic_to_openai.system_messages import without_billing
 from clawgate.wire.translate.chat_compat import adapt_chat_request
-from clawgate.wire.translate.chat_upstream.opaque_state import MARK
+from clawgate.wire.translate.chat_upstream.opaque_state import MARK, split
 from clawgate.wire.translate.compat import Compat
 from clawgate.wire.translate.messages_compat import adapt_messages_request
 from clawgate.wire.translate.responses_compat import adapt_responses_request
@@ -57,6 +59,8 @@ class SameDialect:
             return False
         if self._compat.is_set:
             return True
+        if path == RESPONSES:
+            return _OURS in body
         if not path.startswith(MESSAGES):
             return False
         if _has_foreign_thinking(body, unsigned=self.is_anthropic):
@@ -72,6 +76,8 @@ class SameDialect:
             body = _for_another_vendor(body)
         if path.startswith(MESSAGES) and _has_foreign_thinking(body, unsigned=self.is_anthropic):
             body = _without_foreign_thinking(body, unsigned=self.is_anthropic)
+        if path == RESPONSES and _OURS in body:
+            body = _without_state(body)
         if not self._compat.is_set:
             return body, ()
         fields = _decode(body, _any_object)
@@ -131,6 +137,20 @@ def _without_foreign_thinking(body: bytes, *, unsigned: bool) -> bytes:
     if kept_turns == turns or not kept_turns:
         return body
     return strict.encode_request(fields | {"messages": kept_turns})
+
+
+def _without_state(body: bytes) -> bytes:
+    """Return a Responses request without the reasoning items and the parts of call ids that are state of ours."""
+    fields = _decode(body, _any_object)
+    items = fields.get("input")
+    kept: list[object] = []
+    for item in items if isinstance(items, list) else ():
+        call_id, encrypted = (as_member(item, name) for name in ("call_id", "encrypted_content"))
+        if as_member(item, "type") == "reasoning" and MARK in as_text(encrypted):
+            continue
+        plain = split(call_id)[0] if isinstance(call_id, str) else call_id
+        kept.append(item if plain == call_id else {**item, "call_id": plain})
+    return body if kept == items else strict.encode_request(fields | {"input": kept})
 
 
 def _without_billing(system: object) -> object:

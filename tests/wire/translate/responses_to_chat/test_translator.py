@@ -140,3 +140,14 @@ def test_a_failure_of_ours_ends_the_stream_likewise() -> None:
     closing = exchange.failure_event(message="cut", kind="upstream_error", code="upstream_closed")
     assert [event["type"] for event in events(closing)][-1] == "response.failed"
     assert events(closing)[-2]["error"]["code"] == "upstream_closed"
+
+
+def test_reasoning_returns_from_clients_that_return_none_without_encrypted_content() -> None:
+    """The AI SDK drops the others; DeepSeek and its like reject a tool loop in which theirs is missing."""
+    exchange = new(provider="p")
+    sent(exchange, include=["reasoning.encrypted_content"])
+    item = json.loads(exchange.translate_response(encoded(WHOLE)))["output"][0]
+    assert item["encrypted_content"]
+    back = sent(new(provider="p"), input=[{"role": "user", "content": "hi"}, item])
+    assert back["messages"][1]["reasoning_content"] == "t"
+    assert "encrypted_content" not in json.loads(new().translate_response(encoded(WHOLE)))["output"][0]

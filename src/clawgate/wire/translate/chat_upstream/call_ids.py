@@ -87,3 +87,7 @@ class CallIds:
     ) -> str:
         """Return the signature of a thinking block that carries these; empty for nothing."""
         return opaque_state.pack(OpaqueState(self._provider, message=message, calls=calls))
+
+    def seal(self) -> str:
+        """Return a signature that carries nothing but whose it is, for clients that return no reasoning without one."""
+        return opaque_state.seal(OpaqueState(self._provider))

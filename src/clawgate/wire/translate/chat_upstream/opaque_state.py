@@ -54,8 +54,11 @@ def provider_tag(provider: str) -> str:
 
 def pack(state: OpaqueState) -> str:
     """Return the state as text of the letters that an id may have; empty if there is none."""
-    if not (state.call or state.message or state.calls):
-        return ""
+    return seal(state) if state.call or state.message or state.calls else ""
+
+
+def seal(state: OpaqueState) -> str:
+    """Return the state as such a text even if nothing but the provider is in it."""
     packed = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(state)))
     return MARK + packed.rstrip(b"=").decode()
 

@@ -117,7 +117,7 @@ class ConversationTranslator:
             case "item_reference":
                 reject(
                     path,
-                    "refers to an item that only OpenAI stores; send the item itself, with 'store': false",
+                    "refers to an item that is not stored here; send the item itself, as SDKs do with 'store': false",
                 )
             case "compaction_trigger":
                 reject(path, "requests a summary that only OpenAI makes; ask for one in a message")

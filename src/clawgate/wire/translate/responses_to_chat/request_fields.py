@@ -26,6 +26,7 @@ _REJECTED = {
     "moderation": "is a service of OpenAI; remove it",
 }
 """Fields that change what a response is, and why each cannot be had."""
+ENCRYPTED = "reasoning.encrypted_content"
 _LOGPROBS = "message.output_text.logprobs"
 
 _READ = frozenset(
@@ -66,7 +67,7 @@ def ignored_fields(request: responses.ResponsesRequest, present: Collection[str]
     for name, default in (("context", "auto"), ("mode", "standard")):
         if getattr(request.reasoning, name, None) not in (None, default):
             ignored.append(f"reasoning.{name}")
-    ignored += [f"include.{name}" for name in request.include or () if name != "reasoning.encrypted_content"]
+    ignored += [f"include.{name}" for name in request.include or () if name != ENCRYPTED]
     return sorted(ignored)
 
 

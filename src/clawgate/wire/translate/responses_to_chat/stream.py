@@ -42,6 +42,7 @@ class ResponsesStream(TranslatedStream):
         "_nameless",
         "_opaque",
         "_open_calls",
+        "_seals",
         "_tools",
         "_visible",
         "_writer",
@@ -55,12 +56,14 @@ class ResponsesStream(TranslatedStream):
         table: ToolTable | None = None,
         ids: CallIds | None = None,
         compat: Compat = NO_COMPAT,
+        seals: bool = False,
     ) -> None:
         super().__init__()
         self._writer = writer
         self._tools = table or ToolTable()
         self._ids = ids or CallIds()
         self._visible = compat.visible_reasoning_detail_types
+        self._seals = seals
         self._decode_entities = compat.tool_call_arguments_encoding == completion.HTML_ENTITIES
         self._id: object = None  # of the upstream's response
         self._open_calls: dict[int, Item] = {}  # by our number of a call
@@ -202,6 +205,8 @@ class ResponsesStream(TranslatedStream):
         if item is not None:
             thought = item.kind == "reasoning"
             encrypted = self._ids.signature(message=self._opaque.take()) if thought else ""
+            if thought and self._seals and not encrypted:
+                encrypted = self._ids.seal()
             self._writer.end_open(out, status=status, encrypted=encrypted)
         for number in [*self._open_calls]:
             is_whole = self._calls.calls[number].is_whole

@@ -139,4 +139,5 @@ class ResponsesToChat(Translation):
             request, sent, model=self._requested, created=self._created, unique=self._unique
         )
         writer = ResponseWriter(head, self._unique)
-        return ResponsesStream(writer, table=self._tools, ids=self._ids, compat=self._compat)
+        seals = request_fields.ENCRYPTED in (request.include or ())
+        return ResponsesStream(writer, table=self._tools, ids=self._ids, compat=self._compat, seals=seals)
