@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from clawgate.agents.definition.spec import AgentSpec
 from clawgate.agents.run.step import Usage
-from clawgate.app.agent_config import PriceList, PromptFiles, retention
+from clawgate.app.agent_config import PriceList, PromptFiles, agent_config, retention
 from clawgate.policy.model_routing import ModelRef
+from clawgate.providers.catalog import build_catalog
 from clawgate.providers.provider import Provider
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.wire.http.url import Origin
@@ -105,3 +107,17 @@ def test_what_is_kept_of_sessions_is_by_the_config(tmp_path: Path) -> None:
     keep = retention(read_config(path, {}, required=True))
     assert (keep.session_age, keep.session_bytes, keep.session_turns) == (172_800, 3_000_000, 2000)
     assert (keep.sessions_per_caller, keep.usage_age) == (10_000, 400 * 86_400)
+
+
+def test_what_is_wrong_with_the_rules_of_tools_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "my.json"
+    path.touch(0o600)
+    rules = {"deny": ["no_such_tool"], "byProvider": {"p": {"deny": ["exec"]}}}
+    path.write_text(json.dumps({"tools": rules}))
+    file = read_config(path, {"HOME": str(tmp_path)}, required=True)
+    agent_config(file, build_catalog(file.config, file.unset, file.environment), tmp_path, list)
+    logged = [record.getMessage() for record in caplog.records]
+    assert any("tools.deny" in one and "no_such_tool" in one for one in logged)
+    assert any("tools.byProvider" in one for one in logged)

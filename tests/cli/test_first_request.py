@@ -20,6 +20,7 @@ from clawgate.cli.first_request import (
     first_request,
     location_flags,
     next_command,
+    requested,
     without_models,
 )
 from clawgate.cli.paths import Paths
@@ -254,3 +255,25 @@ def test_what_is_requested_is_what_is_served(
     file = read_config(path, {"HOME": str(tmp_path)}, required=True)
     found = without_models(gateway_settings(file, GatewayFlags()), file) or ("a model", ())
     assert found[0] == model and len(found[1]) == bool(advice) and advice in "".join(found[1])
+
+
+@pytest.mark.parametrize(
+    ("agents", "primary", "model", "named"),
+    [
+        (True, "p/m", "p/m", "openclaw"),
+        (True, None, "p/m", "p/m"),
+        (True, "p/m", None, None),
+        (False, "p/m", "p/m", "p/m"),
+    ],
+)
+def test_the_first_request_names_an_agent_where_there_is_one(
+    agents: bool, primary: str | None, model: str | None, named: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "openclaw.json"
+    path.touch(0o600)
+    endpoints = {"chatCompletions": {"enabled": agents}}
+    path.write_text(json.dumps({"gateway": {"auth": {"token": TOKEN}, "http": {"endpoints": endpoints}}}))
+    file = read_config(path, {"HOME": str(tmp_path)}, required=True)
+    ref = ModelRef("p", "m") if primary else None
+    catalog = Catalog(providers={}, primary=ref, fallbacks=(), aliases={})
+    assert requested(model, gateway_settings(file, GatewayFlags()), catalog) == named

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from clawgate.agents.definition.spec import PROMPT_FILES, AgentSpec, read_agents
+from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
 from clawgate.agents.definition.toolset import ToolSet
 from clawgate.agents.endpoint.service import AgentConfig
 from clawgate.agents.request.images import ImageRules
@@ -36,7 +37,9 @@ _DAY_SECONDS = 86_400.0
 def agent_config(
     file: ConfigFile, catalog: Catalog, state: Path, tools: Callable[[], Iterable[RegisteredTool]]
 ) -> AgentConfig:
-    """``tools`` returns those of the plugins that run now."""
+    """``tools`` returns those of the plugins that run now. Logs what is wrong with the rules of tools."""
+    for found in tool_diagnostics(file, state):
+        logger.warning("%s", found)
     prompts = PromptFiles()
     return AgentConfig(
         agents=read_agents(file.config, own_settings(file.config), catalog, str(state)),

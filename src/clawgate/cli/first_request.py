@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clawgate.settings.openclaw.config_file import ConfigFile
     from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings
 
+_CHAT = "/v1/chat/completions"
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"
@@ -71,7 +72,7 @@ def first_request(
     address = f"{scheme}://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
     body = {"model": model, "stream": True, "messages": [{"role": "user", "content": _PROMPT}]}
     parts = [
-        f"curl -N {address}/v1/chat/completions",
+        f"curl -N {address}{_CHAT}",
         *([f'-H "Authorization: Bearer {credential}"'] if credential else []),
         "-H 'Content-Type: application/json'",
         f"-d {shlex.quote(json.dumps(body))}",
@@ -124,6 +125,12 @@ def without_models(settings: GatewaySettings, file: ConfigFile) -> tuple[str | N
         return None
     note = serving_note(settings, file)
     return (DEFAULT_AGENT, ()) if note is None else (None, (str(note),))
+
+
+def requested(model: str | None, settings: GatewaySettings, catalog: Catalog) -> str | None:
+    """Return what the first request names: an agent where there is one that can use its model, else ``model``."""
+    serves = _CHAT.encode() in settings.agent_paths and catalog.primary is not None
+    return DEFAULT_AGENT if model is not None and serves else model
 
 
 def location_flags(paths: Paths, env_file: str | None = None) -> list[str]:
@@ -210,7 +217,7 @@ def print_request_to(
         choose_model_here(catalog),
         advice_without_model(catalog, paths),
     )
-    request = first_request(running.url, model, credential, advice)
+    request = first_request(running.url, requested(model, settings, catalog), credential, advice)
     for line in request.lines():
         show(line)
     return request

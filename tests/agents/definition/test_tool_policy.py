@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.definition.tool_policy import ToolPolicy, unknown_names
+from clawgate.agents.definition.tool_policy import ToolPolicy, rule_problems
 from clawgate.settings.diagnostic import Severity
 from clawgate.settings.schema.agents import ToolRules
 from clawgate.settings.schema.openclaw import OpenClawConfig
@@ -72,7 +72,7 @@ def test_a_plugins_tools_can_be_named_by_the_plugin() -> None:
 
 
 def unknown(**config: Any) -> list[str]:
-    found = unknown_names(
+    found = rule_problems(
         OpenClawConfig.model_validate(config), {"Sky": ("get_weather", "Forecast"), "disk": ()}
     )
     diagnostics = list(found)
@@ -107,3 +107,18 @@ def test_an_unknown_group_is_the_one_that_denies_everything() -> None:
     for entry in ("group:fils", "nope", "nope*"):
         (text,) = unknown(tools={"deny": [entry]})
         assert ("denies every tool" in text) == (not permits("get_weather", {"deny": [entry]}, plugin="sky"))
+
+
+@pytest.mark.parametrize("key", ["byProvider", "toolsBySender"])
+def test_a_rule_that_is_not_applied_allows_nothing_and_is_named(key: str) -> None:
+    """It takes tools away in OpenClaw: to ignore it would give them."""
+    rules: dict[str, Any] = {key: {"anthropic": {"deny": ["exec"]}}}
+    for of_all, own in ((rules, {}), ({}, rules)):
+        assert not permits("web_fetch", of_all, own)
+    assert permits("web_fetch", {key: {}})
+    config = OpenClawConfig.model_validate(
+        {"tools": rules, "agents": {"entries": {"main": {"tools": rules}}}}, by_alias=True, by_name=False
+    )
+    found = list(rule_problems(config, {}))
+    assert [one.path for one in found] == [("tools", key), ("agents", "entries", "main", "tools", key)]
+    assert {one.severity for one in found} == {Severity.WARNING} and "tools.deny" in str(found[0])

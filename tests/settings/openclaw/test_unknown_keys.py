@@ -22,8 +22,8 @@ OWN = {
     "agents.defaults": "params utilityModel decisionModel imageModel mediaModels voiceModel pdfModel "
     "modelSelectionScope compaction heartbeat sandbox subagents userTimezone",
     "agents.entries.main": "agentDir cwd identity models params runtime sandbox skills subagents tts",
-    "agents.entries.main.tools": "byProvider codeMode elevated exec fs sandbox toolsBySender",
-    "tools": "agentToAgent byProvider elevated exec media sessions toolSearch web",
+    "agents.entries.main.tools": "codeMode elevated exec fs sandbox",
+    "tools": "agentToAgent elevated exec media sessions toolSearch web",
     "agents.defaults.models.m": "params agentRuntime pickerRuntimes codeMode streaming",
     "plugins": "load slots",
     "plugins.entries.x": "hooks llm subagent",

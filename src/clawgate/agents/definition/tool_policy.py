@@ -62,6 +62,8 @@ class ToolPolicy:
 
     def permits(self, tool: str, plugin: str = "") -> bool:
         """Whether the agent may use ``tool``, which ``plugin`` registered."""
+        if _not_applied(self.of_all) or _not_applied(self.own):
+            return False
         name, owner = tool.lower(), plugin.lower()
         profile = _PROFILES[self.own.profile or self.of_all.profile or "full"].split()
         # An agent's own list, even an empty one, takes the place of that of all (OpenClaw's docs, "config migrations").
@@ -74,6 +76,12 @@ class ToolPolicy:
             if rules.allow and not _lists((*rules.allow, *rules.also_allow), name, owner):
                 return False
         return True
+
+
+def _not_applied(rules: ToolRules) -> list[str]:
+    """Return the keys whose restrictions are not applied here. Without them an agent might get what they take away."""
+    named = (("byProvider", rules.by_provider), ("toolsBySender", rules.tools_by_sender))
+    return [key for key, entries in named if entries]
 
 
 def _lists(entries: Iterable[str], name: str, plugin: str, *, unknown: bool = False) -> bool:
@@ -92,8 +100,10 @@ def _matches(entry: str, name: str, plugin: str, *, unknown: bool) -> bool:
     return name in GROUPS[group] if group in GROUPS else unknown
 
 
-def unknown_names(config: OpenClawConfig, plugins: Mapping[str, Collection[str]]) -> Iterator[Diagnostic]:
-    """Yield the names in lists of tools that nothing has: ``plugins`` maps each plugin to its tools.
+def rule_problems(config: OpenClawConfig, plugins: Mapping[str, Collection[str]]) -> Iterator[Diagnostic]:
+    """Yield the names in lists of tools that nothing has, and the rules that are not applied.
+
+    ``plugins`` maps each plugin to its tools.
 
     OpenClaw's own tools and groups are known, whether or not clawgate has them: both may read the file.
     """
@@ -103,6 +113,13 @@ def unknown_names(config: OpenClawConfig, plugins: Mapping[str, Collection[str]]
     words = {"*", *groups, *(plugin.lower() for plugin in plugins)}
     known = sorted(words.union(*tools) - {"*", ""})
     for path, rules in _all_rules(config):
+        for key in _not_applied(rules):
+            yield Diagnostic(
+                (*path, key),
+                "clawgate does not apply it, so no tool is allowed where it counts",
+                Severity.WARNING,
+                f"remove it, and restrict tools by {'.'.join(map(str, path))}.deny",
+            )
         for key, entries in (("allow", rules.allow), ("alsoAllow", rules.also_allow), ("deny", rules.deny)):
             for number, entry in enumerate(entries):
                 name = entry.strip().lower()

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from clawgate.agents.definition.tool_arguments import argument_problem
 from clawgate.agents.definition.tool_policy import ToolPolicy
 from clawgate.agents.request.refusal import listing, shown
 from clawgate.agents.run.driver import ToolOutcome
@@ -60,6 +61,9 @@ class ToolSet:
             arguments = _read_arguments(call.arguments)
         except InvalidRequest as error:
             return ToolOutcome(f"the tool was not called: {error.message}", failed=True)
+        parameters = tool.definition()["function"]["parameters"]
+        if (problem := argument_problem(parameters, arguments)) is not None:
+            return ToolOutcome(f"the tool was not called: {problem}", failed=True)
         given = ToolCall(
             id=call.id, name=call.name, arguments=arguments, agent=self._agent, session=self._session
         )

@@ -26,6 +26,7 @@ from clawgate.cli.first_request import (
     choose_model,
     credential_expression,
     first_request,
+    requested,
     without_models,
 )
 from clawgate.cli.gateway.options import public_flags
@@ -196,7 +197,8 @@ class GatewayRun:
             await choose_model(catalog, role.discovery.models_of),
             advice_without_model(catalog, self._paths),
         )
-        for line in first_request(url, model, credential, advice).lines():
+        named = requested(model, role.settings, catalog)
+        for line in first_request(url, named, credential, advice).lines():
             with contextlib.suppress(OSError):
                 click.echo(line)
 

@@ -57,6 +57,8 @@ class ToolRules(Block):
     )
     also_allow: tuple[str, ...] = setting("Tools that are allowed beside those of the profile.", ())
     deny: tuple[str, ...] = setting("Tools that are not allowed, whatever else is set.", ())
+    by_provider: dict[str, object] = setting("OpenClaw's; while it has an entry, no tool is allowed.", dict)
+    tools_by_sender: dict[str, object] = setting("As byProvider.", dict)
 
 
 class MemorySearch(Block):

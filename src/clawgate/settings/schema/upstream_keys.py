@@ -65,8 +65,8 @@ _KEYS: dict[type[Block], str] = {
     "voiceModel",
     agents.AgentEntry: _AGENT,
     agents.ListedAgent: _AGENT,
-    agents.ToolRules: "agentToAgent byProvider codeMode elevated exec fs github links loopDetection media message "
-    "sandbox sessions sessions_spawn subagents swarm toolSearch toolsBySender updatePlan web",
+    agents.ToolRules: "agentToAgent codeMode elevated exec fs github links loopDetection media message "
+    "sandbox sessions sessions_spawn subagents swarm toolSearch updatePlan web",
     agents.Memory: "citations",
     agents.MemorySearch: "cache documentInputType enabled experimental extraPaths fallback inputType local multimodal "
     "outputDimensionality query queryInputType rememberAcrossConversations remote sources store",
