@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 import msgspec
 
-from clawgate.wire.json.lenient import as_word, decode
+from clawgate.wire.json.lenient import as_int, as_word, decode
 from clawgate.wire.sse.reader import Event
 
 
@@ -46,7 +46,12 @@ class _Data(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw(b"")
 
 
+class _Numbered(msgspec.Struct):
+    sequence_number: object = None
+
+
 _data = msgspec.json.Decoder(_Data)
+_numbered = msgspec.json.Decoder(_Numbered)
 
 
 def kind_of(event: Event) -> EventKind:
@@ -63,6 +68,19 @@ def kind_of(event: Event) -> EventKind:
     if found is not None and kind is None and named is None and bytes(found.error) not in (b"", b"null"):
         return EventKind.FAILED
     return typed or named or EventKind.CONTENT
+
+
+def ends_response(event: Event) -> bool:
+    """Whether a failure comes with the response as far as it came, as ``response.failed``; ``error`` has none."""
+    found = decode(event.data or b"", _data)
+    return (as_word(found.type) if found is not None else None) == "response.failed"
+
+
+def next_number(last: Event | None) -> int:
+    """Return the `sequence_number` of an event behind ``last``; 0 where there is none, or that has none."""
+    data = decode(last.data, _numbered) if last is not None and last.data else None
+    number = as_int(data.sequence_number) if data is not None else None
+    return 0 if number is None else number + 1
 
 
 class ResponsesStreamEnd:

@@ -154,8 +154,9 @@ def parse_error(body: bytes, status: int) -> UpstreamError:
 def find_error(body: bytes) -> UpstreamError | None:
     """Return the error that ``body`` is, a body with status 200 or the data of an event.
 
-    OpenAI's `{"error": …}`, Google's list of one, Anthropic's `{"type": "error", …}`, the error's members without
-    either, or an error in the first choice, as OpenRouter sends it. None for everything that may be a response.
+    OpenAI's `{"error": …}` and `response.failed`, Google's list of one, Anthropic's `{"type": "error", …}`, the error's
+    members without either, or an error in the first choice, as OpenRouter sends it. None for everything that may be a
+    response.
     """
     value = None if is_too_complex(body) else lenient.decode(body, _any_value)
     if isinstance(value, list) and len(value) == 1:
@@ -166,6 +167,8 @@ def find_error(body: bytes) -> UpstreamError | None:
         return error_in_json({"error": value["error"]}) or error_in_json(value) or UNSPECIFIED
     if value.get("type") == "error":
         return error_in_json({**value, "type": None}) or UNSPECIFIED
+    if value.get("type") == "response.failed":
+        return error_in_json({"error": lenient.as_member(value.get("response"), "error")}) or UNSPECIFIED
     choices = value.get("choices")
     if isinstance(choices, list) and choices and (error := lenient.as_member(choices[0], "error")):
         return error_in_json({"error": error}) or UNSPECIFIED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
 
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 class Translation(ABC):
     """One exchange: made for it, fed in order, dropped behind it. Must not hold a clock, socket or logger."""
 
-    target: ClassVar[bytes]
+    target: bytes
     """The path upstream, such as ``b"/v1/messages"``."""
     streams = False
     """Whether the client requested a stream, and the upstream therefore was; valid after `translate_request`."""

@@ -1,17 +1,18 @@
 """Chooses the translation between two dialects for an exchange.
 
-Between equal dialects nothing is translated: there bytes pass unchanged.
+Between equal dialects nothing is translated: there bytes pass unchanged. Chat completions are the hub: between the two
+others is a translation made of two.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
 from clawgate.wire.translate.chat_to_responses.translator import ChatToResponses
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
+from clawgate.wire.translate.composed import Composed
 from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 from clawgate.wire.translate.responses_to_chat.translator import ResponsesToChat
@@ -30,7 +31,7 @@ def translation(
     compat: Compat = NO_COMPAT,
     provider: str = "",
 ) -> Translation:
-    """Return the translation for one exchange; raises `InvalidRequest` for a pair that has none.
+    """Return the translation for one exchange between two dialects.
 
     Responses name ``requested_model``; ``created`` is in UNIX seconds. ``unique_id``, letters and digits, is of this
     exchange alone, for ids that the upstream leaves out: programs count usage by them. ``max_tokens`` is the model's
@@ -54,9 +55,11 @@ def translation(
             return MessagesToChat(max_tokens_field=max_tokens_field, **shared)
         case Dialect.RESPONSES, Dialect.CHAT:
             return ResponsesToChat(created=created, max_tokens_field=max_tokens_field, **shared)
-        case _:
-            raise InvalidRequest(
-                f"a request in {client.value} cannot be translated for this model, whose API is {upstream.value}; "
-                f"send it to the endpoint of {upstream.value}",
-                param="model",
-            )
+    assert client is not upstream, "between equal dialects bytes pass unchanged"
+    inner = translation(Dialect.CHAT, upstream, created=created, max_tokens=max_tokens, **shared)
+    # Of the other keys, the translation takes care that speaks to the server.
+    shared["compat"] = Compat(
+        reasoning=compat.reasoning, tool_call_arguments_encoding=compat.tool_call_arguments_encoding
+    )
+    outer = translation(client, Dialect.CHAT, created=created, **shared)
+    return Composed(outer, inner, client)
