@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
 from clawgate.routing.plugin_hooks import MapError
@@ -32,13 +32,13 @@ from tests.routing.no_hooks import NoHooks
 from tests.wire.event_stream import dispatched
 
 FOLDER = Path(__file__).with_name("stream_scripts")
-PATHS = {"m": "/v1/messages", "o": "/v1/chat/completions"}
-APIS = {"m": ANTHROPIC, "o": OPENAI}
+PATHS = {"m": "/v1/messages", "o": "/v1/chat/completions", "r": "/v1/responses"}
+APIS = {"m": ANTHROPIC, "o": OPENAI, "r": "openai-responses"}
 SECRET = "sk-upstream-Zq8RtY3uW0pLk5mN7bVc2xHd9sFg1j"
 SHORT_SECRET = "local-key"
 """A credential that could be a word of a model's."""
 
-Dialect = Literal["m", "o"]
+Dialect = Literal["m", "o", "r"]
 Lane = Literal["plain", "short", "judged"]
 """A provider with a real credential, with a short one, and one whose plugin maps failures."""
 LANES: tuple[Lane, ...] = ("plain", "short", "judged")
@@ -76,7 +76,7 @@ def recorded() -> list[StreamScript]:
         if any(act == "repeat" for act, _ in case["script"]):
             continue
         segments = tuple(data.encode("latin-1") for act, data in case["script"] if act == "send")
-        client: Dialect = "m" if case["path"] == PATHS["m"] else "o"
+        client = next(dialect for dialect in get_args(Dialect) if PATHS[dialect] == case["path"])
         found.append(StreamScript(case["id"], client, case["upstream"], segments, case["end"], case["http"]))
     return found
 
@@ -118,6 +118,9 @@ def scripted(
 class JudgedHooks(NoHooks):
     """Maps the failures of the provider ``judged`` as the plugin for Claude proxies does."""
 
+    def further_apis(self, provider: str) -> tuple[str, ...]:
+        return ()
+
     def error_mapper(self, provider: str) -> MapError | None:
         return judge if provider.startswith("judged") else None
 
@@ -135,7 +138,7 @@ def config(urls: Mapping[Dialect, str]) -> dict[str, Any]:
 
 async def ask(stand: GatewayStand, script: StreamScript, lane: Lane) -> tuple[Response, str | None, bytes]:
     """The client's response, how its connection ended (None: it did not), and what came behind the response."""
-    body = question(f"{lane}-{script.upstream}/m", stream=True, **options(script.client))
+    body = asking(script.client, f"{lane}-{script.upstream}/m")
     lines = [
         f"POST {PATHS[script.client]} HTTP/{script.http}",
         f"Host: {stand.url.removeprefix('http://')}",
@@ -147,6 +150,12 @@ async def ask(stand: GatewayStand, script: StreamScript, lane: Lane) -> tuple[Re
         await client.send("".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + body)
         found = await client.response()
         return found, *await _rest(stand, client, found)
+
+
+def asking(client: Dialect, model: str) -> bytes:
+    if client == "r":
+        return json.dumps({"model": model, "input": "hi", "stream": True}).encode()
+    return question(model, stream=True, **options(client))
 
 
 def options(client: Dialect) -> dict[str, Any]:
@@ -171,10 +180,14 @@ class Truth:
     finished: bool = False
     """A reason to stop was given."""
     terminated: bool = False
-    """``message_stop`` or ``[DONE]`` came."""
+    """``message_stop``, ``[DONE]`` or the last event of a response came."""
     errors: list[str] = field(default_factory=list)
     behind_end: bool = False
     """An error event stands behind the terminator."""
+    begun: bool = False
+    """A response of the Responses API began."""
+    failed: bool = False
+    """It ended as failed, which is an end of the dialect's own."""
     goes_on: bool = False
     """Chunks of the response follow an error event."""
     text: str = ""
@@ -194,7 +207,7 @@ class Truth:
             and whole.thinking.startswith(self.thinking)
             and len(self.calls) <= len(whole.calls)
             and all(
-                some[:2] == other[:2]
+                _named(some) == _named(other)
                 and (other[2].startswith(some[2]) or _parsed(some[2]) == _parsed(other[2]))
                 for some, other in pairs
             )
@@ -202,7 +215,12 @@ class Truth:
 
     def says(self) -> object:
         """What a user gets of it."""
-        return self.text, self.thinking, [(*call[:2], _parsed(call[2])) for call in self.calls.values()]
+        return self.text, self.thinking, [(*_named(call), _parsed(call[2])) for call in self.calls.values()]
+
+
+def _named(call: list[str]) -> tuple[str, str]:
+    """Id and name; the id without the state that it carries."""
+    return call[0].partition("__clawgate_")[0], call[1]
 
 
 def _parsed(arguments: str) -> object:
@@ -230,9 +248,12 @@ def read(body: bytes) -> Truth:
         if not isinstance(event, dict):
             continue
         if event.get("type") == "error" or (not event.get("type") and event.get("error")):
-            truth.errors.append(json.dumps(event["error"]))
+            truth.errors.append(json.dumps(event.get("error")))
             truth.behind_end = truth.behind_end or truth.terminated
         truth.goes_on = truth.goes_on or bool(truth.errors and "choices" in event)
+        if str(event.get("type")).startswith("response."):
+            _read_response(event, truth)
+            continue
         _read_messages(event, truth)
         _read_chat(event, truth)
     return truth
@@ -278,6 +299,42 @@ def _read_chat(event: dict[str, Any], truth: Truth) -> None:
             known[0] = call.get("id") or known[0]
             known[1] = call["function"].get("name") or known[1]
             known[2] += call["function"].get("arguments") or ""
+
+
+def _read_response(event: dict[str, Any], truth: Truth) -> None:
+    item: dict[str, Any] = event.get("item") or {}
+    index = event.get("output_index", 0)
+    match event["type"].removeprefix("response."):
+        case "created":
+            truth.begun = True
+        case "output_text.delta":
+            truth.text += event["delta"]
+        case "reasoning_summary_text.delta" | "reasoning_text.delta":
+            truth.thinking += event["delta"]
+        case "output_item.added" if item["type"] == "function_call":
+            truth.calls[index] = [item["call_id"], item["name"], item.get("arguments") or ""]
+        case "function_call_arguments.delta":
+            truth.calls[index][2] += event["delta"]
+        case "output_item.done" if item["type"] == "function_call":
+            truth.calls[index] = [item["call_id"], item["name"], item["arguments"]]
+        case "failed":
+            truth.failed = truth.begun and not truth.errors
+            if not truth.errors:
+                truth.errors.append(json.dumps(event["response"].get("error")))
+            truth.behind_end = truth.behind_end or truth.terminated
+        case "completed" | "incomplete":
+            truth.finished = truth.terminated = True
+            reason = (event["response"].get("incomplete_details") or {}).get("reason")
+            stop = "tool_calls" if truth.calls else "stop"
+            named = {"max_output_tokens": "length", "content_filter": "content_filter"}
+            truth.stop = named.get(str(reason), stop)
+            usage = event["response"].get("usage") or {}
+            details = usage.get("input_tokens_details") or {}
+            counted: dict[str, Any] = {
+                "prompt_tokens": usage.get("input_tokens"),
+                "completion_tokens": usage.get("output_tokens"),
+            }
+            _count(truth, counted | {"prompt_tokens_details": details})
 
 
 def _count(truth: Truth, usage: dict[str, Any]) -> None:
@@ -363,6 +420,10 @@ def _cut(
     passes = script.client == script.upstream == "o" and lane != "judged"
     if passes and transferred and (not upstream.errors or upstream.goes_on):
         return  # what makes such a stream whole is the transfer; the client reads the error itself
+    if script.client == script.upstream == "r" and lane != "judged" and transferred and upstream.failed:
+        if not (found.complete and found.body == body):
+            yield f"the bytes of a response that failed differ: {found.body[-300:]!r}"
+        return
     if found.complete and not (found.framing == "close" and got.errors):
         yield "a response that was cut ends in order"
     closed = got.terminated or (found.framing == "close" and how == "reset")

@@ -81,6 +81,66 @@ HALF_CHAT = (chunk(role="assistant"), chunk(content="half"))
 CHAT_FAILED = {"error": {"message": "Overloaded", "type": "server_error"}}
 DONE = b"data: [DONE]\n\n"
 
+
+def response(status: str, **more: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = {
+        "id": "resp_1",
+        "object": "response",
+        "status": status,
+        "output": [],
+        "error": None,
+        "model": "m",
+    }
+    return {
+        "type": f"response.{status}" if status != "in_progress" else "response.created",
+        "response": whole | more,
+    }
+
+
+ITEM = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+ITEM_BEGUN = {"type": "response.output_item.added", "output_index": 0, "item": ITEM}
+AT = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
+
+
+def words(said: str) -> dict[str, Any]:
+    return {"type": "response.output_text.delta", "delta": said, **AT}
+
+
+def written(said: str) -> tuple[dict[str, Any], ...]:
+    """The events of a response that says this, without its end."""
+    part = {"type": "output_text", "text": "", "annotations": []}
+    return (
+        response("in_progress"),
+        ITEM_BEGUN,
+        {"type": "response.content_part.added", "part": part, **AT},
+        words(said),
+    )
+
+
+def ended(said: str, status: str = "completed", **more: Any) -> tuple[dict[str, Any], ...]:
+    part = {"type": "output_text", "text": said, "annotations": []}
+    item = {**ITEM, "status": status, "content": [part]}
+    return (
+        {"type": "response.output_text.done", "text": said, **AT},
+        {"type": "response.content_part.done", "part": part, **AT},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        response(
+            status, output=[item], usage={"input_tokens": 3, "output_tokens": 5, "total_tokens": 8}, **more
+        ),
+    )
+
+
+HALF_RESPONSE = written("half")
+WHOLE_RESPONSE = (*HALF_RESPONSE, *ended("half"))
+TOO_LONG = {"incomplete_details": {"reason": "max_output_tokens"}}
+ERROR_EVENT = {
+    "type": "error",
+    "code": "server_error",
+    "message": "Overloaded",
+    "error": {"message": "Overloaded"},
+}
+RESPONSE_FAILED = response("failed", error={"code": "server_error", "message": "Overloaded"})
+
 STREAMS: dict[str, tuple[Dialect, tuple[dict[str, Any], ...], bytes]] = {
     "whole": ("m", (*HALF_MESSAGE, END, STOP), b""),
     "without a stop": ("m", (*HALF_MESSAGE, END), b""),
@@ -105,6 +165,25 @@ STREAMS: dict[str, tuple[Dialect, tuple[dict[str, Any], ...], bytes]] = {
     "chat, a credential": ("o", (chunk(content=f"{SECRET} and {SHORT_SECRET}"), chunk("stop")), DONE),
     "chat, an event of 70 kB": ("o", (chunk(content="x" * 70_000), chunk("stop")), DONE),
     "chat, a last [DONE] without its blank line": ("o", (*HALF_CHAT, chunk("stop")), DONE[:-2]),
+    "response": ("r", WHOLE_RESPONSE, b""),
+    "response, then [DONE]": ("r", WHOLE_RESPONSE, DONE),
+    "response, incomplete": ("r", (*HALF_RESPONSE, *ended("half", "incomplete", **TOO_LONG)), b""),
+    "response, a comment behind the end": ("r", WHOLE_RESPONSE, b": bye\n\n: and"),
+    "response without its last event": ("r", WHOLE_RESPONSE[:-1], b""),
+    "response without its last event, then [DONE]": ("r", WHOLE_RESPONSE[:-1], DONE),
+    "response, cut": ("r", HALF_RESPONSE, b""),
+    "response, cut in an event": ("r", HALF_RESPONSE, b'event: response.output_text.delta\ndata: {"type":"res'),
+    "response, an error": ("r", (*HALF_RESPONSE, ERROR_EVENT), b""),
+    "response, an error, then the end": ("r", (*HALF_RESPONSE, ERROR_EVENT, *ended("half")), b""),
+    "response, an error alone": ("r", (ERROR_EVENT,), b""),
+    "response, failed": ("r", (*HALF_RESPONSE, RESPONSE_FAILED), b""),
+    "response, failed, then [DONE]": ("r", (*HALF_RESPONSE, RESPONSE_FAILED), DONE),
+    "response, failed alone": ("r", (RESPONSE_FAILED,), b""),
+    "response, failed at once": ("r", (response("in_progress"), RESPONSE_FAILED), b""),
+    "response, magic words": ("r", (*written(MAGIC), *ended(MAGIC)), b""),
+    "response, magic words, cut": ("r", written(MAGIC), b""),
+    "response, a credential": (
+        "r", (*written(f"{SECRET} and {SHORT_SECRET}"), *ended(f"{SECRET} and {SHORT_SECRET}")), b""),
 }  # fmt: skip
 
 
@@ -167,12 +246,34 @@ def test_how_an_event_is_spelled_does_not_matter(lane: Lane, tmp_path: Path) -> 
         if spelling != "the name alone" or client == "m"  # a translator needs the type in the data
     ]
     check(scripts, lane, tmp_path)
+    scripts = [
+        scripted(f"{spelling}: {name} to {client}", client, "r", list(map(spell, pieces_of(name))))
+        for spelling, spell in SPELLINGS.items()
+        for name in (
+            "response",
+            "response, cut",
+            "response, an error",
+            "response, failed",
+            "response, magic words",
+        )
+        for client in get_args(Dialect)
+    ]
+    check(scripts, lane, tmp_path)
 
 
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("client", get_args(Dialect))
 @pytest.mark.parametrize(
-    "name", ["without a reason", "an error, then the end", "whole", "chat", "chat, cut in an event"]
+    "name",
+    [
+        "without a reason",
+        "an error, then the end",
+        "whole",
+        "chat",
+        "chat, cut in an event",
+        "response",
+        "response, cut",
+    ],
 )
 def test_where_the_bytes_are_cut_does_not_matter(
     name: str, client: Dialect, lane: Lane, tmp_path: Path

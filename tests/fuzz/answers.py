@@ -206,6 +206,89 @@ def message_events(draw: st.DrawFn, answer: Answer) -> list[object]:
     return events
 
 
+# Responses
+
+
+def _numbered(events: list[dict[str, Any]]) -> list[object]:
+    return [event | {"sequence_number": number} for number, event in enumerate(events)]
+
+
+def _item_events(
+    index: int, item: dict[str, Any], whole: dict[str, Any], inner: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.output_item.added", "output_index": index, "item": item}
+    for event in inner:
+        yield event | {"output_index": index, "item_id": item["id"]}
+    yield {"type": "response.output_item.done", "output_index": index, "item": whole}
+
+
+def _grown(draw: st.DrawFn, name: str, member: str, text: str, place: dict[str, int]) -> list[dict[str, Any]]:
+    """What a text grows by, and its end."""
+    pieces = [{"type": f"response.{name}.delta", "delta": piece, **place} for piece in _pieces(draw, text)]
+    return [*pieces, {"type": f"response.{name}.done", member: text, **place}]
+
+
+@st.composite
+def response_events(draw: st.DrawFn, answer: Answer) -> list[object]:
+    """The events of a Responses stream that holds the answer."""
+    output: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
+    if answer.thinking:
+        begun: dict[str, Any] = {"id": "rs_1", "type": "reasoning", "summary": []}
+        open_words = draw(st.booleans())
+        kind, part_type, place = (
+            ("reasoning_text", "reasoning_text", {"content_index": 0})
+            if open_words
+            else ("reasoning_summary_text", "summary_text", {"summary_index": 0})
+        )
+        parts = [{"type": part_type, "text": answer.thinking}]
+        whole = begun | ({"content": parts} if open_words else {"summary": parts})
+        inner = _grown(draw, kind, "text", answer.thinking, place)
+        if not open_words:
+            bare = {"type": part_type, "text": ""}
+            inner.insert(0, {"type": "response.reasoning_summary_part.added", "part": bare, **place})
+            inner.append({"type": "response.reasoning_summary_part.done", "part": parts[0], **place})
+        events += _item_events(len(output), begun, whole, inner)
+        output.append(whole)
+    if answer.text:
+        begun = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "status": "in_progress",
+            "content": [],
+        }
+        part = {"type": "output_text", "text": answer.text, "annotations": []}
+        inner = [{"type": "response.content_part.added", "part": part | {"text": ""}, "content_index": 0}]
+        inner += _grown(draw, "output_text", "text", answer.text, {"content_index": 0})
+        inner.append({"type": "response.content_part.done", "part": part, "content_index": 0})
+        whole = begun | {"status": "completed", "content": [part]}
+        events += _item_events(len(output), begun, whole, inner)
+        output.append(whole)
+    for number, call in enumerate(answer.calls):
+        begun = {"id": f"fc_{number}", "type": "function_call", "status": "in_progress", "call_id": call.id,
+                 "name": call.name, "arguments": ""}  # fmt: skip
+        inner = _grown(draw, "function_call_arguments", "arguments", call.arguments, {})
+        whole = begun | {"status": "completed", "arguments": call.arguments}
+        events += _item_events(len(output), begun, whole, inner)
+        output.append(whole)
+    reason = {"incomplete_details": {"reason": "max_output_tokens"}} if answer.stop == "length" else {}
+    status = "incomplete" if reason else "completed"
+    usage = {
+        "input_tokens": answer.prompt,
+        "input_tokens_details": {"cached_tokens": answer.cached},
+        "output_tokens": answer.output,
+        "total_tokens": answer.prompt + answer.output,
+    }
+    base = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "error": None}
+    opening = {"response": {**base, "status": "in_progress", "output": []}}
+    shown = output if draw(st.integers(0, 3)) else []
+    final = {**base, "status": status, "output": shown, "usage": usage, **reason}
+    begins = [{"type": "response.created", **opening}, {"type": "response.in_progress", **opening}]
+    end = {"type": f"response.{status}", "response": final}
+    return _numbered([*begins[: draw(st.integers(1, 2))], *events, end])
+
+
 # Bytes
 
 

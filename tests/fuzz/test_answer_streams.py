@@ -32,7 +32,7 @@ from tests.e2e.stream_script import (
     read,
     scripted,
 )
-from tests.fuzz.answers import Answer, answers, chat_events, message_events, streams
+from tests.fuzz.answers import Answer, answers, chat_events, message_events, response_events, streams
 from tests.peers.response import Response
 from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import serving_gateway
@@ -41,10 +41,12 @@ EXAMPLES = int(os.environ.get("CLAWGATE_FUZZ_EXAMPLES", "100"))
 STREAMS: dict[Dialect, Callable[[Answer], st.SearchStrategy[list[object]]]] = {
     "m": message_events,
     "o": chat_events,
+    "r": response_events,
 }
 ERRORS: dict[Dialect, dict[str, Any]] = {
     "m": {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
     "o": {"error": {"message": "Overloaded", "type": "server_error"}},
+    "r": {"type": "error", "code": "server_error", "message": "Overloaded"},
 }
 
 

@@ -225,3 +225,34 @@ def test_no_secret_is_in_what_is_said() -> None:
         {"owl": {**OWL, "request": {"auth": {"mode": "header", "headerName": "X-T", "value": "canary-t"}}}}
     )
     assert "canary" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "api", "apis"),
+    [
+        ("https://api.openai.com/v1", "openai-completions", ("openai-completions", "openai-responses")),
+        ("https://api.openai.com/v1", "openai-responses", ("openai-responses", "openai-completions")),
+        (
+            "https://x.openai.azure.com/openai/v1",
+            "openai-responses",
+            ("openai-responses", "openai-completions"),
+        ),
+        ("https://owl.test/v1", "openai-completions", ("openai-completions",)),
+        ("https://owl.test/v1", "openai-responses", ("openai-responses",)),
+        ("https://api.anthropic.com", "anthropic-messages", ("anthropic-messages",)),
+    ],
+)
+def test_openai_itself_has_both_of_its_apis_and_another_server_the_one_of_the_config(
+    url: str, api: str, apis: tuple[str, ...]
+) -> None:
+    assert only({"baseUrl": url, "api": api}).apis_of(None) == apis
+
+
+def test_a_model_s_own_api_is_the_only_one_that_it_has() -> None:
+    """The provider's, named again, says nothing."""
+    models = [{"id": "r", "api": "openai-responses"}, {"id": "c", "api": "openai-completions"}]
+    found = only({"baseUrl": "https://api.openai.com/v1", "api": "openai-completions", "models": models})
+    own, same = found.models
+    assert found.apis_of(own) == ("openai-responses",)
+    assert found.apis_of(same) == ("openai-completions", "openai-responses")
+    assert found.apis_of(None, ("anthropic-messages",))[-1] == "anthropic-messages"

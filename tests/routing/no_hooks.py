@@ -13,5 +13,8 @@ class NoHooks:
     def request_transformer(self, provider: str) -> TransformRequest | None:
         return None
 
+    def further_apis(self, provider: str) -> tuple[str, ...]:
+        return ()
+
     def error_mapper(self, provider: str) -> MapError | None:
         return None

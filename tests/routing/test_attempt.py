@@ -15,7 +15,7 @@ import pytest
 from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import MappedError, UpstreamRequest
 from clawgate.policy.model_routing import ModelRef
-from clawgate.providers.provider import Provider
+from clawgate.providers.provider import Model, Provider
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.assembled import AssembledWriter
 from clawgate.relay.response.buffered import BufferedWriter
@@ -62,7 +62,9 @@ class Hooks(NoHooks):
         shape: TransformRequest | None = None,
         judge: MapError | None = None,
         unavailable: Callable[[str], ProviderUnavailable | None] = lambda provider: None,
+        further: tuple[str, ...] = (),
     ) -> None:
+        self._further = further
         self._shape, self._judge, self._unavailable = shape, judge, unavailable
 
     def unavailable(self, provider: str) -> ProviderUnavailable | None:
@@ -70,6 +72,9 @@ class Hooks(NoHooks):
 
     def request_transformer(self, provider: str) -> TransformRequest | None:
         return self._shape
+
+    def further_apis(self, provider: str) -> tuple[str, ...]:
+        return self._further
 
     def error_mapper(self, provider: str) -> MapError | None:
         return self._judge
@@ -83,8 +88,9 @@ def attempt(
     failed: tuple[str, ...] = (),
     streams: bool = False,
     has_fallback: bool = False,
+    body: bytes | None = None,
 ) -> ProviderAttempt:
-    body = question("a/m")
+    body = body or question("a/m")
     start = body.index(b'"a/m"')
     named = ModelField("a/m", start, start + 5, streams=streams)
     request = ModelRequest(head_of(path.encode(), LINES), body, named)
@@ -183,7 +189,7 @@ def test_with_a_fallback_a_response_is_looked_at() -> None:
     assert type(writer(streamed, answer(200, b"text/event-stream"))) is FirstEventWriter
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses"])
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/completions"])
 def test_what_has_no_counterpart_is_refused(path: str) -> None:
     with pytest.raises(InvalidRequest, match="has no counterpart there"):
         attempt(make_provider("a", ANTHROPIC), path)
@@ -381,3 +387,51 @@ def test_a_rejection_that_a_plugin_finds_in_another_status_is_kept() -> None:
     assert error and error.message == "the provider 'a': it rejected the last request: run the login"
     writer(found, answer(200))
     assert found._provider.failure is None
+
+
+RESPONSES = "/v1/responses"
+
+
+@pytest.mark.parametrize(
+    "hooks", [Hooks(further=("openai-responses",)), NoHooks()], ids=["both", "chat alone"]
+)
+def test_a_plugin_says_what_else_its_provider_speaks(hooks: NoHooks) -> None:
+    """A client of that dialect is not translated; the hook is shown the dialect of the request."""
+    seen: list[UpstreamRequest] = []
+
+    def shape(request: UpstreamRequest) -> UpstreamRequest:
+        seen.append(request)
+        return request
+
+    if isinstance(hooks, Hooks):
+        hooks._shape = shape
+    found = attempt(make_provider("a", OPENAI), RESPONSES, hooks=hooks, body=b'{"model":"a/m","input":"hi"}')
+    both = isinstance(hooks, Hooks)
+    lines, body = sent(found)
+    assert lines[0] == (b"POST /v1/responses HTTP/1.1" if both else b"POST /v1/chat/completions HTTP/1.1")
+    assert ("input" in body) is both
+    assert [(one.dialect, dict(one.fields)) for one in seen] == ([("openai-responses", {})] if both else [])
+
+
+def test_a_model_of_another_api_than_its_provider_s_is_requested_by_it() -> None:
+    made = make_provider("a", OPENAI, models=(Model("m", "m", api="openai-responses"),))
+    lines, body = sent(attempt(made, CHAT))
+    assert lines[0] == b"POST /v1/responses HTTP/1.1" and "input" in body
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_server_without_completions_of_a_text_is_an_error_that_names_the_other_path(status: int) -> None:
+    found = attempt(make_provider("a", OPENAI), "/v1/completions")
+    assert not found.passthrough
+    made = writer(found, answer(status))
+    made.feed(b'{"error":{"message":"This is a chat model."}}')
+    sent_on = made.flush(ended=True)
+    assert sent_on.startswith(b"HTTP/1.1 404 ") and b"This is a chat model." in sent_on
+    assert b"send a request with 'messages' to /v1/chat/completions" in sent_on
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+def test_any_other_response_to_completions_of_a_text_passes(status: int) -> None:
+    made = writer(attempt(make_provider("a", OPENAI), "/v1/completions"), answer(status))
+    made.feed(b'{"choices":[{"text":"hi","index":0,"finish_reason":"stop"}]}')
+    assert b'{"choices":[{"text":"hi","index":0,"finish_reason":"stop"}]}' in made.flush(ended=True)

@@ -67,8 +67,8 @@ def test_the_operators_headers_and_version_are_stronger() -> None:
     head = made(headers=(("OpenAI-Beta", "operator"),)).head(TARGET, lines, b"")
     assert b"client" not in head and head.count(b"operator") == 1 and b"accept: x\r\n" in head
     version = b"anthropic-version: 2099-01-01\r\n"
-    assert b"anthropic-version: 2023-06-01\r\n" in made(ANTHROPIC).head(TARGET, b"", b"")
-    assert made(ANTHROPIC).head(TARGET, version, b"").count(b"anthropic-version: ") == 1
+    assert b"anthropic-version: 2023-06-01\r\n" in made(ANTHROPIC).head(b"/v1/messages", b"", b"")
+    assert made(ANTHROPIC).head(b"/v1/messages", version, b"").count(b"anthropic-version: ") == 1
     assert b"anthropic-version" not in made().head(TARGET, b"", b"")
 
 

@@ -127,11 +127,19 @@ def test_the_same_dialect_differs_in_the_models_value_alone(body: bytes, sent: b
         (b"/v1/messages/count_tokens", ANTHROPIC, b"POST /v1/messages/count_tokens HTTP/1.1"),
         (b"/v1/embeddings", "openai-completions", b"POST /v1/embeddings HTTP/1.1"),
         (b"/v1/responses", "openai-responses", b"POST /v1/responses HTTP/1.1"),
+        (b"/v1/responses", "openai-completions", b"POST /v1/chat/completions HTTP/1.1"),
+        (b"/v1/responses", ANTHROPIC, b"POST /v1/messages HTTP/1.1"),
+        (b"/v1/chat/completions", "openai-responses", b"POST /v1/responses HTTP/1.1"),
+        (b"/v1/messages", "openai-responses", b"POST /v1/responses HTTP/1.1"),
+        (b"/v1/embeddings", "openai-responses", b"POST /v1/embeddings HTTP/1.1"),
+        (b"/v1/completions", "openai-completions", b"POST /v1/completions HTTP/1.1"),
+        (b"/v1/completions", "openai-responses", b"POST /v1/completions HTTP/1.1"),
     ],
 )
 def test_where_a_dialect_is_spoken(path: bytes, api: str, target: bytes) -> None:
     """The route of the provider's dialect; Anthropic's always with a version."""
-    sent = request_bytes(make_router(make_provider("a", api)), question("a/m"), path=path)
+    body = b'{"model":"a/m","input":"hi"}' if path == b"/v1/responses" else question("a/m")
+    sent = request_bytes(make_router(make_provider("a", api)), body, path=path)
     assert sent.startswith(target)
     assert sent.count(b"anthropic-version: ") == (api == ANTHROPIC)
     assert sent.count(b"content-type: application/json\r\n") == 1
@@ -141,7 +149,7 @@ def test_where_a_dialect_is_spoken(path: bytes, api: str, target: bytes) -> None
     ("path", "api"),
     [
         (b"/v1/embeddings", ANTHROPIC),
-        (b"/v1/responses", ANTHROPIC),
+        (b"/v1/completions", ANTHROPIC),
     ],
 )
 def test_what_has_no_counterpart_is_the_requests_fault(path: bytes, api: str) -> None:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 SUPPORTED_APIS = ("openai-completions", "openai-responses", "anthropic-messages")
 """The values of ``api`` that are supported."""
+OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
+"""The ends of OpenAI's own hosts."""
 
 
 @dataclass(frozen=True, slots=True)

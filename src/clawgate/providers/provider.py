@@ -5,6 +5,7 @@ A value without I/O. Must not show a secret.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from clawgate.providers.credential import Basic, Credential, HeaderToken, NoCredential
@@ -26,6 +27,8 @@ class Model:
     input: tuple[str, ...] = ("text",)
     reasoning: bool = False
     compat: Compat = NO_COMPAT
+    api: str | None = None
+    """The only API that it has, where that is another one of OpenAI's than its provider's."""
     unsupported_setting: str | None = None
     """A setting of this model alone that would need another request than its provider's; None where there is none."""
 
@@ -34,6 +37,7 @@ class Model:
 class Provider:
     """One of ``models.providers``, or a built-in.
 
+    ``api`` is the API that it speaks, ``further_apis`` are others that it speaks as well.
     ``path`` replaces ``/v1`` in a target, so it holds the ``v1`` itself where the API has one. ``headers`` are the
     operator's, without a credential. ``allow_private``: loopback and private addresses may be dialled;
     ``allow_private_setting`` is the key path of that setting. ``ca``, ``certificate`` and ``key`` are PEM files or
@@ -46,6 +50,7 @@ class Provider:
     id: str
     api: str
     origin: Origin | None
+    further_apis: tuple[str, ...] = ()
     path: str = ""
     credential: Credential = field(default_factory=NoCredential)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -78,6 +83,12 @@ class Provider:
             f"the model '{self.id}/{model}' has its own {listed.unsupported_setting}, which is not supported; "
             "configure it as a separate provider"
         )
+
+    def apis_of(self, model: Model | None, of_plugin: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the APIs that requests for ``model`` may use, the preferred one first."""
+        if model is not None and model.api is not None:
+            return (model.api,)
+        return (self.api, *self.further_apis, *of_plugin)
 
     @property
     def base_url(self) -> str:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from clawgate.plugins.host.bundled import local_providers
 from clawgate.policy.egress import Reason
-from clawgate.providers.built_in import BUILT_IN, SUPPORTED_APIS, BuiltIn
+from clawgate.providers.built_in import BUILT_IN, OPENAI_HOSTS, SUPPORTED_APIS, BuiltIn
 from clawgate.providers.credential_selection import choose_credential, how_to_set
 from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_problem
 from clawgate.providers.provider import Model, Provider
@@ -70,6 +70,7 @@ def build_provider(
         id=name,
         api=api,
         origin=origin,
+        further_apis=_further_apis(api, origin),
         path=path,
         credential=selection.credential,
         headers=selection.headers,
@@ -163,11 +164,18 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
             input=entry.input,
             reasoning=entry.reasoning,
             compat=entry.compat.as_value(reasoning=entry.reasoning),
+            api=entry.api if entry.api != api and not other_api else None,
             unsupported_setting=next((key for key, is_set in own.items() if is_set), None),
         )
     return tuple(models.values())
 
 
 def _family(api: str) -> str:
-    """OpenAI's two APIs are one server's: the client decides which of them is used."""
+    """OpenAI's two APIs have the same addresses and credentials."""
     return "openai" if api.startswith("openai-") else api
+
+
+def _further_apis(api: str, origin: Origin | None) -> tuple[str, ...]:
+    """Return the other one of OpenAI's two APIs for OpenAI itself, which has both; another server may have one."""
+    is_openai = origin is not None and origin.host.endswith(OPENAI_HOSTS) and _family(api) == "openai"
+    return tuple(one for one in SUPPORTED_APIS if is_openai and one != api and _family(one) == "openai")

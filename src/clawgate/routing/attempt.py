@@ -12,28 +12,29 @@ from functools import partial
 
 import msgspec
 
-from clawgate.errors import GatewayError, UpstreamMalformed
+from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from clawgate.plugins.api import MappedError
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
-from clawgate.relay.response.buffered import MadeResponse
-from clawgate.relay.response.error_mapping import UNAUTHORIZED, MapError
+from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
+from clawgate.relay.response.error_mapping import UNAUTHORIZED, MapError, own_response
 from clawgate.relay.response.head import NOT_STORED, ResponseOptions
 from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer, make_relay_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
-from clawgate.routing.request_changes import translation_to
+from clawgate.routing.request_changes import TURNS, dialects_of, spoken_upstream, translation_to
 from clawgate.routing.table import RouteTarget, attribution_headers, ignored_header, model_header
 from clawgate.wire.anthropic.token_estimate import estimate_tokens
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import ModelField
+from clawgate.wire.translate.errors import parse_error
 from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.same_dialect import COUNT_TOKENS
 
 logger = logging.getLogger("clawgate.routing")
 
-_CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
+_COMPLETIONS = b"/v1/completions"
 _JSON = b"content-type: application/json\r\n"
 _ESTIMATED = b"x-clawgate-estimated: true\r\n"
 OFFLOAD_BYTES = 512 * 1024
@@ -76,11 +77,11 @@ class ProviderAttempt:
         "_number",
         "_provider",
         "_served",
-        "_speaks_chat",
         "_streams",
         "_target",
         "_transform",
         "_translation",
+        "_upstream_api",
         "attribution_headers",
         "offload",
         "passthrough",
@@ -102,7 +103,10 @@ class ProviderAttempt:
         has_fallback: bool = False,
     ) -> None:
         head = request.head
-        api = provider.provider.api
+        apis = provider.provider.apis_of(target.model, hooks.further_apis(provider.provider.id))
+        api = spoken_upstream(head.path, apis)
+        same_dialect = api in dialects_of(head.path)
+        self._upstream_api = api
         self._provider = provider
         self._number = provider.begin()
         self._head = head
@@ -119,27 +123,17 @@ class ProviderAttempt:
         self.request: list[Buffer] = []
         self.response: MadeResponse | None = None
         self.offload: Callable[[], bytes] | None = None
-        self._speaks_chat = api != Dialect.MESSAGES and head.path in (_CHAT, _MESSAGES)
         self._target = target
         self._translation: Translation | None = None
-        same_dialect = (head.dialect is Dialect.MESSAGES) == (api == Dialect.MESSAGES)
         may_count = head.path == COUNT_TOKENS and not target.same_dialect.is_anthropic
         self._counted = request.body if may_count else None
         self._counts_here = may_count and not same_dialect
         if not (same_dialect or self._counts_here):
-            self._translation = translation_to(
-                target.provider,
-                target.ref,
-                target.model,
-                target.compat,
-                path=head.path,
-                client=head.dialect,
-                requested_model=(None if failed else request.field.name) or target.name,
-                created=int(now),
-            )
+            self._translation = self._new_translation(request.field.name if not failed else None, int(now))
         self._streams = request.field.streams
         self._has_fallback = has_fallback
-        is_plain = same_dialect and map_error is None and not (has_fallback or may_count)
+        may_lack_path = may_count or head.path == _COMPLETIONS
+        is_plain = same_dialect and map_error is None and not (has_fallback or may_lack_path)
         self.passthrough = is_plain and provider.failure is None
         changes = same_dialect and target.same_dialect.changes(head.path, request.body)
         if self._counts_here:
@@ -150,6 +144,20 @@ class ProviderAttempt:
             self.complete(self._make_body(request, target.ref.model))
         else:
             self.offload = lambda: self._make_body(request, target.ref.model)
+
+    def _new_translation(self, requested: str | None, created: int) -> Translation:
+        """Return the translation to the upstream's dialect, for a client that named the model ``requested``."""
+        target = self._target
+        return translation_to(
+            target.provider,
+            target.ref,
+            target.model,
+            target.compat,
+            path=self._head.path,
+            upstream=self._upstream_api,
+            requested_model=requested or target.name,
+            created=created,
+        )
 
     def _make_body(self, request: ModelRequest, model: str) -> bytes:
         """Return the body in the provider's dialect, before the plugin's hook. May run in a thread."""
@@ -168,7 +176,7 @@ class ProviderAttempt:
             self._hook_request = read_for_hook(
                 known.id,
                 body,
-                dialect=known.api,
+                dialect=self._upstream_api,
                 client_body=request.body if self._translation is not None else None,
                 caller=head.caller,
                 headers=dict(head.hook_headers),
@@ -223,7 +231,7 @@ class ProviderAttempt:
             body, self._ignored = made.body, tuple(dict.fromkeys((*self._ignored, *made.ignored)))
             encoded = provider.encode_head(target, lines + made.lines, head.via)
             self.attribution_headers += made.response_lines
-            if self._map_error is not None and not self._speaks_chat:
+            if self._map_error is not None and self._turn_api is not Dialect.CHAT:
                 self._served = ServedModelFilter(
                     made.model, self._target.ref.model, model_header, self._note_other
                 )
@@ -244,7 +252,7 @@ class ProviderAttempt:
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Raises `UpstreamMalformed` for a response that is a web page or empty, or cannot be translated."""
         self._provider.note_response(self._number, head.status)
-        made_by_model = self._head.path in (_CHAT, _MESSAGES)
+        made_by_model = self._turn_api is not None
         if head.length == 0 and (head.status == _OK or (head.status == _NO_CONTENT and made_by_model)):
             raise UpstreamMalformed(f"{self.upstream.origin} sent an empty response")
         options = ResponseOptions(
@@ -258,6 +266,9 @@ class ProviderAttempt:
         )
         if self._lacks_count(head.status):
             return make_relay_writer(head, options, origin=str(self.upstream.origin))
+        if self._head.path == _COMPLETIONS and head.status in _NOT_THERE:
+            make = partial(self._no_completions, head, options)
+            return BufferedWriter(head, options, make, origin=str(self.upstream.origin), maps_status=True)
         map_error = self._map_error
         if map_error is None and head.status in _IN_BETWEEN:
             map_error = partial(_map_error, None, self._provider, self._number)
@@ -265,13 +276,28 @@ class ProviderAttempt:
             origin=str(self.upstream.origin),
             translation=self._translation,
             map_error=map_error,
-            chat_upstream=self._speaks_chat,
+            upstream=self._turn_api,
             streams=self._streams,
             assembles=made_by_model,
             has_fallback=self._has_fallback,
             served=self._served,
         )
         return make_provider_writer(head, options, traits)
+
+    @property
+    def _turn_api(self) -> Dialect | None:
+        """The dialect of the response where it is a model's turn; None for other paths."""
+        return self._upstream_api if self._head.path in TURNS else None
+
+    def _no_completions(self, head: ResponseHead, options: ResponseOptions, body: bytes) -> MadeResponse:
+        """Return the response for a server that has no completions of a text, or none with this model."""
+        found = parse_error(body, head.status)
+        message = (
+            f"{self.served_by} is not served at {_COMPLETIONS.decode()}; send a request with 'messages' to "
+            f"/v1/chat/completions. It responded with {head.status}: "
+        )
+        failure = UpstreamFailed(message, quote=found.message, status=404)
+        return own_response(head, options, failure)
 
 
 def _map_error(

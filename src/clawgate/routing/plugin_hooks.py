@@ -18,7 +18,7 @@ from clawgate.routing.session_ids import SessionTracker
 from clawgate.wire.json import strict
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_CONVERSATION = ("messages", "system", "tools")
+_CONVERSATION = ("messages", "system", "tools", "input", "instructions", "prompt")
 _MAX_FIELD_BYTES = 1_048_576
 """The most bytes outside of the conversation: they become objects for the plugin, which take many times that."""
 SESSION_HEADER = "x-claude-session-id"
@@ -52,6 +52,9 @@ class ProviderHooks(Protocol):
     def error_mapper(self, provider: str) -> MapError | None:
         """Return the hook that maps error responses; None where there is none."""
 
+    def further_apis(self, provider: str) -> tuple[str, ...]:
+        """Return the APIs that the provider speaks beside those of the config."""
+
 
 class HookRequest(msgspec.Struct, frozen=True, eq=False):
     """A request as read for a hook. ``conversation`` are the members that it does not see.
@@ -79,7 +82,7 @@ class TransformedRequest(msgspec.Struct, frozen=True, eq=False):
 
 _EQUIVALENTS = {
     "stop": "stop_sequences", "stop_sequences": "stop", "max_completion_tokens": "max_tokens",
-    "max_tokens": "max_completion_tokens",
+    "max_tokens": "max_completion_tokens", "max_output_tokens": "max_tokens",
 }  # fmt: skip
 """A field of one dialect, and its name in the other."""
 

@@ -15,8 +15,8 @@ from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 from clawgate.relay.response.redact import masked_error
 from clawgate.relay.upstream.upstream import Upstream
-from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.errors import parse_error
+from clawgate.wire.translate.same_dialect import MESSAGES
 
 _VERSION = b"anthropic-version: "
 _OUR_VERSION = _VERSION + b"2023-06-01\r\n"
@@ -49,9 +49,7 @@ class ProviderUpstream:
         )
         self._begun = self._noted = 0
         self._operator_names = frozenset(name.lower().encode() for name, _ in provider.headers)
-        self._adds_version = (
-            provider.api == Dialect.MESSAGES and b"anthropic-version" not in self._operator_names
-        )
+        self._adds_version = b"anthropic-version" not in self._operator_names
         self._heads: dict[tuple[bytes, bytes, bytes], bytes] = {}
 
     def begin(self) -> int:
@@ -145,7 +143,7 @@ class ProviderUpstream:
         """Return the same, not remembered: for ``lines`` that differ with each request."""
         if self._operator_names:
             lines = _without(lines, self._operator_names)
-        if self._adds_version and _VERSION not in lines:
+        if self._adds_version and target.startswith(MESSAGES) and _VERSION not in lines:
             lines += _OUR_VERSION
         return self.upstream.encode_head(b"POST", target, lines, via) + _LENGTH
 

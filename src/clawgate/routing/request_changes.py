@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections.abc import Sequence
 
 from clawgate.errors import InvalidRequest
 from clawgate.policy.model_routing import ModelRef
+from clawgate.providers.built_in import OPENAI_HOSTS
 from clawgate.providers.provider import Model, Provider
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation
-from clawgate.wire.translate.same_dialect import CHAT, MESSAGES, SameDialect
+from clawgate.wire.translate.same_dialect import CHAT, COUNT_TOKENS, MESSAGES, RESPONSES, SameDialect
 from clawgate.wire.translate.translator import translation
 
-_OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
 _ANTHROPIC_HOST = "anthropic.com"
 
 
@@ -38,13 +39,30 @@ def same_dialect_changes(provider: Provider, compat: Compat) -> SameDialect:
     return SameDialect(compat, is_anthropic=is_anthropic)
 
 
+TURNS = {CHAT: Dialect.CHAT, MESSAGES: Dialect.MESSAGES, RESPONSES: Dialect.RESPONSES}
+"""The paths whose responses are a model's turn, which have a translation, and their dialects."""
+
+
+def dialects_of(path: bytes) -> tuple[Dialect, ...]:
+    """Return the dialects that have ``path``. Embeddings and completions of a text are beside both of OpenAI's."""
+    if path == COUNT_TOKENS:
+        return (Dialect.MESSAGES,)
+    return (TURNS[path],) if path in TURNS else (Dialect.CHAT, Dialect.RESPONSES)
+
+
+def spoken_upstream(path: bytes, apis: Sequence[str]) -> Dialect:
+    """Return the dialect of a request upstream: that of ``path`` if it is among ``apis``, otherwise the first one."""
+    return next((one for one in dialects_of(path) if one in apis), Dialect(apis[0]))
+
+
 def no_counterpart(provider: Provider, path: bytes) -> InvalidRequest | None:
     """Return the error of a request in another dialect than the provider's; None if its path has a translation."""
-    if path in (CHAT, MESSAGES):
+    if path in TURNS:
         return None
     return InvalidRequest(
         f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
-        f"there; use {CHAT.decode()} or {MESSAGES.decode()}, or a provider that speaks this dialect"
+        f"there; use {CHAT.decode()}, {MESSAGES.decode()} or {RESPONSES.decode()}, or a provider that speaks this "
+        "dialect"
     )
 
 
@@ -55,16 +73,16 @@ def translation_to(
     compat: Compat,
     *,
     path: bytes,
-    client: Dialect,
+    upstream: Dialect,
     requested_model: str,
     created: int,
 ) -> Translation:
-    """Return the translation to the provider's dialect. Raises `InvalidRequest` for a path that has none."""
+    """Return the translation to the dialect ``upstream``. Raises `InvalidRequest` for a path that has none."""
     if (error := no_counterpart(provider, path)) is not None:
         raise error
     return translation(
-        client,
-        Dialect.MESSAGES if provider.api == Dialect.MESSAGES else Dialect.CHAT,
+        TURNS[path],
+        upstream,
         requested_model=requested_model,
         upstream_model=ref.model,
         created=created,
@@ -82,4 +100,4 @@ def _limit_field(provider: Provider) -> str:
     OpenAI's reasoning models reject `max_tokens`, which is all that some other servers know.
     """
     host = provider.origin.host if provider.origin is not None else ""
-    return "max_completion_tokens" if host.endswith(_OPENAI_HOSTS) else "max_tokens"
+    return "max_completion_tokens" if host.endswith(OPENAI_HOSTS) else "max_tokens"

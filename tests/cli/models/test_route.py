@@ -89,7 +89,8 @@ def test_what_would_fail_fails_here_with_the_reason(explain: Explain, asked: str
     ("asked", "client", "url", "way"),
     [
         ("owl/q", "messages", "http://127.0.0.1:9/v1/chat/completions", "translated"),
-        ("owl/q", "responses", "http://127.0.0.1:9/v1/responses", "passthrough"),
+        ("owl/q", "responses", "http://127.0.0.1:9/v1/chat/completions", "translated"),
+        ("far/s", "responses", "https://far.test/v1/messages", "translated"),
         ("far/s", "messages", "https://far.test/v1/messages", "passthrough"),
         ("far/s", "chat", "https://far.test/v1/messages", "translated"),
     ],
@@ -100,9 +101,21 @@ def test_the_way_between_two_dialects(explain: Explain, asked: str, client: str,
     assert link["url"] == url and link["way"].startswith(way) and found["servedBy"] == asked
 
 
-def test_a_dialect_without_a_counterpart_would_fail(explain: Explain) -> None:
-    found = explain("far/s", "--client", "responses")
-    assert found.exit_code == 1 and "/v1/responses has no counterpart there" in found.output
+@pytest.mark.parametrize("client", ["chat", "responses"])
+@pytest.mark.parametrize("model", ["openai/gpt", "proxy-bridge/gpt"])
+def test_openai_and_the_bridge_to_it_speak_both_of_its_dialects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, client: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / "openclaw.json"
+    block = {"baseUrl": "http://127.0.0.1:18800/v1", "apiKey": "bridge", "api": "openai-completions"}
+    path.write_text(
+        json.dumps({"models": {"providers": {"openai": {"apiKey": "k-0123456789ab"}, "proxy-bridge": block}}})
+    )
+    asked = ["route", "explain", "--config", str(path), model, "--client", client, "--json"]
+    (link,) = json.loads(CliRunner().invoke(clawgate, asked).stdout)["chain"]
+    assert link["way"].startswith("passthrough")
+    assert link["url"].endswith({"chat": "/v1/chat/completions", "responses": "/v1/responses"}[client])
 
 
 def test_a_model_with_its_own_base_url_is_not_served(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import Diagnostic, MappedError, PluginConfig, RequestRefused, UpstreamRequest
-from clawgate.plugins.host.hooks import check_config, map_error, transform_request
+from clawgate.plugins.host.hooks import check_config, further_dialects, map_error, transform_request
 from clawgate.plugins.host.isolation import PluginFailed
 
 
@@ -77,3 +77,27 @@ def test_a_request_that_a_plugin_refuses_is_the_clients_error() -> None:
         transform_request(
             "p", Hooks(RequestRefused("this profile is not allowed")), UpstreamRequest(model="m")
         )
+
+
+class Speaks:
+    """A provider that names further dialects, or raises."""
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+
+    @property
+    def further_dialects(self) -> Any:
+        if isinstance(self._found, BaseException):
+            raise self._found
+        return self._found
+
+
+@pytest.mark.parametrize(
+    "found", [RuntimeError("no"), "openai-responses", ("openai",), ["openai-responses"], (5,)]
+)
+def test_a_provider_that_names_no_dialects_has_its_own_alone(
+    found: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert further_dialects("p", Speaks(("openai-responses",))) == ("openai-responses",)
+    assert further_dialects("p", object()) == () and not caplog.text
+    assert further_dialects("p", Speaks(found)) == () and "[plugins] p: " in caplog.text

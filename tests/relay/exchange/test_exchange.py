@@ -336,7 +336,7 @@ async def test_a_failure_that_a_plugin_mapped_is_recorded_without_its_text() -> 
         ProviderTraits(
             origin="http://a.example",
             map_error=lambda status, body: MappedError(status=404, message="no such model, a-secret-of-ours"),
-            chat_upstream=True,
+            upstream=Dialect.CHAT,
         ),
     )
     await relay.post(FakeClient(), routed(FakeRouter(attempt)))

@@ -95,7 +95,10 @@ def provider_writer(
         translated = translation(
             client, upstream, requested_model="a/m", upstream_model="m", created=1_700_000_000, unique_id="u1"
         )
-        translated.translate_request(question("a/m", stream=stream))
+        asked = question("a/m", stream=stream)
+        if client is Dialect.RESPONSES:
+            asked = asked.replace(b'"messages"', b'"input"')
+        translated.translate_request(asked)
     return make_provider_writer(
         head or response_head(),
         response_options(dialect=client, **options),
@@ -103,7 +106,7 @@ def provider_writer(
             origin=ORIGIN,
             translation=translated,
             map_error=map_error,
-            chat_upstream=upstream is Dialect.CHAT,
+            upstream=upstream,
             streams=stream,
             assembles=assembles,
             has_fallback=has_fallback,

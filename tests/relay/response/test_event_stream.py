@@ -201,6 +201,8 @@ def test_an_event_without_an_end_is_the_upstreams_fault() -> None:
 class Holds:
     """A filter that passes each event when the next one comes."""
 
+    failure = None
+
     def __init__(self, mark: bytes) -> None:
         self._mark = mark
         self._held: list[Event] = []

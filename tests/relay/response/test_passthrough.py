@@ -188,7 +188,7 @@ def test_extra_headers_contain_no_attribution() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "named"), [(Dialect.CHAT, False), (Dialect.RESPONSES, False), (Dialect.MESSAGES, True)]
+    ("dialect", "named"), [(Dialect.CHAT, False), (Dialect.RESPONSES, True), (Dialect.MESSAGES, True)]
 )
 def test_an_error_event_is_in_the_clients_dialect(dialect: Dialect, named: bool) -> None:
     stream = writer(head(content_type=EVENT_STREAM), dialect=dialect)

@@ -32,7 +32,9 @@ def map_error(status: int, body: bytes) -> MappedError | None:
     ("head", "client", "upstream", "mapped", "kind"),
     [
         (response_head(), Dialect.CHAT, Dialect.CHAT, False, PassthroughWriter),
-        (response_head(), Dialect.RESPONSES, Dialect.RESPONSES, False, PassthroughWriter),
+        (response_head(), Dialect.RESPONSES, Dialect.RESPONSES, False, EventStreamWriter),
+        (response_head(), Dialect.RESPONSES, Dialect.CHAT, False, EventStreamWriter),
+        (response_head(), Dialect.RESPONSES, Dialect.MESSAGES, False, EventStreamWriter),
         (response_head(), Dialect.MESSAGES, Dialect.MESSAGES, False, EventStreamWriter),
         (response_head(), Dialect.CHAT, Dialect.MESSAGES, False, EventStreamWriter),
         (response_head(), Dialect.MESSAGES, Dialect.CHAT, False, EventStreamWriter),

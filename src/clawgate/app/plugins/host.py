@@ -70,6 +70,7 @@ class _Hooks:
     """Its plugin, if that has services: they have to run."""
     transform: TransformRequest | None = None
     map_error: MapError | None = None
+    further_apis: tuple[str, ...] = ()
 
 
 class PluginHost:
@@ -131,6 +132,9 @@ class PluginHost:
     def error_mapper(self, provider: str) -> MapError | None:
         return self._hooks_of(provider).map_error
 
+    def further_apis(self, provider: str) -> tuple[str, ...]:
+        return self._hooks_of(provider).further_apis
+
     # For agents
 
     @property
@@ -162,7 +166,8 @@ class PluginHost:
             transform = partial(hooks.transform_request, plugin.id, its)
         if isinstance(its, MapsErrors):
             map_error = partial(hooks.map_error, plugin.id, its)
-        return _Hooks(rejected, plugin.id if plugin.services else None, transform, map_error)
+        further = self._registry.further_dialects(provider)
+        return _Hooks(rejected, plugin.id if plugin.services else None, transform, map_error, further)
 
     # Life cycle
 

@@ -38,6 +38,7 @@ class BridgeProvider:
     id = ID
     label = "A remote proxy that requires X-Proxy-Token"
     dialect: api.Dialect = "openai-completions"
+    further_dialects: tuple[api.Dialect, ...] = ("openai-responses",)  # OpenAI is behind the remote
 
     def previous_answers(self, config: Mapping[str, Any]) -> api.Answers:
         block = api.object_at(config, _CONFIG)

@@ -14,14 +14,16 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.outcome import failure_text, outcome_json
 from clawgate.cli.paths import json_option, path_options
 from clawgate.errors import GatewayError
+from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import ModelRef, ResolvedModel, names_agent
 from clawgate.policy.path_routing import gateway_routes
 from clawgate.providers.availability import chain_error
+from clawgate.providers.built_in import SUPPORTED_APIS
 from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 from clawgate.routing.gateway_router import NO_AGENT, agents_off, models_off
-from clawgate.routing.request_changes import no_counterpart
+from clawgate.routing.request_changes import TURNS, dialects_of, spoken_upstream
 from clawgate.settings.openclaw.agent_ids import agent_ids
 from clawgate.settings.openclaw.own_settings import own_settings
 
@@ -30,11 +32,13 @@ _TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "respons
 
 @dataclass(frozen=True, slots=True)
 class HopRow:
-    """One provider of the chain. ``conversion`` is what happens to the body, ``error`` the one that a request gets."""
+    """One provider of the chain. ``dialect`` is that of the request there, ``conversion`` is what happens to the body,
+    ``error`` the one that a request gets."""
 
     ref: ModelRef
     provider: Provider
     url: str
+    dialect: str
     conversion: str
     error: GatewayError | None
 
@@ -59,7 +63,7 @@ class HopRow:
         return {
             "model": str(self.ref),
             "url": self.url or None,
-            "dialect": self.provider.api,
+            "dialect": self.dialect,
             "way": self.conversion,
             "address": self.address,
             "auth": self.provider.auth_kind,
@@ -100,7 +104,8 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
         else:
             _print_failure(model, not_found)
         sys.exit(ExitCode.FAILED)
-    hops = [_hop(loaded, ref, client) for ref in resolved.chain]
+    plugins = load_plugins(loaded.file.config, loaded.paths.state)
+    hops = [_hop(loaded, plugins, ref, client) for ref in resolved.chain]
     error = chain_error((str(hop.ref), hop.error) for hop in hops)
     served_by = next(hop for hop in hops if hop.error is None) if error is None else None
     if as_json:
@@ -149,20 +154,21 @@ def _agents_model(loaded: LoadedConfig, name: str) -> ResolvedModel:
     return ResolvedModel(chain[0], chain, f"the model of agent '{agent}'")
 
 
-def _hop(loaded: LoadedConfig, ref: ModelRef, client: str) -> HopRow:
+def _hop(loaded: LoadedConfig, plugins: Registry, ref: ModelRef, client: str) -> HopRow:
     provider = loaded.catalog.providers[ref.provider]
-    anthropic = provider.api == "anthropic-messages"
-    target, error = _TARGETS[client], loaded.known.availability.model_error(ref)
-    if (client == "messages") == anthropic:
+    model = next((one for one in provider.models if one.id == ref.model), None)
+    path = _TARGETS[client].encode()
+    error = loaded.known.availability.model_error(ref)
+    if provider.api not in SUPPORTED_APIS:
+        return HopRow(ref, provider, "", provider.api, "none", error)
+    dialect = spoken_upstream(path, provider.apis_of(model, plugins.further_dialects(provider.id)))
+    if dialect in dialects_of(path):
         conversion = "passthrough: the body is unchanged, except for the model's name"
-    elif client == "responses":
-        conversion = "none"
-        error = error or no_counterpart(provider, target.encode())
     else:
-        conversion = f"translated: the client speaks {client}, the provider {provider.api}"
-        target = _TARGETS["messages" if anthropic else "chat"]
-    url = f"{provider.base_url}{target.removeprefix('/v1')}" if provider.origin else ""
-    return HopRow(ref, provider, url, conversion, error)
+        conversion = f"translated: the client speaks {client}, the provider {dialect}"
+        path = next(path for path, spoken in TURNS.items() if spoken is dialect)
+    url = f"{provider.base_url}{path.decode().removeprefix('/v1')}" if provider.origin else ""
+    return HopRow(ref, provider, url, dialect, conversion, error)
 
 
 def _print_route(model: str, resolved: ResolvedModel, hops: list[HopRow], served_by: HopRow | None) -> None:
@@ -175,7 +181,7 @@ def _print_route(model: str, resolved: ResolvedModel, hops: list[HopRow], served
         auth = f"{hop.provider.auth_kind} ({masked})" if masked else hop.provider.auth_kind
         for name, value in (
             ("URL", hop.url or "(none)"),
-            ("Dialect", f"{hop.provider.api}, {hop.conversion}"),
+            ("Dialect", f"{hop.dialect}, {hop.conversion}"),
             ("Address", hop.address),
             ("Auth", auth),
             ("State", f"not usable: {hop.error.message}" if hop.error else "ready"),

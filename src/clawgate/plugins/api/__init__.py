@@ -19,6 +19,7 @@ from clawgate.plugins.api.provider import (
     MapsErrors,
     ProviderPlugin,
     RequestRefused,
+    SpeaksDialects,
     TransformsRequests,
     UpstreamRequest,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "ServiceStatus",
     "SetupContext",
     "Severity",
+    "SpeaksDialects",
     "StatusCommand",
     "StatusReport",
     "Tool",

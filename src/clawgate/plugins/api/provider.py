@@ -17,7 +17,7 @@ from clawgate.plugins.api.service import SetupContext
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath
 
-Dialect = Literal["openai-completions", "anthropic-messages"]
+Dialect = Literal["openai-completions", "openai-responses", "anthropic-messages"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +79,25 @@ class ProviderPlugin(Protocol):
         """Return the paths in ``config`` that `config_change` wrote: what logout and uninstall remove."""
 
 
+@runtime_checkable
+class SpeaksDialects(Protocol):
+    """Optional attribute of a provider whose upstream speaks other dialects, too: their clients are not translated."""
+
+    @property
+    def further_dialects(self) -> tuple[Dialect, ...]:
+        """The dialects beside ``dialect``, which is the ``api`` of its block in the config."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRequest:
     """A model request that is about to be sent, without its conversation.
 
-    ``fields`` are the top-level fields of the JSON body, in the provider's dialect, except ``model``, ``messages``,
-    ``system`` and ``tools``. ``session_id`` is equal for requests that continue one conversation, and different
-    otherwise; it reveals nothing about them and is empty if there is none. ``headers`` are added to those of the
-    gateway; they must not hold a credential. ``ignored`` are fields that have no effect there, tools included: those of
-    them that the client set are named to it. ``dialect`` is the ``api`` of the provider in the config, and
+    ``fields`` are the top-level fields of the JSON body, in the provider's dialect, except ``model``, ``tools`` and the
+    conversation (``messages`` and ``system``, ``input``, ``instructions`` and ``prompt``). ``session_id`` is equal for
+    requests that continue one conversation, and different otherwise; it reveals nothing about them and is empty if
+    there is none. ``headers`` are added to those of the gateway; they must not hold a credential. ``ignored`` are
+    fields that have no effect there, tools included: those of them that the client set are named to it. ``dialect`` is
+    the one of this request: the ``api`` of the provider in the config, or one of its `SpeaksDialects`.
     ``client_headers`` are those of the client that a hook may read, names in lower case; both are read-only.
     """
 

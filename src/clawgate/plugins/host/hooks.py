@@ -1,4 +1,5 @@
-"""Calls the optional hooks of a plugin's provider: `transform_request`, `map_error`, `check_config`.
+"""Calls the optional hooks of a plugin's provider: `transform_request`, `map_error`, `check_config`, and reads its
+`further_dialects`.
 
 Invariant: a hook that fails never makes a request succeed. A failed `transform_request` fails the request; a failed
 `map_error` keeps the upstream's error.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -53,6 +54,20 @@ def map_error(plugin: str, provider: api.MapsErrors, status: int, body: bytes) -
         reason = reason_of(error)
     logger.warning("[plugins] %s: map_error failed: %s", plugin, reason)
     return None
+
+
+def further_dialects(plugin: str, provider: object) -> tuple[str, ...]:
+    """Return the dialects that the provider speaks beside its own; none if the plugin fails."""
+    try:
+        found: object = provider.further_dialects if isinstance(provider, api.SpeaksDialects) else ()
+        if isinstance(found, tuple) and all(one in get_args(api.Dialect) for one in found):
+            return found
+        reason = f"its further_dialects must be a tuple of {', '.join(get_args(api.Dialect))}"
+    except BaseException as error:  # the plugin boundary
+        logger.debug("plugin failed plugin=%s attribute=further_dialects", plugin, exc_info=error)
+        reason = reason_of(error)
+    logger.warning("[plugins] %s: %s", plugin, reason)
+    return ()
 
 
 def check_config(

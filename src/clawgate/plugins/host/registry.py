@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clawgate.plugins.api import CommandPlugin, ProviderPlugin
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
+from clawgate.plugins.host.hooks import further_dialects
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import EarlierVersionLoaded, LoadedPlugin, load_plugin
 from clawgate.plugins.host.manifest import Manifest
@@ -60,6 +61,11 @@ class Registry:
 
     def provider(self, provider: str) -> tuple[LoadedPlugin, ProviderPlugin] | None:
         return next(((one, its) for one in self.loaded for its in one.providers if its.id == provider), None)
+
+    def further_dialects(self, provider: str) -> tuple[str, ...]:
+        """Return what the provider's plugin says that it speaks beside its ``api`` in the config."""
+        found = self.provider(provider)
+        return further_dialects(found[0].id, found[1]) if found is not None else ()
 
     def command(self, name: str) -> tuple[LoadedPlugin, CommandPlugin] | None:
         return next(((one, its) for one in self.loaded for its in one.commands if its.name == name), None)

@@ -6,7 +6,7 @@ before the stream is complete.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from clawgate.errors import GatewayError
@@ -20,6 +20,7 @@ from clawgate.relay.response.translated import translated_lines
 from clawgate.wire.anthropic.assembly import MessageAssembler
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.openai.assembly import ChatAssembler
+from clawgate.wire.responses import assembly
 from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.errors import error_of_event
 from clawgate.wire.translate.exchange import Translation
@@ -37,6 +38,13 @@ class ResponseAssembler(Protocol):
 
     def complete(self) -> bytes:
         """Return the response; raises `UpstreamClosed` if the stream did not finish."""
+
+
+_ASSEMBLERS: Mapping[Dialect, Callable[[], ResponseAssembler]] = {
+    Dialect.CHAT: ChatAssembler,
+    Dialect.RESPONSES: assembly.ResponseAssembler,
+    Dialect.MESSAGES: MessageAssembler,
+}
 
 
 class AssembledWriter(EventStreamWriter):
@@ -63,9 +71,7 @@ class AssembledWriter(EventStreamWriter):
         self.until_close = False
         self._options = options
         self._origin = origin
-        self._assembler: ResponseAssembler = (
-            MessageAssembler() if options.dialect is Dialect.MESSAGES else ChatAssembler()
-        )
+        self._assembler: ResponseAssembler = _ASSEMBLERS[options.dialect]()
         self._translated = EventReader()
 
     @property

@@ -5,17 +5,24 @@ from __future__ import annotations
 from clawgate.wire.anthropic.stream_end import EventKind, kind_of
 from clawgate.wire.json.lenient import is_json
 from clawgate.wire.openai.stream_end import DONE, is_last_event
+from clawgate.wire.responses import stream_end as responses
 from clawgate.wire.sse.reader import Event, EventReader
 
 
 def is_final(event: Event) -> bool:
     """Whether a client stops reading at ``event``: an error, or the end of a message in any dialect."""
-    return is_last_event(event) or kind_of(event) in (EventKind.ERROR, EventKind.MESSAGE_STOP)
+    return (
+        is_last_event(event)
+        or kind_of(event) in (EventKind.ERROR, EventKind.MESSAGE_STOP)
+        or responses.kind_of(event) in (responses.EventKind.FINISHED, responses.EventKind.FAILED)
+    )
 
 
 def reports_error(event: Event | None) -> bool:
-    """Whether ``event`` is an error event of either dialect."""
-    return event is not None and kind_of(event) is EventKind.ERROR
+    """Whether ``event`` is an error event of any dialect."""
+    return event is not None and (
+        kind_of(event) is EventKind.ERROR or responses.kind_of(event) is responses.EventKind.FAILED
+    )
 
 
 def lacks_only_its_end(rest: Event) -> bool:

@@ -22,6 +22,7 @@ from clawgate.relay.response.progress import (
     only_opens,
 )
 from clawgate.relay.response.redact import masked_error
+from clawgate.wire.responses import stream_end as responses
 from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.errors import UNSPECIFIED, error_of_event, find_error
 
@@ -213,7 +214,7 @@ class FirstEventWriter(DeferredWriter):
 
     def _check(self, event: Event) -> None:
         error = find_error(event.data or b"")
-        if error is None and is_final(event):
+        if error is None and is_final(event) and responses.kind_of(event) is not responses.EventKind.FINISHED:
             error = error_of_event(event.data) if event.name == b"error" else UNSPECIFIED
         if error is not None:
             raise error.as_failure(self._origin)

@@ -6,12 +6,17 @@ WebSocket handshake, a plain HTTP response. Each in the client's dialect.
 
 from __future__ import annotations
 
+from typing import Any
+
 from clawgate import errors
 from clawgate.errors import GatewayError, UpstreamFailed
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import STATUS_LINE
 from clawgate.wire.openai import errors as openai_errors
+from clawgate.wire.responses import errors as responses_errors
+from clawgate.wire.responses.stream_end import next_number
+from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate import errors as upstream_errors
 
 TABLE: dict[type[GatewayError], tuple[int, str]] = {
@@ -150,8 +155,22 @@ def encode_error_response(
     return b"".join(lines)
 
 
-def encode_error_event(error: GatewayError, dialect: Dialect = Dialect.CHAT) -> bytes:
-    """Return the event that ends a stream which cannot be completed."""
-    kind = _kind_of(error, dialect)
+def error_members(error: GatewayError, dialect: Dialect) -> dict[str, Any]:
+    """Return what an error event says, in words of the client's dialect."""
+    return {
+        "message": message_of(error),
+        "kind": _kind_of(error, dialect),
+        "code": error.code,
+        "param": error.param,
+    }
+
+
+def encode_error_event(
+    error: GatewayError, dialect: Dialect = Dialect.CHAT, last: Event | None = None
+) -> bytes:
+    """Return the event that ends a stream which cannot be completed; ``last`` is the one in front of it."""
+    members = error_members(error, dialect)
+    if dialect is Dialect.RESPONSES:
+        return responses_errors.error_event(**members, sequence_number=next_number(last))
     render = anthropic_errors.error_event if dialect is Dialect.MESSAGES else openai_errors.error_event
-    return render(message=message_of(error), kind=kind, code=error.code, param=error.param)
+    return render(**members)

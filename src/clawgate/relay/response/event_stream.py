@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
-from clawgate.errors import GatewayError
+from clawgate.errors import GatewayError, UpstreamFailed
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
 from clawgate.relay.response.closing import is_final, reports_error
-from clawgate.relay.response.error_response import encode_error_event
+from clawgate.relay.response.error_response import encode_error_event, error_members
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
 from clawgate.relay.response.progress import (
     HOLD_SECONDS,
@@ -36,8 +36,13 @@ _PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 class EventFilter(Protocol):
-    """One look at each event of a stream: passes it on, holds it back, or raises `UpstreamFailed`."""
+    """One look at each event of a stream: passes it on, holds it back, or raises `UpstreamFailed`.
 
+    ``failure`` is one that the upstream reported in a stream which ended as it should.
+    """
+
+    @property
+    def failure(self) -> UpstreamFailed | None: ...
     def feed(self, event: Event) -> Iterator[Event]:
         """Yield what passes now that ``event`` came."""
 
@@ -56,6 +61,7 @@ class EventStreamWriter:
     extra_headers: bytes | None = None
     defers_status = False
     failure: GatewayError | None = None
+    """Set at the end, see `EventFilter.failure`."""
 
     def __init__(
         self,
@@ -142,8 +148,15 @@ class EventStreamWriter:
         """Return what passed before the failure, and an error event unless the client has seen a final one."""
         closing = b""
         if not self._is_closed:
-            closing = self._error_event or encode_error_event(error, self._dialect)
+            closing = self._error_event or self._failure_event(error)
         return self._take(closing), bool(closing) or reports_error(self._last)
+
+    def _failure_event(self, error: GatewayError) -> bytes:
+        made = b""
+        if self._translation is not None:
+            made = self._translation.failure_event(**error_members(error, self._dialect))
+            made = masked(made, self._content_secrets)  # it may repeat what came before
+        return made or encode_error_event(error, self._dialect, self._last)
 
     def _only_opens(self, event: Event) -> bool:
         """Whether a fallback may still serve the request, although ``event`` came."""
@@ -185,6 +198,7 @@ class EventStreamWriter:
             list(self._filtered(rest))  # raises the mapped failure
         for event in self._closed():
             self._encode(event)
+        self.failure = next((one.failure for one in self._filters if one.failure is not None), None)
         if self._translation is not None:
             self._translation.end(self._out)
         elif rest is not None:

@@ -143,7 +143,8 @@ class PassthroughWriter:
         closing = b""
         if self._reader is not None and self._framing.length is None:
             self._read_latest()
-            closing = closing_event(self._reader, self._last, encode_error_event(error, self._dialect))
+            event = encode_error_event(error, self._dialect, self._last)
+            closing = closing_event(self._reader, self._last, event)
         rest = self._take()
         return rest + self._framing.frame(closing), bool(closing) or reports_error(self._last)
 

@@ -27,6 +27,15 @@ OPENING_LIMIT = 65_536
 """The most bytes of what only opens a response that are held back with the head."""
 _OPENINGS = frozenset({"message_start", "response.created", "response.queued", "response.in_progress"})
 """Types of events that open a response, of Anthropic's dialect and of the Responses API."""
+_OPENS_PART = {
+    "content_block_start": "content_block",
+    "content_block_delta": "delta",
+    "response.output_item.added": "item",
+    "response.content_part.added": "part",
+    "response.reasoning_summary_part.added": "part",
+}
+"""Types of events that begin a part of it, and the member that has the part."""
+_NOT_SHOWN = ("type", "id", "status", "role", "annotations", "logprobs")
 _object = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -36,9 +45,11 @@ def only_opens(event: Event) -> bool:
     if data is None:
         return False
     kind = lenient.as_word(data.get("type")) or event.name.decode("ascii", "replace")
-    if kind in ("content_block_start", "content_block_delta"):
-        shown = data.get("content_block") or data.get("delta")
-        return isinstance(shown, dict) and not any(value for name, value in shown.items() if name != "type")
+    if kind in _OPENS_PART:
+        shown = data.get(_OPENS_PART[kind])
+        return isinstance(shown, dict) and not any(
+            value for name, value in shown.items() if name not in _NOT_SHOWN
+        )
     choices = data.get("choices")
     if not isinstance(choices, list):
         return kind in _OPENINGS

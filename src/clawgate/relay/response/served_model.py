@@ -1,4 +1,4 @@
-"""Finds the model that a Messages response names, and corrects the header that names the model to the client.
+"""Finds the model that a Messages or Responses response names, and corrects the header that names it to the client.
 
 A proxy may serve another model than was sent to it (measured: ``claude-opus-4-7`` for ``claude-opus-4-6``).
 A release date behind a name, a dot for a dash, or a marker of the context window is no other model.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from clawgate.errors import UpstreamFailed
 from clawgate.wire.sse.reader import Event
 
 _VARIANT = re.compile(r"-\d{8}\Z|-latest\Z|\[\w+\]\Z")
@@ -20,6 +21,7 @@ _LONGEST_NAME = 200
 class _Named(msgspec.Struct):
     model: str | None = None
     message: _Named | None = None
+    response: _Named | None = None
 
 
 _named = msgspec.json.Decoder(_Named)
@@ -30,6 +32,8 @@ class ServedModelFilter:
 
     ``header_line`` makes the header line of a model's name; ``on_other`` is called with the name of another model.
     """
+
+    failure: UpstreamFailed | None = None
 
     def __init__(
         self, sent: str, named: str, header_line: Callable[[str], bytes], on_other: Callable[[str], None]
@@ -55,7 +59,8 @@ class ServedModelFilter:
             found = _named.decode(data)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return
-        name = found.model or (found.message.model if found.message is not None else None)
+        named = (found, found.message, found.response)
+        name = next((one.model for one in named if one is not None and one.model), None)
         if not name:
             return
         self._is_known = True

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from clawgate.errors import UpstreamClosed, UpstreamFailed
 from clawgate.relay.response.error_mapping import MapError, upstream_failure
 from clawgate.wire.anthropic.stream_end import EventKind, kind_of
+from clawgate.wire.dialect import Dialect
 from clawgate.wire.openai.stream_end import ChatStreamEnd
+from clawgate.wire.responses import stream_end as responses
 from clawgate.wire.sse.reader import Event
 
 _OK = 200
@@ -21,18 +23,22 @@ _OK = 200
 class ErrorMappingFilter:
     """Raises the mapped failure in place of the event that reports it.
 
-    With ``chat`` the upstream streams chat completions: there a response without content is a failure, too.
+    ``upstream`` is the dialect of the stream: in chat completions a response without content is a failure, too.
     """
 
-    def __init__(self, map_error: MapError, *, chat: bool) -> None:
+    failure: UpstreamFailed | None = None
+
+    def __init__(self, map_error: MapError, *, upstream: Dialect | None) -> None:
         self._map_error = map_error
-        self._chat_end = ChatStreamEnd() if chat else None
+        self._upstream = upstream
+        self._chat_end = ChatStreamEnd() if upstream is Dialect.CHAT else None
         self._end: list[Event] = []  # of the message
 
     def feed(self, event: Event) -> Iterator[Event]:
         """Raises `UpstreamFailed`."""
         kind = kind_of(event)
-        if kind is EventKind.ERROR:
+        fails = self._upstream is Dialect.RESPONSES and responses.kind_of(event) is responses.EventKind.FAILED
+        if kind is EventKind.ERROR or fails:
             raise self._failure(event.data or b"")
         if self._chat_end is not None:
             if (data := self._chat_end.find_failure(event)) is not None:

@@ -17,6 +17,7 @@ from clawgate.wire.translate.exchange import Translation
 
 RENAMED: Mapping[Dialect, Mapping[bytes, bytes]] = {
     Dialect.CHAT: {b"request-id": b"x-request-id"},
+    Dialect.RESPONSES: {b"request-id": b"x-request-id"},
     Dialect.MESSAGES: {b"x-request-id": b"request-id"},
 }
 """Where the clients of a dialect look for the id of a request (read in the SDKs of OpenAI and Anthropic)."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from clawgate.errors import UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.assembled import AssembledWriter
 from clawgate.relay.response.buffered import LIMIT, BufferedWriter, MadeResponse
-from clawgate.relay.response.completeness import CompletenessFilter
+from clawgate.relay.response.completeness import CompletenessFilter, ResponseCompletenessFilter
 from clawgate.relay.response.deferred import (
     ByBytesWriter,
     ErrorBodyWriter,
@@ -39,6 +39,12 @@ _READABLE = (b"gzip", b"x-gzip", b"deflate")
 """What is compressed twice is not: it would pass still compressed."""
 
 
+_COMPLETENESS: Mapping[Dialect, Callable[..., EventFilter]] = {
+    Dialect.MESSAGES: CompletenessFilter,
+    Dialect.RESPONSES: ResponseCompletenessFilter,
+}
+
+
 def make_relay_writer(head: ResponseHead, options: ResponseOptions, *, origin: str) -> ResponseWriter:
     """Return the writer of a response that passes as it came, but for an error that must not."""
     if head.status == UNAUTHORIZED and not options.bodiless:
@@ -57,7 +63,8 @@ class ProviderTraits:
     """What the writer of a provider's response depends on besides the response.
 
     ``translation`` is None between equal dialects, ``map_error`` None for a provider without a plugin that maps its
-    errors. ``chat_upstream`` is whether it speaks chat completions, ``streams`` whether the client requested a stream.
+    errors. ``upstream`` is the dialect of its response, None for other paths; ``streams`` is whether the client
+    requested a stream.
     ``assembles`` is whether a stream that was not requested can be made a complete response. With ``has_fallback`` a
     failure leads to another provider as long as nothing was sent.
     """
@@ -65,7 +72,7 @@ class ProviderTraits:
     origin: str
     translation: Translation | None = None
     map_error: MapError | None = None
-    chat_upstream: bool = False
+    upstream: Dialect | None = None
     streams: bool = False
     assembles: bool = False
     has_fallback: bool = False
@@ -151,9 +158,9 @@ def _stream_writer(head: ResponseHead, options: ResponseOptions, traits: Provide
     origin, translation, map_error = traits.origin, traits.translation, traits.map_error
     filters: list[EventFilter] = []
     if map_error is not None:
-        filters.append(ErrorMappingFilter(map_error, chat=traits.chat_upstream))
-    if translation is None and options.dialect is Dialect.MESSAGES:
-        filters.append(CompletenessFilter(origin=origin, secrets=options.secrets))
+        filters.append(ErrorMappingFilter(map_error, upstream=traits.upstream))
+    if translation is None and options.dialect in _COMPLETENESS:
+        filters.append(_COMPLETENESS[options.dialect](origin=origin, secrets=options.secrets))
     if traits.served is not None:
         filters.append(traits.served)
     maps_errors = map_error is not None
