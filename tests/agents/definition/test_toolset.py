@@ -210,7 +210,7 @@ async def test_an_agent_uses_the_tool_of_a_plugin_that_was_installed(state: Path
     arguments = '{"first": "2024-02-28", "last": "2024-03-01"}'
     assert (await run.run(call("days_between", arguments))).result == "2"
     wrong = await run.run(call("days_between", '{"first": "2024-02-30", "from": "x"}'))
-    assert wrong.failed and "its arguments lack last" in wrong.result and "first: " in wrong.result
+    assert wrong.failed and "its arguments lack last" in wrong.result
     host.reload(config(state, **{"house-calendar": None}))
     await until(lambda: not host.tools, host.statuses)
     assert toolset(*host.tools).names == frozenset()
