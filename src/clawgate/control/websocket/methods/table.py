@@ -18,6 +18,10 @@ from clawgate.control.websocket.params import NonEmpty, Params, ParamsReader, Po
 from clawgate.policy.proxy_identity import ADMIN, READ, WRITE
 
 Members = Mapping[Any, str]
+RunIds = Annotated[
+    list[Annotated[str, msgspec.Meta(min_length=1, max_length=256)]],
+    msgspec.Meta(min_length=1, max_length=50),
+]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
 
@@ -185,7 +189,7 @@ _ALL = (
     ),
     _of_agents(
         "chat.history", READ, chat.ChatHistory, chat.chat_history, "the messages of a session, page by page",
-        {NonEmpty: "sessionId", Positive: "pendingBefore", list[NonEmpty]: "inputRunIds"}, {NonEmpty: "messageId"},
+        {NonEmpty: "sessionId", Positive: "pendingBefore"}, {NonEmpty: "messageId", RunIds: "inputRunIds"},
     ),
     _of_agents(
         "agent", WRITE, chat.AgentParams, chat.agent, "send a message; the second response has the result",
