@@ -107,6 +107,10 @@ class RunNotFound(InvalidRequest):
     """No run of this caller has that id, or it ended too long ago."""
 
 
+class ResponseNotFound(InvalidRequest):
+    """No stored response of this caller has that id."""
+
+
 class UnsupportedContentType(InvalidRequest): ...
 
 

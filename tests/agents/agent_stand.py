@@ -111,7 +111,7 @@ def agent_config(url: str, **agents: Any) -> dict[str, Any]:
     )
     for key, value in agents.items():
         made["agents"][key] = made["agents"].get(key, {}) | value if isinstance(value, dict) else value
-    return agents_on(made)
+    return agents_on(made, responses=True)
 
 
 @contextlib.asynccontextmanager

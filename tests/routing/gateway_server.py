@@ -149,9 +149,10 @@ def own_config(config: dict[str, Any], **settings: Any) -> dict[str, Any]:
     return config | {"plugins": {"entries": {"clawgate": {"config": settings}}}}
 
 
-def agents_on(config: dict[str, Any], *, on: bool = True) -> dict[str, Any]:
+def agents_on(config: dict[str, Any], *, on: bool = True, responses: bool = False) -> dict[str, Any]:
     """``config`` with agents switched on."""
-    switch = {"http": {"endpoints": {"chatCompletions": {"enabled": on}}}}
+    endpoints = {"chatCompletions": {"enabled": on}, "responses": {"enabled": responses}}
+    switch = {"http": {"endpoints": endpoints}}
     return config | {"gateway": config["gateway"] | switch}
 
 

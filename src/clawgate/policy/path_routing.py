@@ -151,6 +151,12 @@ AGENT_PATHS: Mapping[bytes, str] = {
 """Where an agent may be named, with the switch of each; every other route is one of models."""
 
 
+STORED_RESPONSES = RESPONSES_PATH + b"/"
+_OF_STORED = frozenset(
+    {b"after", b"include", b"include_obfuscation", b"limit", b"order", b"starting_after", b"stream"}
+)
+
+
 def agent_paths(*, chat: bool, responses: bool) -> frozenset[bytes]:
     """Return the paths at which agents are on, by the two switches."""
     on = {AGENTS_SWITCH: chat, RESPONSES_SWITCH: responses}
@@ -174,13 +180,15 @@ GATEWAY_ROUTES = RouteTable(
 
 def gateway_routes(*, agents: frozenset[bytes], models: bool) -> RouteTable:
     """Return the routes of a gateway that serves ``models``, ``agents`` at these paths, both or neither."""
-    if models:
-        return GATEWAY_ROUTES
-    if not agents:
+    if not (models or agents):
         return RouteTable(exact={}, prefixes={}, off={b"/v1/": _BOTH})
     exact, query = GATEWAY_ROUTES.exact, GATEWAY_ROUTES.query
-    on = {path: methods for path, methods in exact.items() if path in agents}
+    on = {path: methods for path, methods in exact.items() if models or path in agents}
     off = {path: _off(path) for path in exact.keys() - on}
+    if RESPONSES_PATH in agents:
+        stored: dict[bytes, tuple[bytes, ...]] = {STORED_RESPONSES: (b"GET", b"POST", b"DELETE")}
+        return RouteTable(exact=on, prefixes=stored, query={**query, STORED_RESPONSES: _OF_STORED}, off=off)
+    off[STORED_RESPONSES] = f"set {RESPONSES_SWITCH} to true to keep responses"
     return RouteTable(exact=on, prefixes={}, query=query, off=off)
 
 

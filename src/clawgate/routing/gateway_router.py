@@ -13,7 +13,14 @@ from clawgate.errors import InvalidRequest, ModelNotFound
 from clawgate.policy.body_kind import check_body_kind
 from clawgate.policy.headers import DISCONNECT, OF_AGENTS_ALONE
 from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
-from clawgate.policy.path_routing import AGENT_PATHS, AGENTS_SWITCH, EMBEDDINGS_PATH, MODELS_SWITCH
+from clawgate.policy.path_routing import (
+    AGENT_PATHS,
+    AGENTS_SWITCH,
+    EMBEDDINGS_PATH,
+    MODELS_SWITCH,
+    RESPONSES_PATH,
+    STORED_RESPONSES,
+)
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, Router
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.json.model_field import find_model
@@ -38,6 +45,8 @@ class GatewayRouter:
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`, or that its switch is off."""
+        if head.path.startswith(STORED_RESPONSES):  # names no model
+            return self._agents(head, DEFAULT_AGENT, RESPONSES_PATH).route(head, body)
         takes_all = self.agents is not None and head.path in self.agent_paths
         if takes_all and not body:  # an object without a field, to OpenClaw
             return self._agents(head, "").route(head, body)
@@ -64,14 +73,14 @@ class GatewayRouter:
             raise agents_off(name)
         return self.agents
 
-    def _agents(self, head: AdmittedHead, name: str) -> Router:
-        agents = self.agents
-        if head.path not in AGENT_PATHS:
+    def _agents(self, head: AdmittedHead, name: str, path: bytes | None = None) -> Router:
+        agents, path = self.agents, path or head.path
+        if path not in AGENT_PATHS:
             paths = ", ".join(path.decode("ascii") for path in AGENT_PATHS)
             raise ModelNotFound(f"'{shown_name(name)}' names an agent, and agents are served at {paths}")
-        if agents is None or head.path not in self.agent_paths:
-            raise agents_off(name, head.path)
-        return self.embeddings if self.embeddings is not None and head.path == EMBEDDINGS_PATH else agents
+        if agents is None or path not in self.agent_paths:
+            raise agents_off(name, path)
+        return self.embeddings if self.embeddings is not None and path == EMBEDDINGS_PATH else agents
 
 
 NO_AGENT = "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`."

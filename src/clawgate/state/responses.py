@@ -45,6 +45,7 @@ from clawgate.state.tables import NewRow, responses, turns
 
 IN_PROGRESS = ("queued", "in_progress")
 DELETED = "deleted"
+_WITH_RESULT = ("completed", "incomplete")
 LOST = "lost"
 """In place of `IN_PROGRESS`: the gateway that ran it has ended."""
 
@@ -71,7 +72,7 @@ _EMPTY_ONE = _EMPTY.where(_OF_RESPONSE, responses.c.status != DELETED)
 _DROP_LEAF = delete(responses).where(_OF_RESPONSE, responses.c.status == DELETED, ~_HAS_CHILD)
 _SET_STATUS = (
     update(responses)
-    .where(_OF_RESPONSE, responses.c.status != DELETED)
+    .where(_OF_RESPONSE, responses.c.status.not_in((DELETED, *_WITH_RESULT)))
     .values(status=bindparam("status_"), body=bindparam("body_"))
 )
 _BEFORE = (

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.endpoint.doors import READERS, ReadRequest, read_messages
+from clawgate.agents.endpoint.doors import ReadRequest, read_chat, read_messages, read_responses
+from clawgate.agents.endpoint.responses_request import read_asked
 from clawgate.agents.request.images import ImageRules
 from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
@@ -21,10 +22,14 @@ def read(dialect: Dialect = Dialect.MESSAGES, **fields: Any) -> ReadRequest:
         "messages": [{"role": "user", "content": "hi"}],
         "max_tokens": 9,
     }
-    return READERS[dialect](json.dumps(asked | fields).encode(), ImageRules())
+    if dialect is Dialect.RESPONSES:
+        asked = {"model": "openclaw", "input": "hi", "max_output_tokens": 9}
+        return read_responses(read_asked(json.dumps(asked | fields).encode()), ImageRules())
+    reader = read_chat if dialect is Dialect.CHAT else read_messages
+    return reader(json.dumps(asked | fields).encode(), ImageRules())
 
 
-@pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.MESSAGES])
+@pytest.mark.parametrize("dialect", Dialect)
 def test_the_same_request_is_the_same_in_each_dialect(dialect: Dialect) -> None:
     found = read(dialect, model="openclaw/main", stream=True, temperature=0.5).request
     assert found.conversation.turns == ({"role": "user", "content": "hi"},)
@@ -36,6 +41,8 @@ def test_the_name_of_a_person_is_no_session() -> None:
     found = read(metadata={"user_id": "u1"}).request
     assert found.user == "" and "metadata.user_id" in found.ignored
     assert read(Dialect.CHAT, user="u1").request.user == "u1"
+    assert read(Dialect.RESPONSES, user="u" * 99).request.user == "u" * 99
+    assert read(Dialect.RESPONSES, safety_identifier="u1").request.user == ""
 
 
 def test_ids_of_calls_stay_as_long_as_they_are() -> None:

@@ -6,18 +6,22 @@ Pure. Law: a run knows one dialect, so an agent does the same whatever its clien
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import msgspec
+
 from clawgate.agents.endpoint.event_encoder import EventEncoder
-from clawgate.agents.endpoint.translated_encoder import MessagesEncoder
+from clawgate.agents.endpoint.responses_request import AskedResponse, translatable, without_stand_ins
+from clawgate.agents.endpoint.translated_encoder import MessagesEncoder, ResponsesEncoder
 from clawgate.agents.request.chat_request import ChatRequest, read_request
 from clawgate.agents.request.images import ImageRules
 from clawgate.policy.model_routing import DEFAULT_AGENT
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import find_model
+from clawgate.wire.json.strict import encode_request
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
+from clawgate.wire.translate.responses_to_chat.translator import ResponsesToChat
 
 
 class MakeEncoder(Protocol):
@@ -91,7 +95,43 @@ def read_messages(body: bytes, images: ImageRules) -> ReadRequest:
     )
 
 
-READERS: dict[Dialect, Callable[[bytes, ImageRules], ReadRequest]] = {
-    Dialect.CHAT: read_chat,
-    Dialect.MESSAGES: read_messages,
-}
+def read_responses(asked: AskedResponse, images: ImageRules) -> ReadRequest:
+    """The response says how it is kept, which is not for a translation to know."""
+    name = asked.fields.get("model") or DEFAULT_AGENT
+    fields, absent = translatable({**asked.fields, "model": name})
+    body = encode_request(fields)
+    kept = {
+        "background": asked.background,
+        "store": asked.stores,
+        "previous_response_id": f"resp_{asked.previous}" if asked.previous else None,
+        **({"conversation": {"id": asked.conversation}} if asked.conversation else {}),
+    }
+
+    def translated(run: str, created: int) -> tuple[ResponsesToChat, bytes]:
+        made = ResponsesToChat(
+            requested_model=name,
+            upstream_model=name,
+            created=created,
+            unique_id=run,
+            max_tokens_field="max_completion_tokens",
+            longest_call_id=None,
+            kept=kept,
+        )
+        return made, made.translate_request(body)
+
+    first, chat = translated("", 0)
+    sent = msgspec.json.decode(chat)
+    sent["messages"] = without_stand_ins(sent["messages"], absent)
+    request = read_request(encode_request(sent), images)
+    user = asked.fields.get("user")
+    ignored = dict.fromkeys((*first.ignored, *request.ignored))
+
+    def encoder(run: str, created: int, *, resumable: bool) -> EventEncoder:
+        return ResponsesEncoder(run, created, request.model, translated(run, created)[0], resumable=resumable)
+
+    return ReadRequest(
+        dialect=Dialect.RESPONSES,
+        request=replace(request, user=user if isinstance(user, str) else "", ignored=tuple(ignored)),
+        encoder=encoder,
+        hints=(("reasoning_effort", "reasoning.effort"),),
+    )

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from clawgate.agents.endpoint.event_encoder import EventEncoder, rest_of
 from clawgate.agents.endpoint.local_plan import LocalAttempt, begin_body, begin_stream
+from clawgate.agents.endpoint.translated_encoder import ResponsesEncoder
 from clawgate.agents.run.events import Finished
 from clawgate.agents.session.live_run import LiveRun
 from clawgate.agents.session.runs import Repeated, Runs, RunStart, not_found
@@ -22,6 +23,7 @@ from clawgate.relay.response.error_response import status_of
 from clawgate.relay.response.translated import RENAMED
 from clawgate.relay.upstream.local import LocalResponse
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.json.strict import encode_response
 
 logger = logging.getLogger("clawgate.agents")
 
@@ -52,21 +54,25 @@ class AgentRequest:
     session: str = ""
     ignored: tuple[str, ...] = ()
     resumes: tuple[str, int] | None = None
+    background: bool = False
+    """Whether a response without a stream begins, and ends, when the run has begun."""
 
 
 class AgentAttempt(LocalAttempt):
     """The run is the upstream."""
 
+    _run: str
+
     def __init__(self, request: AgentRequest, runs: Runs) -> None:
         self._request = request
         self._runs = runs
-        self._run = request.start.run
         super().__init__(
             f"agent {request.agent}",
             served_by=f"openclaw/{request.agent}",
             dialect=request.dialect,
             seconds=request.seconds + _GRACE_SECONDS,
         )
+        self._run = request.start.run
 
     @property
     def attribution_headers(self) -> bytes:
@@ -101,7 +107,10 @@ class AgentAttempt(LocalAttempt):
         if isinstance(found, Repeated):
             _repeat(found, response, after)
         elif request.stream:
-            await self._stream(found, response, after)
+            encoder = request.encoder_of(found)
+            await send_stream(found, encoder, response, after, agent=request.agent)
+        elif request.background:
+            await self._send_begun(found, response)
         else:
             await self._send_body(found, response)
 
@@ -113,33 +122,45 @@ class AgentAttempt(LocalAttempt):
                         encoder = self._request.encoder_of(live)
                         begin_body(response, encoder.content_type, encoder.body(event))
 
-    async def _stream(self, live: LiveRun, response: LocalResponse, after: int) -> None:
-        """Send what the client does not have yet: the events behind number ``after``."""
-        encoder, number = self._request.encoder_of(live), 0
+    async def _send_begun(self, live: LiveRun, response: LocalResponse) -> None:
         async with contextlib.aclosing(live.follow()) as batches:
-            try:
-                async for batch in batches:
-                    frames: list[bytes] = []
-                    for event in batch:
-                        for frame in encoder.frames(event):
-                            number += 1
-                            if number > after:
-                                frames.append(encoder.numbered(frame, number))
-                        if comment := encoder.comment(event):
-                            frames.append(comment)
-                    if not response.begun:
-                        begin_stream(response, encoder.content_type)
-                    if frames:
-                        response.send(b"".join(frames))
-                    await response.ready()
-            except GatewayError as error:
+            async for _ in batches:
+                break
+        encoder = self._request.encoder_of(live)
+        assert isinstance(encoder, ResponsesEncoder), "no other dialect has such responses"
+        body = encode_response(encoder.response(live.events, live.error))
+        begin_body(response, encoder.content_type, body)
+
+
+async def send_stream(
+    live: LiveRun, encoder: EventEncoder, response: LocalResponse, after: int, *, agent: str
+) -> None:
+    """Send what the client does not have yet: the events behind number ``after``."""
+    number = 0
+    async with contextlib.aclosing(live.follow()) as batches:
+        try:
+            async for batch in batches:
+                frames: list[bytes] = []
+                for event in batch:
+                    for frame in encoder.frames(event):
+                        number += 1
+                        if number > after:
+                            frames.append(encoder.numbered(frame, number))
+                    if comment := encoder.comment(event):
+                        frames.append(comment)
                 if not response.begun:
-                    raise
-                logger.warning(
-                    "run %s of agent %s failed code=%s status=%d: %s",
-                    live.run, self._request.agent, error.code, status_of(error), error.log_text,
-                )  # fmt: skip
-                response.send(encoder.failure(error))
+                    begin_stream(response, encoder.content_type)
+                if frames:
+                    response.send(b"".join(frames))
+                await response.ready()
+        except GatewayError as error:
+            if not response.begun:
+                raise
+            logger.warning(
+                "run %s of agent %s failed code=%s status=%d: %s",
+                live.run, agent, error.code, status_of(error), error.log_text,
+            )  # fmt: skip
+            response.send(encoder.failure(error))
 
 
 def _repeat(repeated: Repeated, response: LocalResponse, after: int) -> None:

@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from clawgate import __version__
 from clawgate.agents.definition.spec import Agents, AgentSpec
 from clawgate.agents.definition.toolset import opaque_session
-from clawgate.agents.endpoint.doors import READERS, ReadRequest
+from clawgate.agents.endpoint.doors import ReadRequest, read_chat, read_messages
 from clawgate.agents.endpoint.event_encoder import parse_event_id
 from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
+from clawgate.agents.endpoint.responses_door import Continued, ResponsesDoor
+from clawgate.agents.endpoint.responses_request import AskedResponse, listed_items
+from clawgate.agents.endpoint.translated_encoder import ResponsesEncoder
 from clawgate.agents.request.chat_request import ChatRequest, check_tool_names
 from clawgate.agents.request.images import ImageRules
 from clawgate.agents.request.side_tasks import is_side_task
 from clawgate.agents.request.slash_commands import Facts, ListedModel, command_of
 from clawgate.agents.request.target import SessionKey, Target, model_name, read_target
 from clawgate.agents.run.events import RunEvent
-from clawgate.agents.session.run_order import RunOrder, RunServices, Tools
+from clawgate.agents.session.run_order import ResponseOrder, RunOrder, RunServices, Tools
 from clawgate.agents.session.runs import Runs, RunStart
 from clawgate.agents.session.session_run import SessionRun
-from clawgate.errors import InvalidRequest, ModelNotFound
+from clawgate.errors import GatewayError, InvalidRequest, ModelNotFound
 from clawgate.policy.model_routing import ModelRef
-from clawgate.policy.path_routing import COUNT_TOKENS_PATH
+from clawgate.policy.path_routing import COUNT_TOKENS_PATH, RESPONSES_PATH
 from clawgate.providers.availability import Availability
 from clawgate.providers.catalog import Catalog
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
@@ -76,14 +80,17 @@ class AgentService:
     ) -> None:
         self._models = models
         self.runs = runs
-        self._services = services
+        self.services = services
         self._clock = clock
+        self._responses = ResponsesDoor(self)
         self.config: AgentConfig
         """Set before the first request, and again with each change of the config."""
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest`, `ModelNotFound`."""
         headers = dict(head.agent_headers)
+        if head.path.startswith(RESPONSES_PATH):
+            return self._responses.route(head, headers, body)
         if head.path == COUNT_TOKENS_PATH:
             name, made = self._count(headers, body)
             return LocalPlan(LocalAttempt(name, made=made), name)
@@ -97,14 +104,27 @@ class AgentService:
 
         ``headers`` are those of `AdmittedHead.agent_headers`, ``body`` is a request in ``dialect``. Raises as `route`.
         """
-        config = self.config
-        if dialect not in READERS:
-            raise InvalidRequest(f"{dialect.value}: no agent is served in this dialect yet", param="model")
-        read = READERS[dialect](body, config.images)
-        request = read.request
-        run = uuid.uuid4().hex
-        target = read_target(request.model, headers, request.user, config.agents.names, fresh=run)
+        reader = read_messages if dialect is Dialect.MESSAGES else read_chat
+        return self.prepare_read(caller, headers, body, reader(body, self.config.images))
+
+    def prepare_read(
+        self,
+        caller: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        read: ReadRequest,
+        asked: AskedResponse | None = None,
+        continued: Continued | None = None,
+    ) -> AgentRequest:
+        """Do the same for a request that was read; ``continued`` is what a response continues."""
+        config, request, run = self.config, read.request, uuid.uuid4().hex
+        user, conversation = ("", "") if continued else (request.user, asked.conversation if asked else "")
+        target = read_target(
+            request.model, headers, user, config.agents.names, fresh=run, conversation=conversation
+        )
         spec = config.agents.specs[target.agent]
+        if continued is not None:
+            target = continued.target(target, headers)
         if read.hints and not self._reasons(spec, of_unknown=False):
             read = read.without_hints()
             request = read.request
@@ -112,6 +132,7 @@ class AgentService:
         tools = config.tools_of(spec, opaque_session(caller, session.text))
         own_names = [tool["function"]["name"] for tool in tools.definitions()]
         check_tool_names(request.tools, own_names)
+        response = self._response(run, read, asked, continued) if asked is not None and asked.stores else None
         order = RunOrder(
             run=run,
             caller=caller,
@@ -127,6 +148,8 @@ class AgentService:
             options=self._thinking(spec),
             trace_id=headers.get(TRACE_HEADER),
             key=_key(headers),
+            past=continued.past if continued is not None else None,
+            response=response,
             command=command_of(request.conversation.turns),
             facts_of=lambda session: self._facts(spec, target, session),
             choose=lambda name: _chosen(name, spec, self._models.catalog),
@@ -146,12 +169,13 @@ class AgentService:
         body: bytes,
     ) -> AgentRequest:
         request, created = order.request, int(self._clock())
-        detaches = _detaches(headers, spec)
+        background = order.response is not None and order.response.is_background
+        detaches = _detaches(headers, spec, is_background=background)
         resumes = headers.get(LAST_EVENT_HEADER)
         encoder_of = partial(read.encoder, resumable=detaches or order.key is not None or resumes is not None)
 
         async def work(emit: Callable[[RunEvent], None]) -> None:
-            services = await self._services()
+            services = await self.services()
             await SessionRun(order, services, emit, encoder_of(order.run, created).complete).work()
 
         return AgentRequest(
@@ -166,13 +190,32 @@ class AgentService:
                 is_detached=detaches,
                 key=order.key,
                 body_hash=_digest(read.dialect, headers, body) if order.key is not None else "",
+                encoder=partial(encoder_of, order.run, created),
             ),
             seconds=order.seconds,
             stream=request.stream,
+            background=background,
             encoder_of=lambda live: encoder_of(live.run, live.created),
             session=order.session.text if order.session.is_kept else "",
             ignored=(*request.ignored, *(name for name in _WITHOUT_EFFECT if name in headers)),
             resumes=_resumed(resumes) if resumes is not None else None,
+        )
+
+    def _response(
+        self, run: str, read: ReadRequest, asked: AskedResponse, continued: Continued | None
+    ) -> ResponseOrder:
+        created = int(self._clock())
+
+        def body_of(events: Sequence[RunEvent], error: GatewayError | None) -> dict[str, Any]:
+            encoder = read.encoder(run, created, resumable=False)
+            assert isinstance(encoder, ResponsesEncoder), "only a Responses request is stored"
+            return encoder.response(events, error)
+
+        return ResponseOrder(
+            parent=continued.parent if continued is not None else None,
+            input=listed_items(asked.items, run),
+            body_of=body_of,
+            is_background=asked.background,
         )
 
     def _count(self, headers: Mapping[str, str], body: bytes) -> tuple[str, MadeResponse]:
@@ -279,7 +322,15 @@ def _digest(dialect: Dialect, headers: Mapping[str, str], body: bytes) -> str:
     return hashlib.sha256(repr(counts).encode() + b"\n" + body).hexdigest()
 
 
-def _detaches(headers: Mapping[str, str], spec: AgentSpec) -> bool:
+def _detaches(headers: Mapping[str, str], spec: AgentSpec, *, is_background: bool = False) -> bool:
+    if is_background:
+        if headers.get(DISCONNECT_HEADER, "").lower() == "cancel":
+            raise InvalidRequest(
+                f"'background' is for a run that continues without its client, and {DISCONNECT_HEADER} is cancel; "
+                "send one of them",
+                param="background",
+            )
+        return True
     match headers.get(DISCONNECT_HEADER, "").lower():
         case "":
             return spec.detaches

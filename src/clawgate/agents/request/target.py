@@ -21,6 +21,8 @@ AGENT_HEADER = "x-openclaw-agent-id"
 MODEL_HEADER = "x-openclaw-model"
 SESSION_HEADER = "x-openclaw-session-key"
 CHAT_HEADER = "x-openwebui-chat-id"
+CONVERSATION = "conversation"
+"""The field of a Responses request that names a session."""
 
 _NAMED = re.compile(r"(?:openclaw[/:]|agent:)(?P<id>.*)", re.IGNORECASE | re.DOTALL)
 _RESERVED = ("subagent", "cron", "acp")
@@ -67,19 +69,36 @@ class Target:
 
 
 def read_target(
-    model: str, headers: Mapping[str, str], user: str, agents: AgentNames, *, fresh: str
+    model: str,
+    headers: Mapping[str, str],
+    user: str,
+    agents: AgentNames,
+    *,
+    fresh: str,
+    conversation: str = "",
 ) -> Target:
     """Return what a request for an agent means. Raises `InvalidRequest`.
 
-    ``headers`` are those of `AdmittedHead.agent_headers`, ``user`` is OpenAI's field, ``fresh`` a name that was never
-    used.
+    ``headers`` are those of `AdmittedHead.agent_headers`, ``user`` and ``conversation`` are OpenAI's fields, ``fresh``
+    is a name that was never used.
     """
     for name in (AGENT_HEADER, MODEL_HEADER, SESSION_HEADER, CHAT_HEADER):
         _check(headers.get(name, ""), name)
     named = _agent_of_model(model, agents)
     header = headers.get(AGENT_HEADER)
     agent = agents.find(header, AGENT_HEADER) if header else named
-    return Target(agent, _session_of(agent, headers, user.strip(), fresh), headers.get(MODEL_HEADER) or None)
+    session = _session_of(agent, headers, user.strip(), fresh)
+    if conversation:
+        _check(conversation, CONVERSATION)
+        named_too, session = (
+            headers.get(SESSION_HEADER),
+            SessionKey(_explicit(agent, conversation, CONVERSATION)),
+        )
+        if named_too and _explicit(agent, named_too) != session.text:
+            reject(
+                CONVERSATION, f"`{CONVERSATION}` and `{SESSION_HEADER}` name two sessions; send one of them."
+            )
+    return Target(agent, session, headers.get(MODEL_HEADER) or None)
 
 
 def model_name(override: str, default: ModelRef | None, is_direct: Callable[[str], bool]) -> str:
@@ -111,18 +130,18 @@ def _session_of(agent: str, headers: Mapping[str, str], user: str, fresh: str) -
     return SessionKey(f"agent:{agent}:openai:{fresh}", is_kept=False)
 
 
-def _explicit(agent: str, key: str) -> str:
+def _explicit(agent: str, key: str, param: str = SESSION_HEADER) -> str:
     """Return the session of an explicit key; ``main`` is the agent's main session."""
     parts = key.split(":")
     while parts[0].strip().lower() == "agent":
         if len(parts) < 3 or not parts[2].strip():
-            reject(SESSION_HEADER, f"`{SESSION_HEADER}` must be `agent:<agentId>:<name>` or a name.")
+            reject(param, f"`{param}` must be `agent:<agentId>:<name>` or a name.")
         if parts[1].strip().lower() != agent:
-            wrong = f"`{SESSION_HEADER}` names a session of agent '{shown(parts[1])}'"
-            reject(SESSION_HEADER, f"{wrong}, and the request is for '{agent}'.")
+            wrong = f"`{param}` names a session of agent '{shown(parts[1])}'"
+            reject(param, f"{wrong}, and the request is for '{agent}'.")
         parts = parts[2:]
     if parts[0].strip().lower() in _RESERVED:
-        reject(SESSION_HEADER, f"`{SESSION_HEADER}` cannot use reserved internal session namespaces.")
+        reject(param, f"`{param}` cannot use reserved internal session namespaces.")
     return f"agent:{agent}:{':'.join(parts)}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any
 
 from clawgate.agents.run.events import Finished, RunEvent, TextDelta, ToolEnded
 from clawgate.errors import GatewayError, GatewayStopping, InternalError
@@ -37,6 +38,8 @@ class LiveRun:
         """Whether it was cancelled, and may still have to store what it leaves."""
         self.is_cancelled = False
         """Whether its caller stopped it, while it was under way."""
+        self.encoder: Callable[[], Any] | None = None
+        """As in `RunStart`."""
         self.followers = 0
         self.size = 0
         """Characters of the events so far, about."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from clawgate.agents.request.chat_request import ChatRequest
 from clawgate.agents.request.slash_commands import Facts, SlashCommand
 from clawgate.agents.request.target import SessionKey
 from clawgate.agents.run.driver import ToolOutcome
-from clawgate.agents.run.history import HistoryLimit
+from clawgate.agents.run.events import RunEvent
+from clawgate.agents.run.history import HistoryLimit, Turn
 from clawgate.agents.run.model_call import ModelCall
 from clawgate.agents.run.step import Call, Message, RunLimits, RunPlan, Usage
+from clawgate.errors import GatewayError
 from clawgate.policy.model_routing import ModelRef
 from clawgate.state.records import StoredSession
 from clawgate.state.store import Store
@@ -27,12 +29,39 @@ class Tools(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """The turns up to the end of the response that a request continues.
+
+    ``next_seq`` is that of its session's next turn where the response is the end of one; with ``is_whole`` False older
+    turns are left out.
+    """
+
+    turns: Sequence[Turn]
+    is_whole: bool
+    next_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseOrder:
+    """What is stored of a response beside the run. ``parent`` is the run of the response that it continues.
+
+    ``body_of`` returns the response behind events, or of a run that failed behind them. With ``is_background`` it can
+    be retrieved while it is made, however it ends.
+    """
+
+    parent: str | None
+    input: list[Any]
+    body_of: Callable[[Sequence[RunEvent], GatewayError | None], dict[str, Any]]
+    is_background: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOrder:
     """One request for an agent, with all that was decided about it.
 
     ``chain_of`` returns the models that serve it, given the model that its session was set to; ``command`` is what its
     turn is in place of a message for the model, done by ``facts_of`` and ``choose``. ``seconds`` is how long
-    it may take, ``key`` its idempotency key.
+    it may take, ``key`` its idempotency key. ``past`` is what it continues, in a session of its own or in none.
     """
 
     run: str
@@ -49,6 +78,8 @@ class RunOrder:
     options: Message = field(default_factory=dict)
     trace_id: str | None = None
     key: str | None = None
+    past: Past | None = None
+    response: ResponseOrder | None = None
     command: SlashCommand | None = None
     facts_of: Callable[[StoredSession | None], Facts]
     choose: Callable[[str], ModelRef]

@@ -52,6 +52,8 @@ class RunStart:
     is_detached: bool = False
     key: str | None = None
     body_hash: str = ""
+    encoder: Callable[[], Any] | None = None
+    """Makes what encodes the run's stream for a client that joins it later, by its id alone."""
 
 
 class Runs:
@@ -139,6 +141,7 @@ class Runs:
                 f"{MAX_LIVE} runs are under way, the most there may be; try again", retry_after=1
             )
         live = LiveRun(start.run, start.caller, created=start.created, is_detached=start.is_detached)
+        live.encoder = start.encoder
         self._by_id[live.run] = live
         if start.key is not None:
             self._by_key[start.caller, start.key] = (start.body_hash, live)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +19,20 @@ from clawgate.agents.run.events import Finished, RunEvent, Started, TextDelta
 from clawgate.agents.run.history import Composed, compose
 from clawgate.agents.run.step import Call, Finish, Run, Usage
 from clawgate.agents.session.command_effect import effect_of
-from clawgate.agents.session.run_order import RunOrder, RunServices, plan_of
+from clawgate.agents.session.run_order import ResponseOrder, RunOrder, RunServices, plan_of
 from clawgate.agents.session.run_record import called, last_model, record_of, returned, used
-from clawgate.errors import ClientLeft, GatewayError, InternalError, SessionConflict, UpstreamTimedOut
+from clawgate.errors import (
+    ClientLeft,
+    GatewayError,
+    GatewayStopping,
+    InternalError,
+    SessionConflict,
+    UpstreamTimedOut,
+)
 from clawgate.policy.model_routing import ModelRef
 from clawgate.relay.observe.record import CLIENT_LEFT
 from clawgate.relay.response.error_response import status_of
-from clawgate.state.records import Extent, IdempotencyResult, NewTurn, RunRecord, StoredSession
+from clawgate.state.records import Extent, IdempotencyResult, NewResponse, NewTurn, RunRecord, StoredSession
 
 logger = logging.getLogger("clawgate.agents")
 
@@ -63,6 +70,26 @@ class SessionRun:
     async def work(self) -> None:
         """Raises `GatewayError` where there is no response."""
         await self._services.store.ready()
+        response = self._order.response
+        if response is None or not response.is_background:
+            await self._work()
+            return
+        await self._services.store.begin_response(
+            self._record(None, keeps=False, response=self._queued(response))
+        )
+        try:
+            await self._work()
+        except asyncio.CancelledError:
+            await self._end_background(
+                response, GatewayStopping("the run was stopped before it was complete")
+            )
+            raise
+        except Exception as error:
+            known = error if isinstance(error, GatewayError) else InternalError("an internal error")
+            await self._end_background(response, known)
+            raise
+
+    async def _work(self) -> None:
         if self._order.session.is_kept:
             await self._in_session()
         else:
@@ -79,7 +106,13 @@ class SessionRun:
             extent = needed if order.command is None else Extent()
             async with store.hold(order.caller, order.session.text, order.seconds, extent) as session:
                 notice.cancel()
-                await self._run(session)
+                next_seq = session.next_seq if session is not None else 0
+                if order.past is None or order.past.next_seq == next_seq:
+                    await self._run(session)
+                    return
+            # another run was faster: this one continues the response outside of the session
+            self._order = replace(order, session=replace(order.session, is_kept=False))
+            await self._run(None)
         finally:
             notice.cancel()
 
@@ -88,12 +121,14 @@ class SessionRun:
         if order.command is not None:
             await self._do_command(order.command, session)
             return
+        past = session.turns if session is not None else order.past.turns if order.past is not None else ()
+        is_whole = session.turns[0].seq == 0 if session is not None and session.turns else True
         composed = compose(
-            session.turns if session is not None else (),
+            past,
             without_commands(order.request.conversation, in_session=order.session.is_kept),
             system=order.system,
             limit=order.history,
-            is_whole=session is None or not session.turns or session.turns[0].seq == 0,
+            is_whole=order.past.is_whole if session is None and order.past is not None else is_whole,
         )
         chain = order.chain_of(session.model if session is not None else None)
         driver = self._driver(composed, chain)
@@ -163,13 +198,32 @@ class SessionRun:
             self._tool_times[call.id] = (started_at, clock() - started_at)
 
     def _repeatable(self, finished: Finished) -> dict[str, Any]:
-        order = self._order
-        if order.key is None:
-            return {}
-        content_type, body = self._encode([*self._events, finished])
-        return {
-            "idempotency": IdempotencyResult(key=order.key, status=200, content_type=content_type, body=body)
-        }
+        """Return what is stored of the response itself: for a repeat of its request, and to be retrieved."""
+        order, events, kept = self._order, [*self._events, finished], dict[str, Any]()
+        if order.key is not None:
+            content_type, body = self._encode(events)
+            kept["idempotency"] = IdempotencyResult(
+                key=order.key, status=200, content_type=content_type, body=body
+            )
+        if order.response is not None:
+            made = order.response.body_of(events, None)
+            kept["response"] = NewResponse(
+                body=made, input=order.response.input, status=made["status"], parent=order.response.parent
+            )
+        return kept
+
+    def _queued(self, response: ResponseOrder) -> NewResponse:
+        body = response.body_of([Started()], None) | {"status": "queued"}
+        return NewResponse(body=body, input=response.input, status="queued", parent=response.parent)
+
+    async def _end_background(self, response: ResponseOrder, error: GatewayError) -> None:
+        """Store that the response failed, also while the run is cancelled."""
+        order, body = self._order, response.body_of(self._events or [Started()], error)
+        end = self._services.store.end_response(order.caller, order.run, body["status"], body)
+        try:
+            await _finished(end)
+        except GatewayError as failure:
+            logger.error("run %s: its end is not stored: %s", order.run, failure.message)  # noqa: TRY400
 
     def _interrupted(self, composed: Composed, driver: RunDriver) -> tuple[NewTurn, ...]:
         """Return what came of a run that was cancelled: a call without its result is left out."""
@@ -213,18 +267,14 @@ class SessionRun:
         try:
             await self._write(record)
         except SessionConflict as error:
-            rest = replace(record, keeps_session=False, turns=(), session_model=None, idempotency=None)
+            nothing: dict[str, Any] = {"session_model": None, "idempotency": None, "response": None}
+            rest = replace(record, keeps_session=False, turns=(), **nothing)
             await self._write(replace(rest, status=status_of(error), code=error.code))
             raise
 
     async def _write(self, record: RunRecord) -> None:
         """Write the record, also if the run is cancelled meanwhile: it is complete."""
-        task = asyncio.get_running_loop().create_task(self._services.store.commit(record))
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
+        await _finished(self._services.store.commit(record))
 
     def _emit_started(self) -> None:
         if not self._events:
@@ -233,3 +283,13 @@ class SessionRun:
     def _emit(self, event: RunEvent) -> None:
         self._events.append(event)
         self._report(event)
+
+
+async def _finished(work: Coroutine[Any, Any, None]) -> None:
+    """Do ``work`` to its end, also if the caller is cancelled meanwhile."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -7,6 +7,7 @@ always requested with a stream, since every response of this API has it, unless 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from clawgate.errors import UpstreamMalformed
@@ -15,7 +16,7 @@ from clawgate.wire.openai.types import CHAT_RESPONSE
 from clawgate.wire.responses import types as responses
 from clawgate.wire.translate import chat_compat, thinking_format
 from clawgate.wire.translate import errors as upstream_errors
-from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.call_ids import LONGEST, CallIds
 from clawgate.wire.translate.chat_upstream.instructions import lead_with_developer
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation, read_response, reject
@@ -40,15 +41,19 @@ class ResponsesToChat(Translation):
         compat: Compat = NO_COMPAT,
         max_tokens_field: str = "max_tokens",
         provider: str = "",
+        longest_call_id: int | None = LONGEST,
+        kept: Mapping[str, object] | None = None,
     ) -> None:
+        """``kept`` are members of the response that say how it is kept, in place of those of one that is not."""
         self._requested = requested_model
         self._model = upstream_model
         self._created = created
+        self._kept = kept or {}
         self._unique = unique_id
         self._compat = compat
         self._max_tokens_field = compat.max_tokens_field or max_tokens_field
         self._tools = tools.ToolTable()
-        self._ids = CallIds(unique=unique_id, provider=provider)
+        self._ids = CallIds(unique=unique_id, provider=provider, longest=longest_call_id)
         self._stream = self._new_stream(responses.ResponsesRequest(), response.Repeated())
 
     def translate_request(self, body: bytes) -> bytes:
@@ -138,6 +143,6 @@ class ResponsesToChat(Translation):
         head = response.head_of(
             request, sent, model=self._requested, created=self._created, unique=self._unique
         )
-        writer = ResponseWriter(head, self._unique)
+        writer = ResponseWriter({**head, **self._kept}, self._unique)
         seals = request_fields.ENCRYPTED in (request.include or ())
         return ResponsesStream(writer, table=self._tools, ids=self._ids, compat=self._compat, seals=seals)

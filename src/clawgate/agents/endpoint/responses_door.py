@@ -1,0 +1,182 @@
+"""Serves the Responses API in front of agents: requests that continue stored responses, and the stored ones themselves.
+
+Law: another caller's response does not exist, and nothing of it is read. What a request continues is read before
+anything is started; what is deleted or out of reach is refused, never left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from clawgate.agents.endpoint.doors import ReadRequest, read_responses
+from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
+from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
+from clawgate.agents.endpoint.responses_request import (
+    AskedResponse,
+    item_not_found,
+    not_found,
+    read_asked,
+)
+from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS, Keeper, StoredAttempt
+from clawgate.agents.request.refusal import reject
+from clawgate.agents.request.target import SESSION_HEADER, SessionKey, Target
+from clawgate.agents.run.history import HistoryLimit
+from clawgate.agents.session.run_order import Past
+from clawgate.agents.session.runs import Runs
+from clawgate.policy.path_routing import RESPONSES_PATH
+from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
+from clawgate.relay.upstream.local import LocalResponse
+from clawgate.state.records import Extent
+from clawgate.state.responses import IN_PROGRESS
+from clawgate.state.store import Store
+from clawgate.wire.dialect import Dialect
+
+Object = dict[str, Any]
+
+PREVIOUS = "previous_response_id"
+_TURNS_BEFORE = 20
+"""Read in front of the history, which begins with a turn of the user."""
+_BYTES_PER_CHARACTER = 6
+"""Of the JSON that a turn is stored as, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continued:
+    """The response that a request continues: ``parent`` is its run, ``session`` the one that ends with it."""
+
+    parent: str
+    agent: str
+    past: Past
+    session: str | None
+
+    def target(self, named: Target, headers: Mapping[str, str]) -> Target:
+        """Return the target of the request, whose agent and headers are ``named``. Raises `InvalidRequest`."""
+        if named.agent != self.agent:
+            reject(
+                PREVIOUS, f"`{PREVIOUS}` is of agent '{self.agent}', and the request is for '{named.agent}'."
+            )
+        if headers.get(SESSION_HEADER) and named.session.text != self.session:
+            reject(
+                SESSION_HEADER,
+                f"`{SESSION_HEADER}` names a session that does not end with the response of `{PREVIOUS}`; "
+                "send one of them.",
+            )
+        if self.session is None:
+            return replace(named, session=replace(named.session, is_kept=False))
+        return replace(named, session=SessionKey(self.session))
+
+
+class Service(Keeper, Protocol):
+    """What this needs of `AgentService`."""
+
+    config: Any
+
+    def prepare_read(
+        self,
+        caller: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        read: ReadRequest,
+        asked: AskedResponse | None = None,
+        continued: Continued | None = None,
+    ) -> AgentRequest: ...
+
+
+class ResponsesDoor:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def route(self, head: AdmittedHead, headers: Mapping[str, str], body: bytes) -> RoutePlan:
+        """Raises `InvalidRequest`."""
+        if head.path != RESPONSES_PATH:
+            attempt = StoredAttempt(head, self._service)
+            return LocalPlan(attempt, "")
+        service, asked = self._service, read_asked(body)
+        if not asked.needs_stored:
+            read = read_responses(asked, service.config.images)
+            request = service.prepare_read(head.caller, headers, body, read, asked)
+            return LocalPlan(AgentAttempt(request, service.runs), request.model)
+        return LocalPlan(
+            ContinuingAttempt(self, head.caller, headers, body, asked, service.runs),
+            str(asked.fields.get("model", "")),
+        )
+
+    async def prepare(
+        self, caller: str, headers: Mapping[str, str], body: bytes, asked: AskedResponse
+    ) -> AgentRequest:
+        """Read what the request refers to, and return what starts its run. Raises `InvalidRequest`."""
+        service = self._service
+        store = (await service.services()).store
+        asked = asked.with_items(
+            {
+                place: await self._item(store, caller, run, place, asked)
+                for place, run in asked.references.items()
+            }
+        )
+        continued = (
+            await self._continued(store, caller, asked.previous) if asked.previous is not None else None
+        )
+        read = await asyncio.to_thread(read_responses, asked, service.config.images)
+        return service.prepare_read(caller, headers, body, read, asked, continued)
+
+    async def _item(self, store: Store, caller: str, run: str, place: int, asked: AskedResponse) -> Object:
+        found, name = await store.response(caller, run), asked.items[place]["id"]
+        items: list[Object] = [*found.body.get("output", ()), *found.input] if found is not None else []
+        item = next((one for one in items if one.get("id") == name), None)
+        if item is None:
+            raise item_not_found(name, place)
+        return item
+
+    async def _continued(self, store: Store, caller: str, run: str) -> Continued:
+        limit = max((spec.history for spec in self._service.config.agents.specs.values()), key=_size)
+        extent = Extent(limit.turns + _TURNS_BEFORE, limit.characters * _BYTES_PER_CHARACTER)
+        found = await store.history(caller, run, extent)
+        if found is None:
+            raise not_found(f"resp_{run}")
+        response = found.response
+        if response.status in IN_PROGRESS:
+            reject(PREVIOUS, f"`{PREVIOUS}` is not complete yet; wait for it, or cancel it.")
+        session = None
+        if response.session is not None:
+            latest = await store.session(caller, response.session, Extent(turns=1))
+            session = response.session if latest is not None and latest.next_seq == response.seq else None
+        next_seq = response.seq if session is not None else None
+        past = Past(turns=found.turns, is_whole=found.is_whole, next_seq=next_seq)
+        return Continued(parent=run, agent=response.agent, past=past, session=session)
+
+
+def _size(limit: HistoryLimit) -> int:
+    return limit.turns
+
+
+class ContinuingAttempt(AgentAttempt):
+    """An attempt whose request is understood once something stored was read."""
+
+    def __init__(
+        self,
+        door: ResponsesDoor,
+        caller: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        asked: AskedResponse,
+        runs: Runs,
+    ) -> None:
+        LocalAttempt.__init__(self, "agent", dialect=Dialect.RESPONSES, seconds=LONGEST_SECONDS)
+        self._prepare: Callable[[], Awaitable[AgentRequest]] = lambda: door.prepare(
+            caller, headers, body, asked
+        )
+        self._runs = runs
+        self._run = ""
+
+    @property
+    def attribution_headers(self) -> bytes:
+        return super().attribution_headers if self._run else b""
+
+    async def respond(self, response: LocalResponse) -> None:
+        self._request = await self._prepare()
+        self._run = self._request.start.run
+        self.served_by = f"openclaw/{self._request.agent}"
+        await super().respond(response)

@@ -1,0 +1,187 @@
+"""Reads what a Responses request says about stored responses, and makes of the rest one that can be translated.
+
+Pure. Law: what refers to something stored is resolved before the request is translated, or refused; nothing of it is
+left out. Results of tools whose calls are stored are translated beside a stand-in for the call, which is taken out
+again: whether the call waits for a result is for the history to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from clawgate.errors import InvalidRequest, ResponseNotFound
+from clawgate.wire.json import strict
+
+Object = dict[str, Any]
+
+_request = msgspec.json.Decoder(Object)
+_RESPONSE_ID = re.compile(r"resp_([0-9a-f]{32})")
+_ITEM_ID = re.compile(r"[a-z]+_([0-9a-f]{32})_[0-9a-z]+")
+_CALLS: Mapping[str, Object] = {
+    "function_call_output": {"type": "function_call", "name": "stored", "arguments": "{}"},
+    "custom_tool_call_output": {"type": "custom_tool_call", "name": "stored", "input": ""},
+    "local_shell_call_output": {"type": "local_shell_call", "action": {"type": "exec", "command": []}},
+    "tool_search_output": {"type": "tool_search_call", "execution": "client", "arguments": {}},
+}
+"""Stand-ins for the calls of results, by the type of the result."""
+
+
+def run_of(response_id: str, param: str = "previous_response_id") -> str:
+    """Return the run that made a response. Raises `ResponseNotFound` for an id that none of them has."""
+    found = _RESPONSE_ID.fullmatch(response_id)
+    if found is None:
+        raise not_found(response_id, param)
+    return found[1]
+
+
+def not_found(response_id: str, param: str | None = "previous_response_id") -> ResponseNotFound:
+    return ResponseNotFound(
+        f"there is no response '{response_id[:80]}'; it was deleted, is too old, was sent with 'store': false, "
+        "or is another caller's",
+        param=param,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedResponse:
+    """``fields`` is the request without what the others say. ``references`` are places in the input, and their items.
+
+    ``stores``: the response is to be stored. ``conversation`` names a session.
+    """
+
+    fields: Object
+    stores: bool
+    background: bool
+    previous: str | None
+    conversation: str
+
+    @property
+    def needs_stored(self) -> bool:
+        """Whether something stored has to be read before the request is understood."""
+        return self.previous is not None or bool(self.references)
+
+    @property
+    def items(self) -> list[Any]:
+        given = self.fields.get("input")
+        return [{"role": "user", "content": given}] if isinstance(given, str) else list(given or ())
+
+    @property
+    def references(self) -> dict[int, str]:
+        """The runs of the items that the input refers to, by their places. Raises `ResponseNotFound`."""
+        return {
+            place: item_run(item, place)
+            for place, item in enumerate(self.items)
+            if isinstance(item, dict) and item.get("type") == "item_reference"
+        }
+
+    def with_items(self, found: Mapping[int, Object]) -> AskedResponse:
+        """Return the request with items in the places of what referred to them."""
+        items = [found.get(place, item) for place, item in enumerate(self.items)]
+        return replace(self, fields={**self.fields, "input": items})
+
+
+def item_run(item: Object, place: int) -> str:
+    """Return the run of the response that a reference's item is in."""
+    name = item.get("id")
+    found = _ITEM_ID.fullmatch(name) if isinstance(name, str) else None
+    if found is None:
+        raise item_not_found(name, place)
+    return found[1]
+
+
+def item_not_found(name: object, place: int) -> ResponseNotFound:
+    return ResponseNotFound(
+        f"input[{place}]: there is no item '{str(name)[:80]}' of a stored response; send the item itself",
+        param=f"input[{place}].id",
+    )
+
+
+def read_asked(body: bytes) -> AskedResponse:
+    """Raises `InvalidRequest`."""
+    fields = strict.parse_request(body, _request)
+    previous = _typed(fields, "previous_response_id", str)
+    conversation = fields.pop("conversation", None)
+    stores = _typed(fields, "store", bool)
+    background = bool(_typed(fields, "background", bool))
+    if isinstance(conversation, dict):
+        conversation = conversation.get("id", "")
+    if conversation is not None and (not isinstance(conversation, str) or not conversation.strip()):
+        raise InvalidRequest(
+            "'conversation' must be a name, or an object with its 'id'", param="conversation"
+        )
+    if previous and conversation:
+        raise InvalidRequest(
+            "'previous_response_id' and 'conversation' both say what the request continues; send one of them",
+            param="previous_response_id",
+        )
+    if background and stores is False:
+        raise InvalidRequest(
+            "'background' is for a response that is stored; remove 'store': false", param="background"
+        )
+    given = fields.get("input")
+    if given is not None and not isinstance(given, str | list):
+        raise InvalidRequest("'input' must be a string or a list of items", param="input")
+    return AskedResponse(
+        fields=fields,
+        stores=stores is not False,
+        background=background,
+        previous=run_of(previous) if previous else None,
+        conversation=conversation or "",
+    )
+
+
+def _typed(fields: Object, name: str, kind: type) -> Any:
+    value = fields.pop(name, None)
+    if value is not None and not isinstance(value, kind):
+        raise InvalidRequest(f"'{name}' must be a {'string' if kind is str else 'boolean'}", param=name)
+    return value
+
+
+def translatable(fields: Object) -> tuple[Object, frozenset[str]]:
+    """Return the request with a stand-in for each call that is not in it, and the ids of these calls."""
+    given = fields.get("input")
+    if not isinstance(given, list):
+        return fields, frozenset()
+    known: set[str] = set()
+    absent: set[str] = set()
+    items: list[Any] = []
+    for item in given:
+        call_id = item.get("call_id") if isinstance(item, dict) else None
+        if isinstance(call_id, str):
+            call = _CALLS.get(str(item.get("type")))
+            if call is not None and call_id not in known:
+                items.append({**call, "call_id": call_id})
+                absent.add(call_id)
+            known.add(call_id)
+        items.append(item)
+    return {**fields, "input": items}, frozenset(absent)
+
+
+def without_stand_ins(messages: Sequence[Object], absent: frozenset[str]) -> list[Object]:
+    """Return translated messages without the calls that stood in for stored ones."""
+    return [
+        message
+        for message in messages
+        if not absent
+        or not absent.issuperset(call["id"] for call in message.get("tool_calls") or ({"id": ""},))
+    ]
+
+
+def listed_items(items: Sequence[Any], run: str) -> list[Object]:
+    """Return the items of an input as they are listed: each with an id and a type, texts as parts."""
+    return [
+        _listed(item, f"msg_{run}_i{place}") for place, item in enumerate(items) if isinstance(item, dict)
+    ]
+
+
+def _listed(item: Object, name: str) -> Object:
+    made = {**item, "id": item.get("id") or name, "type": item.get("type") or "message"}
+    if made["type"] == "message" and isinstance(made.get("content"), str):
+        kind = "output_text" if made.get("role") == "assistant" else "input_text"
+        made["content"] = [{"type": kind, "text": made["content"]}]
+    return made

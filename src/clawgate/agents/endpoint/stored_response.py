@@ -1,0 +1,155 @@
+"""Serves one stored response: itself, its input, its deletion, its cancellation, and its events from any on.
+
+Law: another caller's response does not exist, and nothing of it is read. What was deleted is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from clawgate.agents.endpoint.local_plan import LocalAttempt, begin_body
+from clawgate.agents.endpoint.plan import send_stream
+from clawgate.agents.endpoint.responses_request import not_found, run_of
+from clawgate.agents.request.refusal import reject
+from clawgate.agents.session.run_order import RunServices
+from clawgate.agents.session.runs import Runs
+from clawgate.errors import InvalidRequest, MethodNotAllowed, UnknownRoute
+from clawgate.policy.path_routing import RESPONSES_PATH
+from clawgate.relay.admission.plan import AdmittedHead
+from clawgate.relay.upstream.local import LocalResponse
+from clawgate.state.records import StoredResponse
+from clawgate.state.responses import IN_PROGRESS, LOST
+from clawgate.state.store import Store
+from clawgate.wire.dialect import Dialect
+from clawgate.wire.json.strict import encode_response
+
+Object = dict[str, Any]
+Serve = Callable[[Store, LocalResponse], Awaitable[None]]
+
+LONGEST_SECONDS = 10 * 365 * 86_400.0
+"""Of what ends with a run: the run has a limit of its own."""
+_CANCEL_SECONDS = 10.0
+_MOST_LISTED = 100
+_JSON = "application/json"
+
+
+class Keeper(Protocol):
+    """Who has the runs under way, and the store."""
+
+    runs: Runs
+    services: Callable[[], Awaitable[RunServices]]
+
+
+class StoredAttempt(LocalAttempt):
+    """Serves one stored response: itself, its input, its deletion, its cancellation, and its stream from anywhere."""
+
+    def __init__(self, head: AdmittedHead, service: Keeper) -> None:
+        name, _, part = (
+            head.path.removeprefix(RESPONSES_PATH + b"/").decode("ascii", "replace").partition("/")
+        )
+        self._name, self._caller, self._service = name, head.caller, service
+        self._query = parse_qs(head.target.partition(b"?")[2].decode("ascii", "replace"))
+        self._run = run_of(name, "response_id")
+        serve: Mapping[bytes, Serve] | None = {
+            "": {b"GET": self._retrieve, b"DELETE": self._delete},
+            "input_items": {b"GET": self._list_input},
+            "cancel": {b"POST": self._cancel},
+        }.get(part)
+        if serve is None:
+            raise UnknownRoute(f"unknown route '{head.path.decode('ascii', 'replace')[:200]}'")
+        if head.method not in serve:
+            allow = tuple(method.decode("ascii") for method in serve)
+            raise MethodNotAllowed(f"use {' or '.join(allow)} on this route", allow=allow)
+        self._serve = serve[head.method]
+        seconds = LONGEST_SECONDS if "stream" in self._query else 60.0
+        super().__init__("stored responses", dialect=Dialect.RESPONSES, seconds=seconds)
+
+    async def respond(self, response: LocalResponse) -> None:
+        store = (await self._service.services()).store
+        await self._serve(store, response)
+
+    async def _found(self, store: Store) -> StoredResponse:
+        found = await store.response(self._caller, self._run)
+        if found is None:
+            raise not_found(self._name, None)
+        return found
+
+    async def _retrieve(self, store: Store, response: LocalResponse) -> None:
+        found = await self._found(store)
+        if self._query.get("stream", [""])[-1].lower() == "true":
+            await self._stream(response)
+        else:
+            begin_body(response, _JSON, encode_response(self._now(found)))
+
+    def _now(self, found: StoredResponse) -> Object:
+        """Return the response as it is now."""
+        if found.status == LOST:
+            error = {"code": "server_error", "message": "the gateway ended before the response was complete"}
+            return {**found.body, "status": "failed", "error": error}
+        if found.status in IN_PROGRESS:
+            live = self._service.runs.find(self._caller, self._run)
+            has_begun = live is None or bool(live.events)
+            return {**found.body, "status": "in_progress" if has_begun else "queued"}
+        return found.body
+
+    async def _stream(self, response: LocalResponse) -> None:
+        live = self._service.runs.find(self._caller, self._run)
+        if live is None or live.encoder is None:
+            reject("stream", "The events of this response are kept no more; retrieve it without `stream`.")
+        text = self._query.get("starting_after", ["-1"])[-1]
+        if not text.removeprefix("-").isdecimal() or len(text) > 9:
+            reject("starting_after", "`starting_after` must be the sequence number of an event.")
+        await send_stream(live, live.encoder(), response, int(text) + 1, agent="")
+
+    async def _delete(self, store: Store, response: LocalResponse) -> None:
+        live = self._service.runs.cancel(self._caller, self._run)
+        if live is not None:
+            await live.ended()
+        if not await store.delete_response(self._caller, self._run):
+            raise not_found(self._name, None)
+        begin_body(
+            response, _JSON, encode_response({"id": self._name, "object": "response", "deleted": True})
+        )
+
+    async def _cancel(self, store: Store, response: LocalResponse) -> None:
+        found = await self._found(store)
+        if not found.body.get("background"):
+            raise InvalidRequest(
+                "only a response that was made with 'background': true can be cancelled; end the request itself"
+            )
+        live = self._service.runs.cancel(self._caller, self._run)
+        if live is not None:
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                await live.ended()
+        elif found.status in IN_PROGRESS and not found.is_own:
+            raise InvalidRequest("the response is made by another gateway of this database; cancel it there")
+        found = await self._found(store)
+        body = {**found.body, "status": "cancelled", "error": None}
+        await store.end_response(self._caller, self._run, "cancelled", body)
+        begin_body(response, _JSON, encode_response(self._now(await self._found(store))))
+
+    async def _list_input(self, store: Store, response: LocalResponse) -> None:
+        items = (await self._found(store)).input
+        if self._query.get("order", ["desc"])[-1] != "asc":
+            items = items[::-1]
+        ids = [item["id"] for item in items]
+        after = self._query.get("after", [""])[-1]
+        if after:
+            if after not in ids:
+                reject("after", "`after` must be the id of an item of this input.")
+            items = items[ids.index(after) + 1 :]
+        limit = self._query.get("limit", ["20"])[-1]
+        if not limit.isdecimal() or not 1 <= int(limit[:4]) <= _MOST_LISTED:
+            reject("limit", f"`limit` must be from 1 to {_MOST_LISTED}.")
+        page = items[: int(limit)]
+        listed = {
+            "object": "list",
+            "data": page,
+            "first_id": page[0]["id"] if page else None,
+            "last_id": page[-1]["id"] if page else None,
+            "has_more": len(items) > len(page),
+        }
+        begin_body(response, _JSON, encode_response(listed))

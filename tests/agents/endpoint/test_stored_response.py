@@ -1,0 +1,189 @@
+"""Stored responses: each part of one, the ones that are made in the background, and nothing for another caller."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.agents.agent_stand import AgentStand, echoes, serving_agents
+from tests.agents.model_stand import DONE, chunk_of
+from tests.agents.responses_stand import RESPONSES, asked, call, create, events, made, text
+from tests.e2e.stand import until
+from tests.peers import faults
+
+
+async def test_what_is_deleted_is_gone(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        one = await made(stand, "one")
+        two = await made(stand, "two", previous_response_id=one["id"])
+        deleted = await call(stand, "DELETE", one["id"])
+        assert deleted.json() == {"id": one["id"], "object": "response", "deleted": True}
+        for method, path in (("GET", one["id"]), ("DELETE", one["id"]), ("GET", f"{one['id']}/input_items")):
+            assert (await call(stand, method, path)).status == 404
+        assert (await create(stand, "x", previous_response_id=one["id"])).status == 404
+        assert text(await made(stand, "three", previous_response_id=two["id"])) == "three (5)"
+
+
+async def test_another_callers_response_does_not_exist(tmp_path: Path) -> None:
+    """By the same model, the same agent and the same words."""
+    behind = {
+        "trustedProxies": ["127.0.0.1"],
+        "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}},
+    }
+    ann, bob = ((("X-Forwarded-For", "198.51.100.7"), ("x-user", name)) for name in ("ann", "bob"))
+    async with serving_agents(tmp_path, echoes) as stand:
+        config = json.loads(stand.gateway.config.read_text())
+        stand.gateway.rewrite(config | {"gateway": config["gateway"] | behind})
+
+        async def send(who: Any, given: Any, **more: Any) -> Any:
+            return await stand.gateway.ask(asked(given, **more), *who, target=RESPONSES, token=None)
+
+        one = (await send(ann, "one")).json()
+        item = one["output"][0]["id"]
+        refused = [
+            await send(bob, "x", previous_response_id=one["id"]),
+            await send(bob, [{"type": "item_reference", "id": item}, {"role": "user", "content": "x"}]),
+        ]
+        for method, path in (
+            ("GET", ""),
+            ("DELETE", ""),
+            ("GET", "/input_items"),
+            ("POST", "/cancel"),
+            ("GET", "?stream=true"),
+        ):
+            async with await stand.client() as client:
+                await client.request(
+                    f"{RESPONSES}/{one['id']}{path}",
+                    b"" if method == "POST" else None,
+                    method=method,
+                    fields=bob,
+                )
+                refused.append(await client.response(to_method=method))
+        assert [(response.status, response.json()["error"]["code"]) for response in refused] == [
+            (404, "response_not_found")
+        ] * len(refused)
+        assert text((await send(ann, "two", previous_response_id=one["id"])).json()) == "two (3)"
+
+
+async def test_the_input_of_a_response_is_listed(tmp_path: Path) -> None:
+    given = [{"role": "user", "content": f"m{number}"} for number in range(3)]
+    async with serving_agents(tmp_path, echoes) as stand:
+        one = await made(stand, given)
+        path = f"{one['id']}/input_items"
+        whole = (await call(stand, "GET", f"{path}?order=asc")).json()
+        assert [item["content"] for item in whole["data"]] == [
+            [{"type": "input_text", "text": f"m{number}"}] for number in range(3)
+        ]
+        page = (await call(stand, "GET", f"{path}?limit=2")).json()
+        assert page["has_more"] and page["data"] == whole["data"][:0:-1]
+        rest = (await call(stand, "GET", f"{path}?limit=2&after={page['last_id']}")).json()
+        assert rest["data"] == whole["data"][:1] and not rest["has_more"]
+        assert (await call(stand, "GET", f"{path}?after=nope")).status == 400
+        assert (await call(stand, "GET", f"{path}?limit=0")).status == 400
+
+
+def gated(*texts: str) -> tuple[list[asyncio.Event], Any]:
+    gates = [asyncio.Event() for _ in texts]
+    pieces = [chunk_of({"content": one}) for one in texts]
+    pieces[-1] += chunk_of(reason="stop") + DONE
+    return gates, faults.sse_gated(gates, pieces)
+
+
+async def status_of(stand: AgentStand, name: str) -> str:
+    return str((await call(stand, "GET", name)).json()["status"])
+
+
+async def wait_for(stand: AgentStand, name: str, status: str) -> Any:
+    async with asyncio.timeout(20):
+        while (found := (await call(stand, "GET", name)).json())["status"] != status:  # noqa: ASYNC110 # as a client
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def test_a_background_response_is_made_without_its_client(tmp_path: Path) -> None:
+    gates, script = gated("one", " two")
+    async with serving_agents(tmp_path, script) as stand:
+        begun = await made(stand, "hi", background=True)
+        assert begun["status"] == "in_progress" and begun["background"] is True and begun["output"] == []
+        assert await status_of(stand, begun["id"]) == "in_progress"
+        early = await create(stand, "x", previous_response_id=begun["id"])
+        assert early.status == 400 and "not complete" in early.json()["error"]["message"]
+        for gate in gates:
+            gate.set()
+        done = await wait_for(stand, begun["id"], "completed")
+        assert text(done) == "one two" and done["id"] == begun["id"]
+        assert done["created_at"] == begun["created_at"]
+
+
+async def test_a_background_stream_is_resumed_behind_any_event(tmp_path: Path) -> None:
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with serving_agents(tmp_path, script) as stand:
+        async with await stand.client() as client:
+            await stand.gateway.send(client, asked("hi", background=True, stream=True), target=RESPONSES)
+            await until(lambda: b'"delta":"one"' in client.received, "the first text")
+            name = client.received.partition(b'"id":"resp_')[2].partition(b'"')[0].decode()
+        gates[1].set()
+        await wait_for(stand, f"resp_{name}", "completed")
+        whole = events(await call(stand, "GET", f"resp_{name}?stream=true"))
+        assert whole[0]["type"] == "response.created" and whole[-1]["type"] == "response.completed"
+        for number in range(len(whole) - 1):
+            rest = events(await call(stand, "GET", f"resp_{name}?stream=true&starting_after={number}"))
+            assert rest == whole[number + 1 :]
+        assert len(stand.model.requests) == 1
+
+
+async def test_a_background_response_is_cancelled_by_its_caller(tmp_path: Path) -> None:
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with serving_agents(tmp_path, script) as stand:
+        begun = await made(stand, "hi", background=True)
+        cancelled = (await call(stand, "POST", f"{begun['id']}/cancel")).json()
+        assert cancelled["status"] == "cancelled" and cancelled["error"] is None
+        assert await status_of(stand, begun["id"]) == "cancelled"
+        again = (await call(stand, "POST", f"{begun['id']}/cancel")).json()
+        assert again["status"] == "cancelled"
+
+
+async def test_only_what_is_in_the_background_is_cancelled(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        one = await made(stand, "hi")
+        assert (await call(stand, "POST", f"{one['id']}/cancel")).status == 400
+        done = await made(stand, "hi", background=True)
+        await wait_for(stand, done["id"], "completed")
+        late = (await call(stand, "POST", f"{done['id']}/cancel")).json()
+        assert late["status"] == "completed"
+
+
+async def test_a_background_response_that_fails_says_why(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, faults.error_response(500, "it broke")) as stand:
+        begun = await made(stand, "hi", background=True)
+        failed = await wait_for(stand, begun["id"], "failed")
+    assert "it broke" in failed["error"]["message"]
+
+
+async def test_a_gateway_that_ends_leaves_no_response_in_progress(tmp_path: Path) -> None:
+    _, script = gated("one")
+    async with serving_agents(tmp_path, script) as stand:
+        begun = await made(stand, "hi", background=True)
+    async with serving_agents(tmp_path, echoes) as stand:
+        found = (await call(stand, "GET", begun["id"])).json()
+        assert found["status"] == "failed" and found["error"]["message"]
+        gone = await call(stand, "GET", f"{begun['id']}?stream=true")
+    assert gone.status == 400
+
+
+async def test_each_part_of_a_stored_response_has_its_methods(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        name = "resp_" + "0" * 32
+        for method, path, allow in (
+            ("POST", name, "GET, DELETE"),
+            ("POST", f"{name}/input_items", "GET"),
+            ("GET", f"{name}/cancel", "POST"),
+            ("PATCH", name, "GET, POST, DELETE"),
+        ):
+            response = await call(stand, method, path)
+            assert (response.status, response.header("allow")) == (405, allow), path
+        assert (await call(stand, "GET", f"{name}/other")).status == 404
