@@ -111,7 +111,7 @@ def config(upstream: FakeUpstream, who: Who, *, agents: bool = True, models: boo
     made = config_of({"x": provider(upstream.url, models=[{"id": "m"}])}, primary="x/m", gateway=who.gateway)
     made["agents"]["entries"] = {"main": {}, "research": {}}
     made["memory"] = {"search": {"provider": "x", "model": "e"}}
-    return own_config(agents_on(made, on=agents), directModels=models)
+    return own_config(agents_on(made, on=agents, responses=agents), directModels=models)
 
 
 async def ask(stand: GatewayStand, who: Who, request: str) -> Response:
@@ -158,7 +158,12 @@ async def test_switches(row: dict[str, str], switch: str, tmp_path: Path) -> Non
                 assert response.header("allow") == allowed
             if row[switch] in ("400", "404") and "200" in row.values():
                 message = response.json()["error"]["message"]
-                assert "chatCompletions.enabled" in message or "directModels" in message
+                switch = (
+                    "responses"
+                    if "an agent" in row["request"] and "responses" in row["request"]
+                    else "chatCompletions"
+                )
+                assert f"{switch}.enabled" in message or "directModels" in message
             reaches = row[switch] == "200" and " with a" in row["request"] and "count" not in row["request"]
             assert len(upstream.requests) == reaches
 
