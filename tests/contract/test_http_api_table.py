@@ -158,12 +158,9 @@ async def test_switches(row: dict[str, str], switch: str, tmp_path: Path) -> Non
                 assert response.header("allow") == allowed
             if row[switch] in ("400", "404") and "200" in row.values():
                 message = response.json()["error"]["message"]
-                switch = (
-                    "responses"
-                    if "an agent" in row["request"] and "responses" in row["request"]
-                    else "chatCompletions"
-                )
-                assert f"{switch}.enabled" in message or "directModels" in message
+                is_other = "an agent" in row["request"] and "responses" in row["request"]
+                key = "responses.enabled" if is_other else "chatCompletions.enabled"
+                assert key in message or "directModels" in message
             reaches = row[switch] == "200" and " with a" in row["request"] and "count" not in row["request"]
             assert len(upstream.requests) == reaches
 
