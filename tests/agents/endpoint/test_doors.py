@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clawgate.agents.endpoint.doors import ReadRequest, read_chat, read_messages, read_responses
-from clawgate.agents.endpoint.responses_request import read_asked
+from clawgate.agents.endpoint.responses_request import read_terms
 from clawgate.agents.request.images import ImageRules
 from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
@@ -24,7 +24,7 @@ def read(dialect: Dialect = Dialect.MESSAGES, **fields: Any) -> ReadRequest:
     }
     if dialect is Dialect.RESPONSES:
         asked = {"model": "openclaw", "input": "hi", "max_output_tokens": 9}
-        return read_responses(read_asked(json.dumps(asked | fields).encode()), ImageRules())
+        return read_responses(read_terms(json.dumps(asked | fields).encode()), ImageRules())
     reader = read_chat if dialect is Dialect.CHAT else read_messages
     return reader(json.dumps(asked | fields).encode(), ImageRules())
 

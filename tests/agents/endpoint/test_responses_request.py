@@ -10,7 +10,7 @@ import pytest
 from clawgate.agents.endpoint import responses_request
 from clawgate.agents.endpoint.responses_request import (
     listed_items,
-    read_asked,
+    read_terms,
     run_of,
     translatable,
     without_stand_ins,
@@ -20,8 +20,8 @@ from clawgate.errors import InvalidRequest, ResponseNotFound
 RUN = "0123456789abcdef" * 2
 
 
-def read(**fields: Any) -> responses_request.AskedResponse:
-    return read_asked(json.dumps({"input": "hi", **fields}).encode())
+def read(**fields: Any) -> responses_request.ResponseTerms:
+    return read_terms(json.dumps({"input": "hi", **fields}).encode())
 
 
 def test_a_response_is_stored_unless_the_request_says_otherwise() -> None:

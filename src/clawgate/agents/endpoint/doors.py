@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from clawgate.agents.endpoint.event_encoder import EventEncoder
-from clawgate.agents.endpoint.responses_request import AskedResponse, translatable, without_stand_ins
+from clawgate.agents.endpoint.responses_request import ResponseTerms, translatable, without_stand_ins
 from clawgate.agents.endpoint.translated_encoder import MessagesEncoder, ResponsesEncoder
 from clawgate.agents.request.chat_request import ChatRequest, read_request
 from clawgate.agents.request.images import ImageRules
@@ -95,16 +95,16 @@ def read_messages(body: bytes, images: ImageRules) -> ReadRequest:
     )
 
 
-def read_responses(asked: AskedResponse, images: ImageRules) -> ReadRequest:
+def read_responses(terms: ResponseTerms, images: ImageRules) -> ReadRequest:
     """The response says how it is kept, which is not for a translation to know."""
-    name = asked.fields.get("model") or DEFAULT_AGENT
-    fields, absent = translatable({**asked.fields, "model": name})
+    name = terms.fields.get("model") or DEFAULT_AGENT
+    fields, absent = translatable({**terms.fields, "model": name})
     body = encode_request(fields)
     kept = {
-        "background": asked.background,
-        "store": asked.stores,
-        "previous_response_id": f"resp_{asked.previous}" if asked.previous else None,
-        **({"conversation": {"id": asked.conversation}} if asked.conversation else {}),
+        "background": terms.background,
+        "store": terms.stores,
+        "previous_response_id": f"resp_{terms.previous}" if terms.previous else None,
+        **({"conversation": {"id": terms.conversation}} if terms.conversation else {}),
     }
 
     def translated(run: str, created: int) -> tuple[ResponsesToChat, bytes]:
@@ -123,7 +123,7 @@ def read_responses(asked: AskedResponse, images: ImageRules) -> ReadRequest:
     sent = msgspec.json.decode(chat)
     sent["messages"] = without_stand_ins(sent["messages"], absent)
     request = read_request(encode_request(sent), images)
-    user = asked.fields.get("user")
+    user = terms.fields.get("user")
     ignored = dict.fromkeys((*first.ignored, *request.ignored))
 
     def encoder(run: str, created: int, *, resumable: bool) -> EventEncoder:

@@ -15,10 +15,10 @@ from clawgate.agents.endpoint.doors import ReadRequest, read_responses
 from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
 from clawgate.agents.endpoint.responses_request import (
-    AskedResponse,
+    ResponseTerms,
     item_not_found,
     not_found,
-    read_asked,
+    read_terms,
 )
 from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS, Keeper, StoredAttempt
 from clawgate.agents.request.refusal import reject
@@ -80,7 +80,7 @@ class Service(Keeper, Protocol):
         headers: Mapping[str, str],
         body: bytes,
         read: ReadRequest,
-        asked: AskedResponse | None = None,
+        terms: ResponseTerms | None = None,
         continued: Continued | None = None,
     ) -> AgentRequest: ...
 
@@ -94,36 +94,36 @@ class ResponsesDoor:
         if head.path != RESPONSES_PATH:
             attempt = StoredAttempt(head, self._service)
             return LocalPlan(attempt, "")
-        service, asked = self._service, read_asked(body)
-        if not asked.needs_stored:
-            read = read_responses(asked, service.config.images)
-            request = service.prepare_read(head.caller, headers, body, read, asked)
+        service, terms = self._service, read_terms(body)
+        if not terms.needs_stored:
+            read = read_responses(terms, service.config.images)
+            request = service.prepare_read(head.caller, headers, body, read, terms)
             return LocalPlan(AgentAttempt(request, service.runs), request.model)
         return LocalPlan(
-            ContinuingAttempt(self, head.caller, headers, body, asked, service.runs),
-            str(asked.fields.get("model", "")),
+            ContinuingAttempt(self, head.caller, headers, body, terms, service.runs),
+            str(terms.fields.get("model", "")),
         )
 
     async def prepare(
-        self, caller: str, headers: Mapping[str, str], body: bytes, asked: AskedResponse
+        self, caller: str, headers: Mapping[str, str], body: bytes, terms: ResponseTerms
     ) -> AgentRequest:
         """Read what the request refers to, and return what starts its run. Raises `InvalidRequest`."""
         service = self._service
         store = (await service.services()).store
-        asked = asked.with_items(
+        terms = terms.with_items(
             {
-                place: await self._item(store, caller, run, place, asked)
-                for place, run in asked.references.items()
+                place: await self._item(store, caller, run, place, terms)
+                for place, run in terms.references.items()
             }
         )
         continued = (
-            await self._continued(store, caller, asked.previous) if asked.previous is not None else None
+            await self._continued(store, caller, terms.previous) if terms.previous is not None else None
         )
-        read = await asyncio.to_thread(read_responses, asked, service.config.images)
-        return service.prepare_read(caller, headers, body, read, asked, continued)
+        read = await asyncio.to_thread(read_responses, terms, service.config.images)
+        return service.prepare_read(caller, headers, body, read, terms, continued)
 
-    async def _item(self, store: Store, caller: str, run: str, place: int, asked: AskedResponse) -> Object:
-        found, name = await store.response(caller, run), asked.items[place]["id"]
+    async def _item(self, store: Store, caller: str, run: str, place: int, terms: ResponseTerms) -> Object:
+        found, name = await store.response(caller, run), terms.items[place]["id"]
         items: list[Object] = [*found.body.get("output", ()), *found.input] if found is not None else []
         item = next((one for one in items if one.get("id") == name), None)
         if item is None:
@@ -161,12 +161,12 @@ class ContinuingAttempt(AgentAttempt):
         caller: str,
         headers: Mapping[str, str],
         body: bytes,
-        asked: AskedResponse,
+        terms: ResponseTerms,
         runs: Runs,
     ) -> None:
         LocalAttempt.__init__(self, "agent", dialect=Dialect.RESPONSES, seconds=LONGEST_SECONDS)
         self._prepare: Callable[[], Awaitable[AgentRequest]] = lambda: door.prepare(
-            caller, headers, body, asked
+            caller, headers, body, terms
         )
         self._runs = runs
         self._run = ""

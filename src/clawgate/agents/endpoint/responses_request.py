@@ -48,7 +48,7 @@ def not_found(response_id: str, param: str | None = "previous_response_id") -> R
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedResponse:
+class ResponseTerms:
     """``fields`` is the request without what the others say. ``references`` are places in the input, and their items.
 
     ``stores``: the response is to be stored. ``conversation`` names a session.
@@ -79,7 +79,7 @@ class AskedResponse:
             if isinstance(item, dict) and item.get("type") == "item_reference"
         }
 
-    def with_items(self, found: Mapping[int, Object]) -> AskedResponse:
+    def with_items(self, found: Mapping[int, Object]) -> ResponseTerms:
         """Return the request with items in the places of what referred to them."""
         items = [found.get(place, item) for place, item in enumerate(self.items)]
         return replace(self, fields={**self.fields, "input": items})
@@ -101,7 +101,7 @@ def item_not_found(name: object, place: int) -> ResponseNotFound:
     )
 
 
-def read_asked(body: bytes) -> AskedResponse:
+def read_terms(body: bytes) -> ResponseTerms:
     """Raises `InvalidRequest`."""
     fields = strict.parse_request(body, _request)
     previous = _typed(fields, "previous_response_id", str)
@@ -126,7 +126,7 @@ def read_asked(body: bytes) -> AskedResponse:
     given = fields.get("input")
     if given is not None and not isinstance(given, str | list):
         raise InvalidRequest("'input' must be a string or a list of items", param="input")
-    return AskedResponse(
+    return ResponseTerms(
         fields=fields,
         stores=stores is not False,
         background=background,

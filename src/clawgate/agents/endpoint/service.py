@@ -21,7 +21,7 @@ from clawgate.agents.endpoint.event_encoder import parse_event_id
 from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
 from clawgate.agents.endpoint.responses_door import Continued, ResponsesDoor
-from clawgate.agents.endpoint.responses_request import AskedResponse, listed_items
+from clawgate.agents.endpoint.responses_request import ResponseTerms, listed_items
 from clawgate.agents.endpoint.translated_encoder import ResponsesEncoder
 from clawgate.agents.request.chat_request import ChatRequest, check_tool_names
 from clawgate.agents.request.images import ImageRules
@@ -113,12 +113,12 @@ class AgentService:
         headers: Mapping[str, str],
         body: bytes,
         read: ReadRequest,
-        asked: AskedResponse | None = None,
+        terms: ResponseTerms | None = None,
         continued: Continued | None = None,
     ) -> AgentRequest:
         """Do the same for a request that was read; ``continued`` is what a response continues."""
         config, request, run = self.config, read.request, uuid.uuid4().hex
-        user, conversation = ("", "") if continued else (request.user, asked.conversation if asked else "")
+        user, conversation = ("", "") if continued else (request.user, terms.conversation if terms else "")
         target = read_target(
             request.model, headers, user, config.agents.names, fresh=run, conversation=conversation
         )
@@ -132,7 +132,7 @@ class AgentService:
         tools = config.tools_of(spec, opaque_session(caller, session.text))
         own_names = [tool["function"]["name"] for tool in tools.definitions()]
         check_tool_names(request.tools, own_names)
-        response = self._response(run, read, asked, continued) if asked is not None and asked.stores else None
+        response = self._response(run, read, terms, continued) if terms is not None and terms.stores else None
         order = RunOrder(
             run=run,
             caller=caller,
@@ -202,7 +202,7 @@ class AgentService:
         )
 
     def _response(
-        self, run: str, read: ReadRequest, asked: AskedResponse, continued: Continued | None
+        self, run: str, read: ReadRequest, terms: ResponseTerms, continued: Continued | None
     ) -> ResponseOrder:
         created = int(self._clock())
 
@@ -213,9 +213,9 @@ class AgentService:
 
         return ResponseOrder(
             parent=continued.parent if continued is not None else None,
-            input=listed_items(asked.items, run),
+            input=listed_items(terms.items, run),
             body_of=body_of,
-            is_background=asked.background,
+            is_background=terms.background,
         )
 
     def _count(self, headers: Mapping[str, str], body: bytes) -> tuple[str, MadeResponse]:
