@@ -117,6 +117,8 @@ class Facts:
     running: str | None = None
     health_problem: str | None = None
     """What is wrong with the gateway that runs."""
+    database_problem: str | None = None
+    """Why runs of agents would fail at their database."""
     port: int = 0
     port_owner: str | None = None
     """The other program that has the port of the gateway."""
@@ -233,6 +235,12 @@ def check_running_gateway(facts: Facts) -> Iterator[Diagnostic]:
         fix = "stop that program, or: clawgate config set gateway.port NUMBER"
         message = f"the port is taken by {facts.port_owner}"
         yield Diagnostic((), message, fix=fix, location=f"port {facts.port}")
+
+
+def check_database(facts: Facts) -> Iterator[Diagnostic]:
+    if facts.database_problem is not None:
+        message, _, fix = facts.database_problem.rpartition("; ")
+        yield Diagnostic((), message or fix, fix=fix if message else "", location="agents")
 
 
 def check_providers(facts: Facts) -> Iterator[Diagnostic]:
@@ -357,6 +365,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Diagnostic]], ...] = (
     check_config_file,
     check_admission,
     check_running_gateway,
+    check_database,
     check_modes,
     check_providers,
     check_plugins,

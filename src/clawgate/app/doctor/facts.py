@@ -12,7 +12,7 @@ import shutil
 import ssl
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
+from clawgate.app.doctor.state_database import database_files, database_problem
 from clawgate.app.gateway_token import start_problems
 from clawgate.app.provider_probe import dial_local
 from clawgate.errors import EgressDenied, GatewayError, ModelNotFound, ProviderNotConfigured
@@ -66,6 +67,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         running = None
         not_gathered.append(f"{folder}: {error.strerror}")
     found: dict[str, Any] = {}
+    databases: list[Path] = []
     try:
         file = read_config(path, environment, required=named)
     except SettingsInvalid as error:
@@ -74,13 +76,15 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
     else:
         found |= _from_config(file, environment, folder, is_running=running is not None)
         found["plugin_diagnostics"] = (*plugin_diagnostics(file, state), *tool_diagnostics(file, state))
+        found["database_problem"] = database_problem(file, state)
+        databases = database_files(file, state)
         port = found.pop("wanted_port")
     _, file_limit = resource.getrlimit(resource.RLIMIT_NOFILE)  # the gateway raises the soft limit to it
     return Facts(
         config_path=str(path),
         config_exists=path.exists(),
         now=datetime.now(UTC),
-        files=tuple(_files(path, state)),
+        files=tuple(_files(path, state, databases)),
         leftovers=() if running else tuple(_leftovers(folder)),
         running=str(running) if running else None,
         health_problem=_health_problem(running),
@@ -162,11 +166,11 @@ def _health_problem(running: RunningInstance | None) -> str | None:
     return None if running is None or running.url is None else check_instance(running).error or None
 
 
-def _files(config: Path, state: Path) -> Iterator[FileFact]:
-    """The config file with its backups, the variables that it refers to, everything in our folder, and the parents."""
+def _files(config: Path, state: Path, databases: Iterable[Path]) -> Iterator[FileFact]:
+    """The config file with its backups, the variables that it refers to, everything of ours, and the parents."""
     beside = (path for path in config.parent.glob(f"{config.name}*") if path.is_file())
     folder = state / "clawgate"
-    private = (*sorted(beside), state / ".env", folder, *sorted(folder.rglob("*")))
+    private = dict.fromkeys((*sorted(beside), state / ".env", folder, *sorted(folder.rglob("*")), *databases))
     for path in islice((*private, *dict.fromkeys((config.parent, state))), _MOST_FILES):
         try:
             status = path.stat()
