@@ -119,6 +119,8 @@ def wild(self: Any, request: UpstreamRequest) -> UpstreamRequest:
         (does("check_config", lambda self, config, settings: [Diagnostic(path=(), message="it is odd")]),
          "check_config() rejects what config_change() writes: it is odd"),
         (does("dialect", "smoke"), "has the unknown dialect 'smoke'"),
+        (does("further_dialects", ("smoke",)), "further_dialects is ('smoke',); it must be a tuple of"),
+        (does("further_dialects", "openai-responses"), "it must be a tuple of openai-completions"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_found(house: Any, spoil: Callable[[Any], None], says: str) -> None:

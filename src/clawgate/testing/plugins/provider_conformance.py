@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from clawgate.plugins import api
 from clawgate.settings.key_path import format_key_path
@@ -106,6 +106,9 @@ def config_change_problems(plugin: api.Plugin, provider: api.ProviderPlugin) -> 
         yield "config_change() returns something else on the second call"
     if change.provider.get("api") != provider.dialect:
         yield f"config_change() writes api {change.provider.get('api')!r}, but the dialect is {provider.dialect!r}"
+    further = getattr(provider, "further_dialects", ())
+    if not isinstance(further, tuple) or not set(further) <= set(get_args(api.Dialect)):
+        yield f"further_dialects is {further!r}; it must be a tuple of {', '.join(get_args(api.Dialect))}"
     if not change.provider.get("baseUrl"):
         yield f"config_change() writes no baseUrl for models.providers.{provider.id}"
     own = f"{provider.id}/"
