@@ -15,6 +15,7 @@ import typing_extensions
 from anthropic.types import message_create_params as messages
 from anthropic.types.beta import message_create_params as beta_messages
 from openai.types.chat import completion_create_params as chat
+from openai.types.responses import CustomToolParam, FunctionToolParam, NamespaceToolParam
 from openai.types.responses import response_create_params as responses
 
 from clawgate.errors import InvalidRequest
@@ -397,6 +398,25 @@ KNOWN_MEMBERS = {
     "text", "tool_call_id", "tool_calls", "tools", "ttl", "type", "url",
 }  # fmt: skip
 """What messages, tools and choices of tools consist of: each is read, rejected with what it is part of, or reported."""
+
+
+KNOWN_OF_RESPONSES_CLIENT = {
+    "allowed_callers", "async", "context", "defer_loading", "definition", "description", "effort", "format",
+    "generate_summary", "include_obfuscation", "mode", "name", "output_schema", "parameters", "schema", "strict",
+    "summary", "syntax", "tools", "type", "verbosity",
+}  # fmt: skip
+"""The same of the fields of a Responses request; `defer_loading` is not needed, since every tool is sent."""
+
+
+def test_no_sdk_brings_a_member_below_the_top_of_a_responses_request_that_is_not_known() -> None:
+    found = {
+        name
+        for field in ("text", "reasoning", "stream_options")
+        for name in members_of(RESPONSES_FIELDS[field])
+    }
+    for tool in (FunctionToolParam, CustomToolParam, NamespaceToolParam):
+        found |= set(members_of(tool))
+    assert found == KNOWN_OF_RESPONSES_CLIENT
 
 
 def test_no_sdk_brings_a_member_below_the_top_that_is_not_known() -> None:

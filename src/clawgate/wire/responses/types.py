@@ -112,6 +112,7 @@ class Tool(Struct):
     external_web_access: bool | None = None
     allowed_callers: list[str] | None = None
     output_schema: object = None
+    is_async: object = msgspec.field(default=None, name="async")
 
 
 class ToolChoice(Struct):

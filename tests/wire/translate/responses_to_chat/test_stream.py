@@ -142,6 +142,8 @@ def test_a_function_of_a_namespace_is_called_by_its_own_name() -> None:
 def test_a_call_that_the_limit_cut_off_is_not_complete_and_a_whole_one_is() -> None:
     items = output(call(0, "{}", id="a", name="f"), call(1, '{"a"', id="b", name="f"), chunk("length"))
     assert [item.status for item in items] == ["completed", "incomplete"]
+    (last,) = output(call(0, "{}", id="a", name="f"), chunk("length"))
+    assert last.status == "completed"
 
 
 def test_entities_in_arguments_become_characters() -> None:

@@ -111,6 +111,7 @@ def test_the_search_that_codex_offers_unasked_is_left_out_and_reported() -> None
     ("tool", "param"),
     [
         ({"type": "function"}, "tools[0].name"),
+        ({"type": "namespace", "tools": [FUNCTION]}, "tools[0].name"),
         ({"type": "namespace", "name": "n", "tools": [{"type": "mcp"}]}, "tools[0].tools[0]"),
         (
             {"type": "namespace", "name": "n", "tools": [{"type": "namespace", "name": "m"}]},
@@ -131,7 +132,16 @@ def test_two_tools_of_one_name_are_rejected() -> None:
 
 
 def test_members_without_effect_are_reported() -> None:
-    assert table({**FUNCTION, "output_schema": {}}).ignored == {"tools.output_schema"}
+    made = table({**FUNCTION, "output_schema": {}, "async": True})
+    assert made.ignored == {"tools.output_schema", "tools.async"}
+
+
+def test_what_a_namespace_is_for_is_part_of_what_its_functions_are_for() -> None:
+    inner = {**FUNCTION, "description": "Ends one."}
+    made: Any = table(
+        {"type": "namespace", "name": "ns", "description": "Agents.", "tools": [inner]}
+    ).functions
+    assert made["ns__f"]["function"]["description"] == "Agents.\n\nEnds one."
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,12 @@ class ToolTable:
         """Return the tool that the upstream called; a function of that name if it was not declared."""
         return self._known.get(name) or KnownTool(FUNCTION, self._names.restore(name))
 
-    def _add(self, tool: responses.Tool, path: str, namespace: str | None = None) -> None:
+    def _add(self, tool: responses.Tool, path: str, outer: responses.Tool | None = None) -> None:
         kind = tool.type
-        if kind == _NAMESPACE and namespace is None:
+        if kind == _NAMESPACE and outer is None:
+            _named(tool, path)
             for number, inner in enumerate(tool.tools or ()):
-                self._add(inner, f"{path}.tools[{number}]", _named(tool, path))
+                self._add(inner, f"{path}.tools[{number}]", tool)
             return
         if kind not in _CLIENTS or kind == _NAMESPACE or (kind == TOOL_SEARCH and tool.execution != "client"):
             reject(
@@ -98,7 +99,10 @@ class ToolTable:
             )
         if tool.output_schema is not None:
             self.ignored.add("tools.output_schema")
+        if tool.is_async:
+            self.ignored.add("tools.async")
         has_name = kind in (FUNCTION, CUSTOM)
+        namespace = None if outer is None else outer.name
         known = KnownTool(kind, _named(tool, path) if has_name else kind, namespace)
         name = self.upstream_name(known)
         if self._known.setdefault(name, known) != known:
@@ -106,7 +110,7 @@ class ToolTable:
                 path,
                 f"has the name {strict.abbreviated(known.chat_name)!r}, which another tool has; rename it",
             )
-        self.functions[name] = {"type": "function", "function": _function(name, tool)}
+        self.functions[name] = {"type": "function", "function": _function(name, tool, outer)}
 
 
 def _named(tool: responses.Tool, path: str) -> str:
@@ -115,9 +119,10 @@ def _named(tool: responses.Tool, path: str) -> str:
     return tool.name
 
 
-def _function(name: str, tool: responses.Tool) -> dict[str, object]:
+def _function(name: str, tool: responses.Tool, outer: responses.Tool | None) -> dict[str, object]:
+    """Return the function that stands for a tool; a namespace's description is part of that of its functions."""
     function: dict[str, object] = {"name": name}
-    description = [tool.description] if tool.description else []
+    description = [one.description for one in (outer, tool) if one is not None and one.description]
     if tool.type == CUSTOM:
         if tool.format is not None and tool.format.type == "grammar":
             rule = f"The text of {INPUT!r} has to match this grammar ({tool.format.syntax}):"
