@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from clawgate.cli.main import clawgate
 from clawgate.processes.instance.instance_lock import Instance
 from tests.cli.catalogs import CONFIG, alone, config_file
-from tests.processes.instance.raw_gateway import RawGateway
+from tests.processes.instance.fake_gateway import FakeGateway, Frames
 
 TOKEN = "canary-9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 
@@ -29,10 +29,10 @@ class ChatHome:
         )
 
     @contextlib.contextmanager
-    def running(self, *responses: list[bytes], holds: bool = False) -> Iterator[RawGateway]:
+    def running(self, *replies: Frames) -> Iterator[FakeGateway]:
         instance = Instance.claim(self.state / "clawgate")
         try:
-            with RawGateway(*responses, holds=holds) as gateway:
+            with FakeGateway(*replies) as gateway:
                 url = f"http://127.0.0.1:{gateway.port}"
                 instance.announce(url, gateway.port, self.config, None)
                 yield gateway

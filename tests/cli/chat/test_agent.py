@@ -9,40 +9,38 @@ import pytest
 
 from clawgate.cli.chat.conversation import Conversation
 from tests.cli.chat.running_gateway import TOKEN, ChatHome
-from tests.processes.instance.raw_gateway import content, failure, stream
+from tests.processes.instance.fake_gateway import accepted, closes, failure, reply, texts
 
-REPLY = stream(
-    content("hel"), content("lo"), lines=b"x-clawgate-run: r1\r\nx-clawgate-session: agent:main:a%23b\r\n"
-)
+REPLY = reply("hel", "lo")
 
 
 @pytest.mark.parametrize("options", [[], ["--stream"]])
 def test_the_reply_alone_is_printed(home: ChatHome, options: list[str]) -> None:
     with home.running(REPLY) as gateway:
         found = home.run("agent", "--message", "hi", *options)
-        ((headers, body),) = gateway.requests
+        (connected,), (sent,) = gateway.params("connect"), gateway.params("agent")
     assert (found.exit_code, found.stdout, found.stderr) == (0, "hello\n", "")
-    assert headers["authorization"] == f"Bearer {TOKEN}"
-    assert headers["x-openclaw-session-key"] == "main" and "x-openclaw-model" not in headers
-    assert (body["model"], body["messages"]) == ("openclaw", [{"role": "user", "content": "hi"}])
+    assert connected["auth"] == {"token": TOKEN} and gateway.paths == ["/"]
+    assert connected["scopes"] == ["operator.read", "operator.write"]
+    key = sent.pop("idempotencyKey")
+    assert len(key) >= 32 and sent == {"message": "hi", "sessionKey": "main"}
 
 
 def test_agent_session_and_model_are_chosen_by_the_request(home: ChatHome) -> None:
     options = ("--agent", "coder", "--session", "work", "--model", "owl/qwen")
     with home.running(REPLY) as gateway:
         assert home.run("agent", "-m", "hi", *options).exit_code == 0
-        ((headers, body),) = gateway.requests
-    assert body["model"] == "openclaw/coder"
-    assert (headers["x-openclaw-session-key"], headers["x-openclaw-model"]) == ("work", "owl/qwen")
+        (sent,) = gateway.params("agent")
+    assert (sent["agentId"], sent["sessionKey"], sent["model"]) == ("coder", "work", "owl/qwen")
 
 
 def test_json_has_the_shape_of_openclaw(home: ChatHome) -> None:
-    with home.running(REPLY):
+    with home.running(REPLY) as gateway:
         output: dict[str, Any] = json.loads(home.run("agent", "-m", "hi", "--json").stdout)
     meta = output["result"]["meta"]
     assert isinstance(meta.pop("durationMs"), int)
     assert output == {
-        "runId": "r1",
+        "runId": gateway.params("agent")[0]["idempotencyKey"],
         "status": "ok",
         "summary": "completed",
         "result": {
@@ -50,8 +48,8 @@ def test_json_has_the_shape_of_openclaw(home: ChatHome) -> None:
             "meta": {
                 "agentMeta": {
                     "sessionId": "agent:main:a#b",
-                    "provider": None,
-                    "model": None,
+                    "provider": "up",
+                    "model": "m",
                     "usage": {"input": 11, "output": 5, "cacheRead": 3, "total": 16},
                 }
             },
@@ -62,7 +60,7 @@ def test_json_has_the_shape_of_openclaw(home: ChatHome) -> None:
 def test_a_message_may_come_from_standard_input(home: ChatHome) -> None:
     with home.running(REPLY) as gateway:
         assert home.run("agent", "--message", "-", typed="two\nlines\n").exit_code == 0
-        assert gateway.requests[0][1]["messages"][0]["content"] == "two\nlines\n"
+        assert gateway.params("agent")[0]["message"] == "two\nlines\n"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +92,7 @@ def test_without_a_gateway_the_command_that_starts_one_is_named(home: ChatHome) 
 
 
 def test_an_error_is_one_line_and_with_json_an_object(home: ChatHome) -> None:
-    with home.running(failure(429, "another run uses the session; wait", "session_busy")):
+    with home.running([failure("another run uses the session; wait", "UNAVAILABLE", code="SESSION_BUSY")]):
         found = home.run("agent", "-m", "hi", "--json")
     assert found.exit_code == 1
     assert found.stderr == "clawgate: another run uses the session; wait\n"
@@ -107,10 +105,14 @@ def test_an_error_is_one_line_and_with_json_an_object(home: ChatHome) -> None:
 
 
 def test_a_reply_that_breaks_off_is_an_error_behind_what_came(home: ChatHome) -> None:
-    with home.running(stream(content("half"), ends=False)):
+    with home.running([accepted(), *texts("half"), closes(1012, "service restart")]):
         found = home.run("agent", "-m", "hi", "--stream")
         whole = home.run("agent", "-m", "hi")
-    assert (found.exit_code, found.stdout) == (1, "half\n") and "ended before it was complete" in found.stderr
+    assert (found.exit_code, found.stdout) == (1, "half\n")
+    assert found.stderr == (
+        "clawgate: the gateway closed the connection (1012: service restart); its run continues, "
+        "and its reply will be in: clawgate sessions show agent:main:a#b\n"
+    )
     assert (whole.exit_code, whole.stdout) == (1, "")
 
 
@@ -122,12 +124,3 @@ def test_ctrl_c_cancels_the_run(home: ChatHome, monkeypatch: pytest.MonkeyPatch)
     with home.running(REPLY):
         found = home.run("agent", "-m", "hi")
     assert (found.exit_code, found.stdout, found.stderr) == (130, "", "Cancelled.\n")
-
-
-def test_a_database_that_cannot_be_read_costs_no_reply(home: ChatHome) -> None:
-    (home.state / "clawgate").mkdir(mode=0o700)
-    (home.state / "clawgate" / "state.db").write_bytes(b"no database at all, but longer than the magic")
-    with home.running(REPLY):
-        found = home.run("agent", "-m", "hi", "--json")
-    assert (found.exit_code, found.stderr) == (0, "")
-    assert json.loads(found.stdout)["result"]["payloads"][0]["text"] == "hello"

@@ -1,4 +1,4 @@
-"""Errors of a message name what to do at this machine."""
+"""Errors of a message name what to do at this machine, and a message that is left stops its run."""
 
 from __future__ import annotations
 
@@ -7,26 +7,46 @@ import pytest
 from clawgate.cli.chat.conversation import Conversation, Reply
 from clawgate.cli.paths import find_paths
 from clawgate.policy.path_routing import AGENTS_SWITCH
-from clawgate.processes.instance.chat_client import ChatFailed
+from clawgate.processes.instance.gateway_client import GatewayCallFailed, GatewayLost
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.routing.gateway_router import agents_off
 from tests.cli.chat.running_gateway import ChatHome
-from tests.processes.instance.raw_gateway import called, chunk, content, failure, stream
+from tests.processes.instance.fake_gateway import accepted, closes, failure, reply, result, run_event, texts
 
 
-def send(on_text: list[str] | None = None, on_call: list[str] | None = None) -> Reply:
-    texts: list[str] = [] if on_text is None else on_text
+def send(
+    on_text: list[str] | None = None, on_call: list[str] | None = None, of: Reply | None = None
+) -> Reply:
+    spoken: list[str] = [] if on_text is None else on_text
     calls: list[str] = [] if on_call is None else on_call
-    return Conversation(find_paths(), None, "", "main", None).send("hi", texts.append, calls.append)
+    found = of or Reply("hi")
+    Conversation(find_paths(), None, "", "main", None).send(found, spoken.append, calls.append)
+    return found
 
 
 def test_text_and_calls_are_passed_on_as_they_come(home: ChatHome) -> None:
-    refusal = chunk(choices=[{"index": 0, "delta": {"refusal": "no"}, "finish_reason": None}])
-    texts: list[str] = []
+    frames = [
+        accepted(), run_event("assistant", text="a", delta="a"), run_event("tool", phase="start", name="get_weather"),
+        run_event("tool", phase="result", name="get_weather"), run_event("assistant", text="ab", delta="b"),
+        result("b"),
+    ]  # fmt: skip
+    spoken: list[str] = []
     calls: list[str] = []
-    with home.running(stream(content("a"), called("get_weather"), content("b"), refusal)):
-        reply = send(texts, calls)
-    assert (texts, calls, reply.text) == (["a", "b", "no"], ["get_weather"], "abno")
+    with home.running(frames):
+        found = send(spoken, calls)
+    assert (spoken, calls, found.text) == (["a", "b"], ["get_weather"], "ab")
+
+
+def test_a_refusal_is_text(home: ChatHome) -> None:
+    with home.running([accepted(), result("I will not.")]):
+        assert send().text == "I will not."
+
+
+def test_the_events_of_another_run_of_the_caller_are_not_of_this_one(home: ChatHome) -> None:
+    (other,) = texts("not mine")
+    other["payload"]["runId"] = "another"
+    with home.running([accepted(), other, *texts("mine"), result("mine")]):
+        assert send().text == "mine"
 
 
 @pytest.mark.parametrize(
@@ -37,12 +57,12 @@ def test_text_and_calls_are_passed_on_as_they_come(home: ChatHome) -> None:
             "model_not_found",
             f"agents are off; turn them on with: clawgate config set {AGENTS_SWITCH} true",
         ),
-        ("the token is unknown", "invalid_token", "the token is unknown; see: clawgate gateway token"),
+        ("the token is unknown", "auth_token_mismatch", "the token is unknown; see: clawgate gateway token"),
         ("Unknown agent 'x'.", "invalid_request", "Unknown agent 'x'."),
     ],
 )
 def test_an_error_has_its_next_step(home: ChatHome, message: str, code: str, expected: str) -> None:
-    with home.running(failure(404, message, code)), pytest.raises(ChatFailed) as failed:
+    with home.running([failure(message, code=code.upper())]), pytest.raises(GatewayCallFailed) as failed:
         send()
     assert (failed.value.message, failed.value.code) == (expected, code)
 
@@ -50,7 +70,7 @@ def test_an_error_has_its_next_step(home: ChatHome, message: str, code: str, exp
 def test_a_gateway_that_starts_is_not_sent_to(home: ChatHome) -> None:
     instance = Instance.claim(home.state / "clawgate")
     try:
-        with pytest.raises(ChatFailed, match="still starting; see: clawgate gateway status"):
+        with pytest.raises(GatewayCallFailed, match="still starting; see: clawgate gateway status"):
             send()
     finally:
         instance.release()
@@ -58,7 +78,7 @@ def test_a_gateway_that_starts_is_not_sent_to(home: ChatHome) -> None:
 
 def test_a_gateway_that_was_restarted_is_found_again(home: ChatHome) -> None:
     for text in ("one", "two"):
-        with home.running(stream(content(text))):
+        with home.running(reply(text)):
             assert send().text == text
 
 
@@ -66,6 +86,46 @@ def test_without_a_token_none_is_sent(home: ChatHome) -> None:
     home.config.write_text(
         home.config.read_text().replace('auth: { token: "', 'auth: { mode: "none" }, x: { y: "')
     )
-    with home.running(stream()) as gateway:
+    with home.running(reply("a")) as gateway:
         send()
-        assert "authorization" not in gateway.requests[0][0]
+        assert gateway.params("connect")[0]["auth"] == {}
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, BrokenPipeError])
+def test_a_message_that_is_left_stops_its_run(home: ChatHome, reason: type[BaseException]) -> None:
+    def leave(text: str) -> None:
+        raise reason
+
+    of = Reply("hi")
+    with home.running([accepted(), *texts("half")]) as gateway, pytest.raises(reason):
+        Conversation(find_paths(), None, "coder", "work", None).send(of, leave)
+    wanted = {"sessionKey": "work", "agentId": "coder", "runId": of.run}
+    assert gateway.params("chat.abort") == [wanted]
+
+
+def test_every_message_has_a_key_of_its_own(home: ChatHome) -> None:
+    with home.running(reply("a")) as gateway:
+        first, second = send(), send()
+        keys = [params["idempotencyKey"] for params in gateway.params("agent")]
+    assert keys == [first.run, second.run] and first.run != second.run
+
+
+def test_a_message_whose_connection_was_lost_is_resumed_without_a_second_run(home: ChatHome) -> None:
+    """The first frame of a resumed run has the whole text; what was shown already is not shown again."""
+    of, spoken = Reply("hi"), list[str]()
+    again = [accepted(), run_event("assistant", text="half, whole", delta="whole"), result("half, whole")]
+    with home.running([accepted(), *texts("half"), closes(1011)], again) as gateway:
+        with pytest.raises(GatewayLost, match="1011"):
+            send(spoken, of=of)
+        send(spoken, of=of)
+        first, second = gateway.params("agent")
+    assert first == second and spoken == ["half", ", whole"]
+
+
+def test_a_run_that_was_over_before_it_was_resumed_gives_the_rest(home: ChatHome) -> None:
+    of, spoken = Reply("hi"), list[str]()
+    with home.running([accepted(), *texts("half"), closes(1011)], [result("half and rest")]):
+        with pytest.raises(GatewayLost):
+            send(spoken, of=of)
+        send(spoken, of=of)
+    assert spoken == ["half", " and rest"]

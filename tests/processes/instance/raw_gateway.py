@@ -1,4 +1,4 @@
-"""A server in a thread that responds with the bytes it was given, however they are cut, and keeps the requests."""
+"""A model in a thread that responds with the bytes it was given, however they are cut, and keeps the requests."""
 
 from __future__ import annotations
 
@@ -26,11 +26,6 @@ def chunk(**fields: Any) -> bytes:
 
 def content(text: str) -> bytes:
     return chunk(choices=[{"index": 0, "delta": {"content": text}, "finish_reason": None}])
-
-
-def called(name: str) -> bytes:
-    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": name, "arguments": ""}}
-    return chunk(choices=[{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}])
 
 
 def stream(*pieces: bytes, ends: bool = True, lines: bytes = b"") -> list[bytes]:

@@ -12,13 +12,11 @@ import click
 from clawgate.cli.chat.conversation import Reply, open_conversation
 from clawgate.cli.chat.options import conversation_options
 from clawgate.cli.chat.output import PlainOutput
-from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.errors import CommandFailed, fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import find_paths, json_option
-from clawgate.cli.state_database import read_store
-from clawgate.errors import GatewayError
-from clawgate.processes.instance.chat_client import ChatFailed
+from clawgate.cli.remote import Remote
+from clawgate.processes.instance.gateway_client import GatewayCallFailed, GatewayLost
 
 _STDIN = "-"
 
@@ -38,8 +36,9 @@ def agent(
     as_json: bool,
     config: str | None,
     env_file: str | None,
+    remote: Remote | None,
 ) -> None:
-    """Send one message to an agent of the running gateway, and print its reply.
+    """Send one message to an agent of the running gateway, or of one at --url, and print its reply.
 
     Ctrl-C cancels the run. The exit status is 1 where there is no reply.
     """
@@ -48,24 +47,26 @@ def agent(
     text = _read_stdin() if message == _STDIN else message
     if not text.strip():
         fail("the message is empty; give a text, or - and a text on standard input")
-    paths = find_paths(config)
     started_at = time.monotonic()
+    reply = Reply(text)
     try:
         with (
-            open_conversation(paths, env_file, agent, session, model, local=local) as conversation,
+            open_conversation(
+                find_paths(config), env_file, agent, session, model, local=local, remote=remote
+            ) as conversation,
             PlainOutput() as output,
         ):
-            reply = conversation.send(text, output.write if stream else lambda text: None)
+            conversation.send(reply, output.write if stream else lambda text: None)
             if not (stream or as_json):
                 output.write(reply.text)
-    except ChatFailed as failure:
-        _fail(failure)
+    except GatewayCallFailed as failure:
+        _fail(failure, reply, session)
     except KeyboardInterrupt:
         click.echo("Cancelled.", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     if as_json:
         milliseconds = round((time.monotonic() - started_at) * 1000)
-        click.echo(json.dumps(_result(load_config(config), reply, milliseconds), indent=2))
+        click.echo(json.dumps(_result(reply, milliseconds), indent=2))
 
 
 def _read_stdin() -> str:
@@ -75,11 +76,9 @@ def _read_stdin() -> str:
         fail("standard input is not UTF-8; send text in that encoding")
 
 
-def _result(loaded: LoadedConfig, reply: Reply, milliseconds: int) -> dict[str, object]:
-    """Return the object of OpenClaw's own ``agent --json``."""
-    usage = reply.usage
-    provider, model = _served_by(loaded, reply.run)
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
+def _result(reply: Reply, milliseconds: int) -> dict[str, object]:
+    """Return the object of OpenClaw's own ``agent --json``. ``sessionId`` is the key, with which a client continues."""
+    usage = reply.meta.get("usage") or dict.fromkeys(("input", "output", "cacheRead", "total"), 0)
     return {
         "runId": reply.run,
         "status": "ok",
@@ -89,34 +88,24 @@ def _result(loaded: LoadedConfig, reply: Reply, milliseconds: int) -> dict[str, 
             "meta": {
                 "durationMs": milliseconds,
                 "agentMeta": {
-                    "sessionId": reply.session,
-                    "provider": provider,
-                    "model": model,
-                    "usage": {
-                        "input": usage.get("prompt_tokens", 0),
-                        "output": usage.get("completion_tokens", 0),
-                        "cacheRead": cached,
-                        "total": usage.get("total_tokens", 0),
-                    },
+                    "sessionId": reply.session or reply.meta.get("sessionId"),
+                    "provider": reply.meta.get("provider") or None,
+                    "model": reply.meta.get("model") or None,
+                    "usage": usage,
                 },
             },
         },
     }
 
 
-def _served_by(loaded: LoadedConfig, run: str) -> tuple[str | None, str | None]:
-    """Return the provider and model of a run; None where the database is not to be read from here."""
-    unknown: tuple[str | None, str | None] = (None, None)
-    try:
-        return read_store(loaded, lambda store: store.served_by(run), absent=unknown)
-    except GatewayError:
-        return unknown
-
-
-def _fail(failure: ChatFailed) -> NoReturn:
+def _fail(failure: GatewayCallFailed, reply: Reply, session: str) -> NoReturn:
     """End the command; its object has the keys of a run's result, too."""
+    message = failure.message
+    if isinstance(failure, GatewayLost):
+        state = "its run continues" if reply.accepted else "it may run nevertheless"
+        message += f"; {state}, and its reply will be in: clawgate sessions show {reply.session or session}"
     try:
-        fail(failure.message)
+        fail(message)
     except CommandFailed as ended:
         ended.facts = {"status": "error", "code": failure.code or None}
         raise

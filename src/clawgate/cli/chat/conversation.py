@@ -1,49 +1,62 @@
-"""Sends messages to an agent of the running gateway, as a client of its HTTP API; what prevents that is an error.
+"""Sends messages to an agent of a running gateway, over its WebSocket; what prevents that is an error.
 
-The gateway is looked up for each message: it may have been restarted since the last one.
+The gateway is looked up for each message: it may have been restarted since the last one. Law: a message that is left,
+by Ctrl-C or because its reply cannot be written, stops its run; one whose connection is lost does not, and is resumed
+under the same idempotency key.
 """
 
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from clawgate.cli.credential import fail_if_another_counts, read_secret
 from clawgate.cli.errors import fail
 from clawgate.cli.paths import Paths
+from clawgate.cli.remote import with_next_step
 from clawgate.cli.running import find_running
-from clawgate.policy.model_routing import DEFAULT_AGENT
 from clawgate.policy.path_routing import AGENTS_SWITCH
-from clawgate.processes.instance.chat_client import ChatFailed, post_chat
-from clawgate.processes.instance.daemon import endpoint_of
+from clawgate.processes.instance.gateway_client import (
+    READ,
+    WRITE,
+    GatewayAddress,
+    GatewayCallFailed,
+    GatewayConnection,
+    connect,
+    socket_url,
+)
 
 if TYPE_CHECKING:
     from clawgate.cli.chat.local_gateway import LocalGateway
+    from clawgate.cli.remote import Remote
 
 MAIN = "main"
 """The session where none is named: that of the agent itself, as in OpenClaw."""
 
 _NOT_RUNNING = "no gateway is running; start one with: clawgate gateway start, or add --local"
+_ABORT_SECONDS = 10.0
 
 
 @dataclass(slots=True)
 class Reply:
-    """What came of a message so far. ``usage`` is OpenAI's object."""
+    """What came of a message so far. ``run`` is its idempotency key; ``meta`` is OpenClaw's `agentMeta`."""
 
-    run: str = ""
+    message: str
+    run: str = field(default_factory=lambda: str(uuid.uuid4()))
     session: str = ""
     text: str = ""
-    usage: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """Messages to one agent in one session. ``agent`` is "" for the default one, ``model`` None for the agent's own.
 
-    ``local`` is the gateway of this command, None where that of the state folder is used.
+    ``local`` is the gateway of this command and ``remote`` one elsewhere; without both it is that of the state folder.
     """
 
     paths: Paths
@@ -52,63 +65,105 @@ class Conversation:
     session: str
     model: str | None
     local: LocalGateway | None = None
+    remote: Remote | None = None
 
     def send(
-        self, message: str, on_text: Callable[[str], None], on_call: Callable[[str], None] = lambda name: None
-    ) -> Reply:
-        """Return the reply; pieces of its text, and names of tools that are called, are passed on as they come.
+        self,
+        reply: Reply,
+        on_text: Callable[[str], None],
+        on_call: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        """Send the reply's message, or resume it; pieces of text and names of tools are passed on as they come.
 
-        Raises `ChatFailed`.
+        Raises `GatewayCallFailed`, and `GatewayLost` if the run may still be under way.
         """
-        host, port = self._address()
-        body = {
-            "model": f"{DEFAULT_AGENT}/{self.agent}" if self.agent else DEFAULT_AGENT,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "messages": [{"role": "user", "content": message}],
+        params = {
+            "message": reply.message,
+            "idempotencyKey": reply.run,
+            "sessionKey": self.session,
+            **({"agentId": self.agent} if self.agent else {}),
+            **({"model": self.model} if self.model else {}),
         }
-        reply = Reply()
+
+        def on_accepted(payload: dict[str, Any]) -> None:
+            reply.accepted = True
+            reply.session = str(payload.get("sessionKey") or "")
+
         try:
-            with post_chat(host, port, body, self._headers()) as response:
-                reply.run = response.headers.get("x-clawgate-run", "")
-                reply.session = unquote(response.headers.get("x-clawgate-session", ""))
-                for event in response.events():
-                    _take(event, reply, on_text, on_call)
-        except ChatFailed as failure:
-            raise _with_next_step(failure) from None
-        return reply
+            with connect(self._address(), scopes=(READ, WRITE)) as gateway:
+                try:
+                    result = gateway.request(
+                        "agent",
+                        params,
+                        on_event=lambda name, payload: _take(name, payload, reply, on_text, on_call),
+                        on_accepted=on_accepted,
+                    )
+                except GatewayCallFailed:
+                    raise
+                except BaseException:
+                    self._abort(gateway, reply)
+                    raise
+        except GatewayCallFailed as failure:
+            raise self._with_next_step(failure) from None
+        _finish(result, reply, on_text)
 
-    def _address(self) -> tuple[str, int]:
+    def _abort(self, gateway: GatewayConnection, reply: Reply) -> None:
+        """Stop the run; it has ended, and freed its upstream, with the response."""
+        params = {"sessionKey": self.session, "runId": reply.run}
+        with contextlib.suppress(GatewayCallFailed):
+            gateway.request(
+                "chat.abort",
+                params | ({"agentId": self.agent} if self.agent else {}),
+                seconds=_ABORT_SECONDS,
+            )
+
+    def _address(self) -> GatewayAddress:
+        if self.remote is not None:
+            return self.remote.address
         if self.local is not None:
-            return self.local.host, self.local.port
-        running = find_running(self.paths)
-        if running is None:
-            raise ChatFailed(_NOT_RUNNING)
-        if running.url is None:
-            raise ChatFailed("the gateway is still starting; see: clawgate gateway status")
-        host, port, _ = endpoint_of(running.url)
-        return host, port
+            secret, url = self.local.secret, f"http://{self.local.host}:{self.local.port}"
+        else:
+            running = find_running(self.paths)
+            if running is None:
+                raise GatewayCallFailed(_NOT_RUNNING)
+            if running.url is None:
+                raise GatewayCallFailed("the gateway is still starting; see: clawgate gateway status")
+            found = read_secret(self.paths, self.env_file)[1]
+            secret, url = found.value if found is not None else None, running.url
+        return GatewayAddress(socket_url(url), {"token": secret} if secret else {})
 
-    def _headers(self) -> dict[str, str]:
-        headers = {
-            "Authorization": f"Bearer {secret}" if (secret := self._secret()) else "",
-            "x-openclaw-session-key": self.session,
-            "x-openclaw-model": self.model or "",
-        }
-        return {name: value for name, value in headers.items() if value}
-
-    def _secret(self) -> str | None:
-        if self.local is not None:
-            return self.local.secret
-        found = read_secret(self.paths, self.env_file)[1]
-        return found.value if found is not None else None
+    def _with_next_step(self, failure: GatewayCallFailed) -> GatewayCallFailed:
+        """Return the error with what to do, where the gateway's own text does not say it."""
+        if self.remote is not None:
+            return with_next_step(failure)
+        if AGENTS_SWITCH in failure.message:
+            step = f"agents are off; turn them on with: clawgate config set {AGENTS_SWITCH} true"
+            return GatewayCallFailed(step, failure.code)
+        if failure.code.startswith("auth_") or failure.code == "device_identity_required":
+            return GatewayCallFailed(f"{failure.message}; see: clawgate gateway token", failure.code)
+        return failure
 
 
 @contextlib.contextmanager
 def open_conversation(
-    paths: Paths, env_file: str | None, agent: str, session: str, model: str | None, *, local: bool
+    paths: Paths,
+    env_file: str | None,
+    agent: str,
+    session: str,
+    model: str | None,
+    *,
+    local: bool,
+    remote: Remote | None,
 ) -> Iterator[Conversation]:
-    """Yield a conversation with the running gateway, or with one that runs meanwhile; without one the command ends."""
+    """Yield a conversation with the running gateway, one elsewhere, or one that runs meanwhile.
+
+    Without a gateway the command ends.
+    """
+    if remote is not None:
+        if local:
+            fail("--local and --url exclude each other; leave one of them out")
+        yield Conversation(paths, env_file, agent, session, model, remote=remote)
+        return
     if local:
         from clawgate.cli.chat.local_gateway import local_gateway
 
@@ -123,28 +178,32 @@ def open_conversation(
 
 
 def _take(
-    event: dict[str, Any], reply: Reply, on_text: Callable[[str], None], on_call: Callable[[str], None]
+    name: str,
+    payload: dict[str, Any],
+    reply: Reply,
+    on_text: Callable[[str], None],
+    on_call: Callable[[str], None],
 ) -> None:
-    if isinstance(tool := event.get("tool"), str):
-        on_call(tool)
-    reply.usage = event.get("usage") or reply.usage
-    for choice in event.get("choices") or ():
-        delta = choice.get("delta") or {}
-        for text in (delta.get("content"), delta.get("refusal")):
-            if text:
-                reply.text += text
-                on_text(text)
-        for call in delta.get("tool_calls") or ():
-            if name := (call.get("function") or {}).get("name"):
-                on_call(str(name))
+    """Pass on what an event of the run adds. An event has the whole text: of one that is resumed, the rest counts."""
+    data = payload.get("data")
+    if name != "agent" or payload.get("runId") != reply.run or not isinstance(data, dict):
+        return
+    if payload.get("stream") == "tool" and data.get("phase") == "start":
+        on_call(str(data.get("name")))
+    if payload.get("stream") == "assistant":
+        _add(str(data.get("text") or "")[len(reply.text) :], reply, on_text)
 
 
-def _with_next_step(failure: ChatFailed) -> ChatFailed:
-    """Return the error with what to do at this machine, where the gateway's own text does not say it."""
-    if AGENTS_SWITCH in failure.message:
-        return ChatFailed(
-            f"agents are off; turn them on with: clawgate config set {AGENTS_SWITCH} true", failure.code
-        )
-    if failure.code in ("missing_token", "invalid_token"):
-        return ChatFailed(f"{failure.message}; see: clawgate gateway token", failure.code)
-    return failure
+def _finish(payload: dict[str, Any], reply: Reply, on_text: Callable[[str], None]) -> None:
+    """Take what the result says; its text is the last message, and all there is of a run that was over before."""
+    result = payload.get("result") or {}
+    text = "".join(str(one.get("text") or "") for one in result.get("payloads") or ())
+    if not reply.text.endswith(text):
+        _add(text.removeprefix(reply.text), reply, on_text)
+    reply.meta = (result.get("meta") or {}).get("agentMeta") or {}
+
+
+def _add(text: str, reply: Reply, on_text: Callable[[str], None]) -> None:
+    if text:
+        reply.text += text
+        on_text(text)

@@ -10,6 +10,7 @@ import click
 from clawgate.cli.chat.conversation import MAIN
 from clawgate.cli.completers import complete_agent, complete_model
 from clawgate.cli.paths import env_file_option, path_options
+from clawgate.cli.remote import remote_options
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -48,7 +49,8 @@ _OPTIONS = (
 
 
 def conversation_options(command: _F) -> _F:
-    """Add ``--agent``, ``--session``, ``--model``, ``--local``, ``--env-file`` and those of paths."""
+    """Add the options of a conversation, ``--env-file``, those of paths and of a gateway elsewhere."""
+    command = remote_options(command)
     for option in reversed(_OPTIONS):
         command = option(command)
     return path_options(env_file_option(command))
