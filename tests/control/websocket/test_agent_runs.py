@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from clawgate.control.websocket import agent_runs
 from clawgate.control.websocket.agent_runs import AgentRuns
 from tests.agents.agent_stand import AgentStand, says, serving_agents, session, user
 from tests.agents.model_stand import DONE, chunk_of
@@ -156,6 +159,20 @@ async def test_runs_that_are_over_are_forgotten_after_a_while(tmp_path: Path) ->
         await client.call("chat.send", send("k2"))
         await client.event("chat", state="final")
         assert runs.find("token", "k1") is None and runs.find("token", "k2") is not None
+
+
+async def test_a_run_that_was_forgotten_is_not_reported_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its texts take too much; `Runs` knows it still."""
+    monkeypatch.setattr(agent_runs, "MAX_KEPT_SIZE", 3)
+    async with serving_agents(tmp_path, says("hello")) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send())
+        await client.event("chat", state="final")
+        client.events.clear()
+        assert await client.call("chat.send", send()) == {"runId": "k1", "status": "ok"}
+        await client.call("health")
+        assert client.events == [] and runs_of(stand).find("token", "k1") is None
 
 
 async def test_a_long_message_is_read_beside_the_loop(tmp_path: Path) -> None:

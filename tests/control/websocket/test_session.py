@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -226,12 +227,35 @@ async def test_requests_that_are_too_many_at_a_time_are_to_be_sent_again(
 async def test_a_stopping_gateway_says_so_and_begins_nothing_more() -> None:
     stand = Stand().connected()
     stand.session.stopping()
-    assert (stand.socket.last["event"], stand.socket.last["payload"]["restartExpectedMs"]) == (
-        "shutdown",
-        1500,
-    )
+    assert (stand.socket.last["event"], stand.socket.last["payload"]) == (
+        "shutdown", {"reason": "gateway stopping"},
+    )  # fmt: skip
     assert (await stand.ask("write"))["error"]["retryable"] is True
     assert (await stand.ask("echo"))["ok"]
+
+
+async def test_a_restart_is_announced_with_the_time_that_it_takes() -> None:
+    stand = Stand(gateway(is_restarting=lambda: True)).connected()
+    stand.session.stopping()
+    assert stand.socket.last["payload"] == {"reason": "gateway restarting", "restartExpectedMs": 1500}
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [("00-" + "a" * 32 + "-" + "b" * 16 + "-01", True), ("00-a", False), ("a\0b", False)],
+)
+async def test_a_trace_is_continued_where_it_can_be(given: str, passed: bool) -> None:
+    seen: list[str] = []
+
+    async def keeps(call: Call, params: Echo) -> object:
+        seen.append(call.traceparent)
+        return None
+
+    stand = Stand(keeps=keeps).connected()
+    frame = {"type": "req", "id": "2", "method": "keeps", "traceparent": given}
+    stand.session.message(json.dumps(frame))
+    await until(lambda: len(stand.socket.sent) == 3, "the response")
+    assert seen == [given if passed else ""]
 
 
 async def test_a_connection_is_busy_while_a_run_of_its_own_is_not_over() -> None:

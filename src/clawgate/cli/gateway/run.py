@@ -98,6 +98,7 @@ class GatewayRun:
         handover = SocketHandover(sockets, lambda: self._may_restart(sockets))
         seen, log_file = role.sockets.gateway, self._options.log_file
         seen.log_file = Path(log_file) if log_file is not None else None
+        seen.is_restarting = lambda: handover.requested
         seen.restart = lambda: os.kill(os.getpid(), RESTART_SIGNAL)
         if self._options.log_file is None and not is_restart:
             role.tasks.append(lambda: self._print_first_request(role, url))

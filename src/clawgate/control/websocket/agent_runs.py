@@ -35,6 +35,8 @@ from clawgate.state.store import Store
 KEEP_MS = 600_000
 MAX_KEPT = 1000
 """Runs that are over and can still be waited for; as long as `Runs` keeps them."""
+MAX_KEPT_SIZE = 16_000_000
+"""Characters of their texts."""
 MOST_BYTES = 8_000_000
 """Of the turns that are read for one response."""
 _HOLD_SECONDS = 30.0
@@ -62,7 +64,8 @@ class FollowedRun:
     """A run whose events go to its caller's connections. ``status`` is running, ok, error or aborted."""
 
     id: str
-    live: LiveRun
+    run: str
+    caller: str
     agent: str
     session: str
     started_ms: int
@@ -158,8 +161,10 @@ class AgentRuns:
         self._forget()
         place = (client.caller, turn.key)
         known = self._followed.get(place)
-        if known is not None and known.live is found:
+        if known is not None and known.run == found.run:
             return Started(known)
+        if found.is_over:
+            return Started(None, text=_final_text(found))  # what became of it was sent, and is forgotten
         run = self._follow(client, turn, found)
         self._followed[place] = run
         return Started(run, is_new=found.run == start.run)
@@ -208,12 +213,12 @@ class AgentRuns:
         return [
             run
             for run in self._followed.values()
-            if not run.is_over and run.live.caller == caller and session in (None, run.session)
+            if not run.is_over and run.caller == caller and session in (None, run.session)
         ]
 
     async def abort(self, run: FollowedRun) -> None:
         """Stop a run, and return once it has stored what it leaves."""
-        self._runs.cancel(run.live.caller, run.live.run)
+        self._runs.cancel(run.caller, run.run)
         await run.over.wait()
 
     async def close(self) -> None:
@@ -226,29 +231,30 @@ class AgentRuns:
         now, target = self._now_ms(), turn.target
         run = FollowedRun(
             id=turn.key,
-            live=live,
+            run=live.run,
+            caller=live.caller,
             agent=target.agent,
             session=target.session.text,
             started_ms=now,
             events=RunEvents(turn.key, target.session.text, target.agent, now),
         )
         client.runs.add(run.id)
-        task = asyncio.get_running_loop().create_task(self._send_events(run, turn.seconds))
+        task = asyncio.get_running_loop().create_task(self._send_events(run, live, turn.seconds))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: client.runs.discard(run.id))
         return run
 
-    async def _send_events(self, run: FollowedRun, seconds: float) -> None:
+    async def _send_events(self, run: FollowedRun, live: LiveRun, seconds: float) -> None:
         """Send what a run reports until it is over."""
         try:
             self._send(run, run.events.started())
             try:
                 async with asyncio.timeout(seconds or None):
-                    await self._send_reports(run)
+                    await self._send_reports(run, live)
             except TimeoutError:
-                self._runs.cancel(run.live.caller, run.live.run)
-                await run.live.ended()
+                self._runs.cancel(run.caller, run.run)
+                await live.ended()
                 raise UpstreamTimedOut(
                     f"the run was not complete within {seconds:g} s, which its request allows",
                     limit="total",
@@ -256,7 +262,7 @@ class AgentRuns:
                 ) from None
         except GatewayError as error:
             run.error = error
-            is_aborted = run.live.is_cancelled and not isinstance(error, UpstreamTimedOut)
+            is_aborted = live.is_cancelled and not isinstance(error, UpstreamTimedOut)
             run.status = "aborted" if is_aborted else "error"
             now = self._now_ms()
             for event in run.events.aborted(now) if is_aborted else run.events.failed(error, now):
@@ -264,10 +270,10 @@ class AgentRuns:
         finally:
             run.ended_ms = self._now_ms()
             run.over.set()
-            self._clients.session_changed(run.live.caller, run.session, run.agent, "run")
+            self._clients.session_changed(run.caller, run.session, run.agent, "run")
 
-    async def _send_reports(self, run: FollowedRun) -> None:
-        async with contextlib.aclosing(run.live.follow()) as batches:
+    async def _send_reports(self, run: FollowedRun, live: LiveRun) -> None:
+        async with contextlib.aclosing(live.follow()) as batches:
             async for batch in batches:
                 for event in run.events.of(batch, self._now_ms()):
                     self._send(run, event)
@@ -279,7 +285,7 @@ class AgentRuns:
     def _send(self, run: FollowedRun, event: Event) -> None:
         name, payload = event
         needs_cap = name == "agent" and payload["stream"] == TOOL
-        for client in self._clients.readers(run.live.caller):
+        for client in self._clients.readers(run.caller):
             if not needs_cap or "tool-events" in client.caps:
                 client.event(name, payload)
 
@@ -287,12 +293,17 @@ class AgentRuns:
         return opaque_session(caller, key)
 
     def _forget(self) -> None:
-        """Forget the runs that have been over for long."""
-        over = [(place, run.ended_ms) for place, run in self._followed.items() if run.ended_ms is not None]
-        before = self._now_ms() - KEEP_MS
-        for number, (place, ended) in enumerate(over):
-            if ended < before or number < len(over) - MAX_KEPT:
+        """Forget the runs that have been over for long, and the oldest of too many."""
+        before, size = self._now_ms() - KEEP_MS, 0
+        over = [(place, run) for place, run in self._followed.items() if run.ended_ms is not None]
+        for number, (place, run) in enumerate(reversed(over)):
+            size += len(run.events.text)
+            if (run.ended_ms or 0) < before or number >= MAX_KEPT or size > MAX_KEPT_SIZE:
                 del self._followed[place]
+
+
+def _final_text(live: LiveRun) -> str:
+    return next((event.text or event.refusal for event in live.events if isinstance(event, Finished)), "")
 
 
 def _text_of(repeated: Repeated) -> str:

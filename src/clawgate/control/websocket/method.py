@@ -45,6 +45,7 @@ class Gateway:
     state: Path
     log_file: Path | None = None
     restart: Callable[[], None] | None = None
+    is_restarting: Callable[[], bool] = lambda: False
     find_agents: Callable[[], AgentRuns | None] = lambda: None
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import Callable, Mapping
 
@@ -35,6 +36,8 @@ logger = logging.getLogger("clawgate.websocket")
 
 MAX_PENDING = 64
 """Requests of one connection that are served at a time."""
+_TRACE = re.compile(r"[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}")
+"""A traceparent that can be continued (W3C Trace Context); another one is ignored."""
 _RESTART_MS = 1500
 """After how long a client may expect the gateway again (OpenClaw, recorded)."""
 
@@ -73,8 +76,9 @@ class SocketSession:
     def stopping(self) -> None:
         self._is_stopping = True
         if self._client is not None:
-            payload = {"reason": "gateway stopping", "restartExpectedMs": _RESTART_MS}
-            self._client.event("shutdown", payload)
+            restarts = self._gateway.is_restarting()
+            payload = {"reason": "gateway restarting" if restarts else "gateway stopping"}
+            self._client.event("shutdown", payload | ({"restartExpectedMs": _RESTART_MS} if restarts else {}))
 
     def message(self, text: str) -> None:
         if self._client is not None:
@@ -174,7 +178,7 @@ class SocketSession:
             client=client,
             gateway=self._gateway,
             respond=lambda payload: self._socket.send(encode_response(request.id, payload)),
-            traceparent=request.traceparent,
+            traceparent=request.traceparent if _TRACE.fullmatch(request.traceparent) else "",
         )
         task = asyncio.get_running_loop().create_task(self._call(request.id, method, call, params))
         self._calls.add(task)

@@ -199,7 +199,7 @@ async def _meta(call: Call, run: FollowedRun) -> dict[str, Any]:
     """Return what the result says of a run: how long it took, its model, and what it used."""
     assert run.finished is not None and run.ended_ms is not None, "only a complete run has it"
     usage = run.finished.usage
-    provider, model = await (await call.agents.store()).served_by(run.live.run)
+    provider, model = await (await call.agents.store()).served_by(run.run)
     return {
         "durationMs": run.ended_ms - run.started_ms,
         "agentMeta": {
