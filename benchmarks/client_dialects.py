@@ -84,6 +84,20 @@ def _messages_body(size: int, plan: Plan, number: int, model: str) -> bytes:
     return json.dumps(shell, separators=(",", ":")).encode()
 
 
+def _responses_body(size: int, plan: Plan, number: int, model: str) -> bytes:
+    shell: dict[str, object] = {
+        "model": model,
+        "max_output_tokens": _MAX_TOKENS,
+        "temperature": 0.2,
+        "instructions": SYSTEM,
+        "input": _turns(plan, number, size),
+        "store": False,
+    }
+    if _streams(plan):
+        shell["stream"] = True
+    return json.dumps(shell, separators=(",", ":")).encode()
+
+
 def _chat_headers(credential: Credential) -> Headers:
     """Answers are asked for as they are: some translators would compress them, and text is looked for in raw bytes."""
     plain = {"Accept-Encoding": "identity"}
@@ -106,5 +120,8 @@ CLIENT_DIALECTS: dict[Dialect, ClientDialect] = {
     ),
     "messages": ClientDialect(
         "/v1/messages", _messages_headers, _messages_body, payloads.SENT_IN_TEXT, b"event: message_stop\n"
+    ),
+    "responses": ClientDialect(
+        "/v1/responses", _chat_headers, _responses_body, payloads.SENT_IN_TEXT, b"event: response.completed\n"
     ),
 }

@@ -2,7 +2,7 @@
 
 *bridge*: the client's Bearer is dropped, X-Proxy-Token is set. *server*: X-Proxy-Token is dropped, the real key is
 set, an access log is written. *gateway*: the run's token is dropped, the key of the provider that `model` names is
-set, and its prefix is taken off `model`. *to-chat* and *to-messages* are the gateway's where it translates, *model* is
+set, and its prefix is taken off `model`. Roles with *to* are the gateway's where it translates, *model* is
 where the provider speaks what the client does, and *agent* where such a model serves an agent. *direct* roles are no
 contender's: there the load generator talks to the upstream, the floor under every latency.
 """
@@ -19,12 +19,17 @@ Role = Literal[
     "gateway",
     "to-chat",
     "to-messages",
+    "responses-to-chat",
+    "responses-to-messages",
+    "chat-to-responses",
+    "messages-to-responses",
     "model",
     "agent",
     "direct-chat",
     "direct-messages",
+    "direct-responses",
 ]
-Dialect = Literal["relayed", "chat", "messages"]
+Dialect = Literal["relayed", "chat", "messages", "responses"]
 """*relayed* is chat, too, but bytes are compared instead of parsed: for whom passes them on as they are."""
 Credential = tuple[str, str]
 
@@ -55,19 +60,31 @@ ENDS: dict[Role, Ends] = {
     "gateway": Ends("relayed", "relayed", "bench/"),
     "to-chat": Ends("messages", "chat", "bench-chat/"),
     "to-messages": Ends("chat", "messages", "bench-messages/"),
+    "responses-to-chat": Ends("responses", "chat", "bench-responses-chat/"),
+    "responses-to-messages": Ends("responses", "messages", "bench-responses-messages/"),
+    "chat-to-responses": Ends("chat", "responses", "bench-chat-responses/"),
+    "messages-to-responses": Ends("messages", "responses", "bench-messages-responses/"),
     "model": Ends("chat", "chat", "bench-model/"),
     "agent": Ends("chat", "chat", "openclaw/"),
     "direct-chat": Ends("chat", "chat"),
     "direct-messages": Ends("messages", "messages"),
+    "direct-responses": Ends("responses", "responses"),
 }
+OF_RESPONSES: tuple[Role, ...] = (
+    "responses-to-chat",
+    "responses-to-messages",
+    "chat-to-responses",
+    "messages-to-responses",
+)
+"""The directions of the third dialect, which the contenders beside ours are not started for."""
 
 
 def credential_of_client(role: Role, token: str) -> Credential:
     if role == "server":
         return "X-Proxy-Token", token
-    if role == "to-chat":
+    if role in ("to-chat", "messages-to-responses"):
         return "x-api-key", token
-    of_gateway = role in ("gateway", "to-messages", "model", "agent")
+    of_gateway = role in ("gateway", "to-messages", "model", "agent", *OF_RESPONSES)
     return "Authorization", f"Bearer {token if of_gateway else CLIENT_KEY}"
 
 

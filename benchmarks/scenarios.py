@@ -20,7 +20,7 @@ from benchmarks.contenders import Contender
 from benchmarks.payloads import Plan
 from benchmarks.process_clock import memory_kb
 from benchmarks.results import Results
-from benchmarks.roles import Role
+from benchmarks.roles import OF_RESPONSES, Role
 from benchmarks.stage import Live, Stage
 from benchmarks.started import Failed
 
@@ -71,6 +71,10 @@ LEAVING: dict[str, Plan] = {"before headers": "hold", "before first token": "hea
 TRANSLATED: dict[str, tuple[Role, Role]] = {
     "translated to chat": ("to-chat", "direct-messages"),
     "translated to messages": ("to-messages", "direct-chat"),
+    "responses translated to chat": ("responses-to-chat", "direct-responses"),
+    "responses translated to messages": ("responses-to-messages", "direct-responses"),
+    "chat translated to responses": ("chat-to-responses", "direct-chat"),
+    "messages translated to responses": ("messages-to-responses", "direct-messages"),
 }
 """The roles of who translates, and of the floor: the same client's dialect without anybody in between."""
 LIGHT = ", few streams"
@@ -143,7 +147,8 @@ class Scenarios:
             for direction, (role, floor) in TRANSLATED.items():
                 for load, streams in loads:
                     order = {"kind": "streams", "streams": streams}
-                    for live in (self.stage.direct(floor), *(replace(one, role=role) for one in running)):
+                    ours = (one for one in running if one.name == "gateway" or role not in OF_RESPONSES)
+                    for live in (self.stage.direct(floor), *(replace(one, role=role) for one in ours)):
                         if load or live.name not in slow:
                             self._attempt(direction + load, live.name, partial(self._prepare, live))
                             steps.append((direction + load, live.name, partial(self._loaded, live, order)))

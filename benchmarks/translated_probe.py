@@ -19,16 +19,24 @@ from benchmarks.upstream_dialects import OUTPUT_TOKENS
 
 BODY_SIZE = 1024
 _STAMPED = re.compile(r"\d{20} risk")
-_UPSTREAM_PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
+_RESPONSE_KINDS = re.compile(
+    r"created( in_progress)? output_item\.added content_part\.added( output_text\.delta)+"
+    r"( output_text\.done content_part\.done)? output_item\.done completed"
+)
+_UPSTREAM_PATHS = {
+    "chat": "/v1/chat/completions",
+    "messages": "/v1/messages",
+    "responses": "/v1/responses",
+}
 
 
 def probe_translation(port: int, role: Role, token: str, *, streams: bool) -> None:
     """Raises Failed with the reason unless request, answer and stream are carried over as they must be."""
     ends = ENDS[role]
     dialect = CLIENT_DIALECTS[ends.client]
-    in_messages = ends.client == "messages"
+    read_answer, read_stream = _readers(ends.client)
     answer = post(port, role, token, dialect.body(BODY_SIZE, "probe", 7, ends.model))
-    told = _checked(read_message if in_messages else read_completion, answer)
+    told = _checked(read_answer, answer)
     try:
         seen = json.loads(told)
     except ValueError:
@@ -40,7 +48,7 @@ def probe_translation(port: int, role: Role, token: str, *, streams: bool) -> No
     if not streams:
         return
     stream = post(port, role, token, dialect.body(BODY_SIZE, "stream", 0, ends.model))
-    said = _checked(read_messages_stream if in_messages else read_chat_stream, stream)
+    said = _checked(read_stream, stream)
     pieces = _STAMPED.findall("".join(said))
     if "".join(said) != "".join(pieces) or len(pieces) != CHUNKS or pieces != sorted(pieces):
         raise Failed(f"the stream's text reached the client changed: {len(pieces)} of {CHUNKS} chunks")
@@ -61,9 +69,12 @@ def _expect(fact: bool, what: str) -> None:
 
 def _check_request(body: dict[str, Any], upstream: str) -> None:
     """The conversation as the client's, in the upstream's dialect."""
-    turns = [{"role": one["role"], "content": _plain(one["content"])} for one in body["messages"]]
-    if upstream == "messages":
-        turns.insert(0, {"role": "system", "content": _plain(body["system"])})
+    given = body["input" if upstream == "responses" else "messages"]
+    turns = [{"role": one["role"], "content": _plain(one["content"])} for one in given]
+    turns = [one | {"role": "system"} if one["role"] == "developer" else one for one in turns]
+    leading = {"messages": "system", "responses": "instructions"}.get(upstream)
+    if leading in body:
+        turns.insert(0, {"role": "system", "content": _plain(body[leading])})
     roles = ("system", "user", "assistant", "user")
     expected = [SYSTEM, *texts("probe", 7, BODY_SIZE - 300)]
     wanted = [{"role": role, "content": text} for role, text in zip(roles, expected, strict=True)]
@@ -71,7 +82,8 @@ def _check_request(body: dict[str, Any], upstream: str) -> None:
     _expect(body["model"] == MODEL, f"the upstream was asked for the model {body['model']!r}")
     _expect(not body.get("stream"), "the upstream was asked for a stream where the client asked for none")
     _expect(body["temperature"] == 0.2, "the temperature was lost")
-    _expect(512 in (body.get("max_tokens"), body.get("max_completion_tokens")), "the token limit was lost")
+    limits = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+    _expect(512 in map(body.get, limits), "the token limit was lost")
 
 
 def _plain(content: str | list[dict[str, Any]]) -> str:
@@ -142,3 +154,36 @@ def read_messages_stream(stream: bytes) -> list[str]:
     _expect(end["delta"]["stop_reason"] == "end_turn", "a wrong stop_reason")
     _expect(end["usage"]["output_tokens"] == OUTPUT_TOKENS, "a wrong usage")
     return [delta["text"] for delta in deltas]
+
+
+def read_response(answer: bytes) -> str:
+    """The text of a response that was completed; raises ValueError, KeyError and the like."""
+    response = json.loads(answer)
+    _check_completed(response)
+    (item,) = response["output"]
+    (part,) = item["content"]
+    return str(part["text"])
+
+
+def _check_completed(response: dict[str, Any]) -> None:
+    _expect((response["object"], response["status"]) == ("response", "completed"), "not a complete response")
+    _expect(response["usage"]["output_tokens"] == OUTPUT_TOKENS, "a wrong usage")
+
+
+def read_responses_stream(stream: bytes) -> list[str]:
+    """Its texts; raises ValueError, KeyError and the like for what is not the whole stream of one message."""
+    events = [(name, json.loads(data)) for name, data in _events(stream)]
+    _expect(all(name == event["type"] for name, event in events), "an event's name is not its type")
+    kinds = " ".join(name.removeprefix("response.") for name, _ in events)
+    _expect(_RESPONSE_KINDS.fullmatch(kinds) is not None, f"events {kinds[:300]}")
+    _check_completed(events[-1][1]["response"])
+    return [event["delta"] for name, event in events if name == "response.output_text.delta"]
+
+
+def _readers(client: str) -> tuple[Any, Any]:
+    """What reads an answer and a stream in the client's dialect."""
+    if client == "responses":
+        return read_response, read_responses_stream
+    return (
+        (read_message, read_messages_stream) if client == "messages" else (read_completion, read_chat_stream)
+    )

@@ -11,9 +11,10 @@ import shutil
 from pathlib import Path
 
 from benchmarks.launch import Launch, Place
-from benchmarks.roles import ENDS, MODEL, REAL_KEY, Role
+from benchmarks.roles import ENDS, MODEL, OF_RESPONSES, REAL_KEY, Role
 
 _ROLES: tuple[Role, ...] = ("gateway", "to-chat", "to-messages")
+_APIS = {"messages": "anthropic-messages", "responses": "openai-responses"}
 _AGENT_ROLES: tuple[Role, ...] = ("model", "agent")
 
 
@@ -24,7 +25,7 @@ def litellm_program(python: Path | None) -> Path | None:
 
 
 def our_gateway(program: Path | None, place: Place) -> Launch:
-    return _gateway(program, place, _ROLES, {}, {})
+    return _gateway(program, place, (*_ROLES, *OF_RESPONSES), {}, {})
 
 
 def our_agents(program: Path | None, place: Place, database: str = "") -> Launch:
@@ -46,7 +47,7 @@ def _gateway(
         name = "bench-agent" if role == "agent" else ENDS[role].prefix.rstrip("/")
         providers[name] = {
             "baseUrl": f"http://127.0.0.1:{place.upstreams[role]}{'' if messages else '/v1'}",
-            "api": "anthropic-messages" if messages else "openai-completions",
+            "api": _APIS.get(ENDS[role].upstream, "openai-completions"),
             "apiKey": REAL_KEY,
             "request": {"allowPrivateNetwork": True},
             "models": [{"id": MODEL, "name": MODEL}],

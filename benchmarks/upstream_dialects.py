@@ -160,4 +160,73 @@ MESSAGES = UpstreamDialect(
     + _framed(_messages_event("message_stop"))
     + b"0\r\n\r\n",
 )
-UPSTREAM_DIALECTS: dict[Dialect, UpstreamDialect] = {"relayed": RELAYED, "chat": CHAT, "messages": MESSAGES}
+
+
+def _response(status: str, output: list[object], **more: object) -> dict[str, object]:
+    return {
+        "id": "resp_68c0ffee",
+        "object": "response",
+        "created_at": _CREATED,
+        "status": status,
+        "error": None,
+        "incomplete_details": None,
+        "model": MODEL,
+        "output": output,
+        **more,
+    }
+
+
+_ITEM_ID = "msg_68c0ffee"
+_RESPONSES_USAGE = {
+    "input_tokens": INPUT_TOKENS,
+    "output_tokens": OUTPUT_TOKENS,
+    "total_tokens": INPUT_TOKENS + OUTPUT_TOKENS,
+}
+_PART_PLACE = {"item_id": _ITEM_ID, "output_index": 0, "content_index": 0}
+
+
+def _item(status: str, content: list[object]) -> dict[str, object]:
+    return {"id": _ITEM_ID, "type": "message", "status": status, "role": "assistant", "content": content}
+
+
+def _output_text(text: str) -> dict[str, object]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _responses_answer(told: bytes) -> bytes:
+    item = _item("completed", [_output_text(told.decode())])
+    return payloads.answer_with(_json(_response("completed", [item], usage=_RESPONSES_USAGE)).encode())
+
+
+_LAST_ITEM = _item("completed", [])
+"""Without its text, which is in the events before and would have to be known here."""
+RESPONSES = UpstreamDialect(
+    plan=_plan_in_text,
+    answer=lambda number: _responses_answer(b"Answer %d" % number),
+    tell=_responses_answer,
+    opening=_framed(_messages_event("response.created", response=_response("in_progress", [])))
+    + _framed(_messages_event("response.output_item.added", output_index=0, item=_item("in_progress", [])))
+    + _framed(_messages_event("response.content_part.added", **_PART_PLACE, part=_output_text(""))),
+    chunk=_stamped(
+        _messages_event(
+            "response.output_text.delta",
+            **_PART_PLACE,
+            delta=payloads.UNSTAMPED_TEXT,
+            logprobs=[],
+            sequence_number=7,
+        )
+    ),
+    ending=_framed(_messages_event("response.output_item.done", output_index=0, item=_LAST_ITEM))
+    + _framed(
+        _messages_event(
+            "response.completed", response=_response("completed", [_LAST_ITEM], usage=_RESPONSES_USAGE)
+        )
+    )
+    + b"0\r\n\r\n",
+)
+UPSTREAM_DIALECTS: dict[Dialect, UpstreamDialect] = {
+    "relayed": RELAYED,
+    "chat": CHAT,
+    "messages": MESSAGES,
+    "responses": RESPONSES,
+}

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.payloads import CHUNKS, SENT_IN_TEXT
-from benchmarks.translated_probe import read_chat_stream, read_messages_stream
-from benchmarks.upstream_dialects import CHAT, MESSAGES, UpstreamDialect
+from benchmarks.translated_probe import read_chat_stream, read_messages_stream, read_responses_stream
+from benchmarks.upstream_dialects import CHAT, MESSAGES, RESPONSES, UpstreamDialect
 
 Reader = Callable[[bytes], list[str]]
 _FRAMING = re.compile(rb"[0-9a-f]+\r\n((?:[^\r]|\r(?!\n))*)\r\n")
@@ -24,6 +24,7 @@ def as_read(dialect: UpstreamDialect, chunks: int = CHUNKS) -> bytes:
 READERS = [
     pytest.param(CHAT, read_chat_stream, id="chat"),
     pytest.param(MESSAGES, read_messages_stream, id="messages"),
+    pytest.param(RESPONSES, read_responses_stream, id="responses"),
 ]
 
 
