@@ -43,7 +43,7 @@ class Walk:
         text, decoder, found = self.shown[section].strip(), json.JSONDecoder(), []
         while text := text[max(text.find("{"), 0) :] if "{" in text else "":
             value, end = decoder.raw_decode(text)
-            assert "error" not in value, value
+            assert not value.get("error"), value
             found.append(value)
             text = text[end:]
         return found
@@ -145,6 +145,20 @@ def test_images_models_and_direct_use_work(walk: Walk) -> None:
     models, one, direct = walk.values("Models")
     assert [entry["id"] for entry in models["data"]][:2] == ["openclaw", "openclaw/default"]
     assert one["id"] == "openclaw/default" and direct["model"] == "gpt-4o"
+
+
+def test_a_response_is_continued_and_deleted(walk: Walk) -> None:
+    second, deleted = walk.values("Responses")
+    (body,) = walk.requests("What is my dog called?")
+    assert body["messages"][0]["content"] == "My dog is called Rex."
+    assert second["previous_response_id"] == deleted["id"] and deleted["deleted"] is True
+
+
+def test_the_other_doors_respond(walk: Walk) -> None:
+    (message,) = walk.values("Anthropic's API")
+    assert message["type"] == "message" and len(walk.requests("Which day is after Monday?")) == 1
+    (found,) = walk.values("Capabilities")
+    assert found["endpoints"]["/v1/responses"]["agents"] == {"on": True}
 
 
 def test_no_section_with_commands_is_left_out(walk: Walk) -> None:

@@ -90,7 +90,9 @@ def build_gateway(
     watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
-    control = ControlApi(gateway_router, instance, lambda: connections.draining, source=discovery, key=key)
+    control = ControlApi(
+        gateway_router, instance, lambda: connections.draining, BODY_LIMIT, source=discovery, key=key
+    )
     role = GatewayRole(
         name="gateway",
         connections=connections,

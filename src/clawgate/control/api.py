@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from clawgate import __version__
+from clawgate.control.capabilities import capabilities
 from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
@@ -35,7 +36,7 @@ from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.openai import errors as openai_errors
 
 CONTROL_PATHS = frozenset({b"/health", b"/healthz", b"/ready", b"/readyz"})
-OWN_PATHS = (b"/v1/models", b"/v1/models/")
+OWN_PATHS = (b"/v1/capabilities", b"/v1/models", b"/v1/models/")
 _NOT_STORED = {"cache-control": "no-store"}
 
 
@@ -65,6 +66,7 @@ class ControlApi:
         router: GatewayRouter,
         instance: str,
         draining: Callable[[], bool],
+        body_limit: int = 0,
         *,
         source: ModelSource,
         key: str = "",
@@ -74,6 +76,7 @@ class ControlApi:
         self._source = source
         self._instance = instance
         self._key = key
+        self._body_limit = body_limit
         self._draining = draining
         self._started_at = time.monotonic()
 
@@ -82,6 +85,7 @@ class ControlApi:
             routes=[
                 *(Route(path, self.health) for path in ("/health", "/healthz")),
                 *(Route(path, self.ready) for path in ("/ready", "/readyz")),
+                Route("/v1/capabilities", self.capabilities),
                 Route("/v1/models", self.models),
                 Route("/v1/models/{name:path}", self.model),
             ]
@@ -139,6 +143,17 @@ class ControlApi:
         data = [_to_anthropic(model) for model in models]
         ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
         return _respond({"data": data, "has_more": False, "first_id": ends[0], "last_id": ends[1]})
+
+    async def capabilities(self, request: Request) -> JSONResponse:
+        gateway = self._gateway
+        return _respond(
+            capabilities(
+                gateway.agent_paths,
+                serves_models=gateway.serves_models,
+                body_limit=self._body_limit,
+                caller=request.scope["state"].get("caller"),
+            )
+        )
 
     async def model(self, request: Request) -> JSONResponse:
         name = request.path_params["name"]
