@@ -90,9 +90,7 @@ def build_gateway(
     watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
-    control = ControlApi(
-        gateway_router, instance, lambda: connections.draining, BODY_LIMIT, source=discovery, key=key
-    )
+    control = _control(gateway_router, connections, instance, discovery, key)
     role = GatewayRole(
         name="gateway",
         connections=connections,
@@ -150,6 +148,12 @@ def _discovery(router: ModelRouter, plugins: PluginHost) -> ModelDiscovery:
         is_available=lambda provider: plugins.unavailable(provider) is None,
         clock=time.monotonic,
     )
+
+
+def _control(
+    router: GatewayRouter, connections: ConnectionManager, instance: str, discovery: ModelDiscovery, key: str
+) -> ControlApi:
+    return ControlApi(router, instance, lambda: connections.draining, BODY_LIMIT, source=discovery, key=key)
 
 
 def _connections(
