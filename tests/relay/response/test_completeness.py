@@ -1,4 +1,4 @@
-"""A Messages stream that passes through: no proper end without a reason to stop, and not a byte changed otherwise."""
+"""A Messages or Responses stream that passes: no proper end where it was cut, and not a byte changed otherwise."""
 
 from __future__ import annotations
 
@@ -98,3 +98,92 @@ def test_the_chunks_of_a_stream_do_not_pass_unseen() -> None:
     watched.feed(MESSAGES_FRAMES[0])
     assert watched.flush(ended=False) and watched.progress.content_started
     assert watched.passthrough(bytearray().extend) is None
+
+
+# Responses
+
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "in_progress",
+    "output": [],
+    "error": None,
+}
+CREATED = sse({"type": "response.created", "sequence_number": 0, "response": RESPONSE})
+WORDS = sse({"type": "response.output_text.delta", "sequence_number": 1, "output_index": 0, "delta": "hi"})
+FULL = {"code": "server_error", "message": "full"}
+FAILED = sse({"type": "response.failed", "response": {**RESPONSE, "status": "failed", "error": FULL}})
+ERROR_EVENT = sse({"type": "error", "sequence_number": 2, "code": "server_error", "message": "full"})
+
+
+def response(**more: Any) -> ResponseWriter:
+    return provider_writer(response_head(), client=Dialect.RESPONSES, upstream=Dialect.RESPONSES, **more)
+
+
+@pytest.mark.parametrize("kind", ["completed", "incomplete"])
+@pytest.mark.parametrize("size", [1, 13, 100_000])
+def test_a_response_with_its_last_event_passes_as_it_came(kind: str, size: int) -> None:
+    last = sse({"type": f"response.{kind}", "response": {**RESPONSE, "status": kind}})
+    sent = written(response(), CREATED + WORDS + last, size)
+    assert sent.endswith(LAST_CHUNK) and sent.count(b"response.output_text.delta") == WORDS.count(b"response")
+
+
+@pytest.mark.parametrize("size", [1, 13, 100_000])
+@pytest.mark.parametrize("stream", [CREATED + WORDS, CREATED, b"", CREATED + WORDS + b"data: [DONE]\n\n"])
+def test_a_response_without_its_last_event_has_no_end(stream: bytes, size: int) -> None:
+    """Its client gets an event that says so, numbered behind the last one."""
+    writer = response()
+    with pytest.raises(UpstreamClosed, match="ended its stream before its response was complete"):
+        written(writer, stream, size)
+    if stream.endswith(WORDS):
+        data, has_event = writer.abort_message(UpstreamClosed("cut"))
+        assert has_event and b'event: error\ndata: {"type":"error","sequence_number":2,' in data
+
+
+def test_a_response_that_failed_ends_as_it_should_and_counts_as_a_failure() -> None:
+    writer = response()
+    assert written(writer, CREATED + WORDS + FAILED, 13).endswith(LAST_CHUNK)
+    assert isinstance(writer.failure, UpstreamFailed) and "full" in writer.failure.message
+
+
+@pytest.mark.parametrize("last", [ERROR_EVENT, FAILED])
+def test_a_failure_that_comes_first_has_a_status(last: bytes) -> None:
+    writer = response()
+    with pytest.raises(UpstreamFailed, match="full"):
+        writer.feed(last)
+    assert writer.headers_pending
+
+
+@pytest.mark.parametrize("last", [ERROR_EVENT, FAILED])
+def test_a_failure_behind_the_opening_leads_to_a_fallback(last: bytes) -> None:
+    item = sse({"type": "response.output_item.added", "output_index": 0,
+                "item": {"id": "msg_1", "type": "message", "role": "assistant", "content": []}})  # fmt: skip
+    writer = response(has_fallback=True)
+    writer.feed(CREATED + item)
+    assert writer.flush(ended=False) == b"" and writer.headers_pending
+    with pytest.raises(UpstreamFailed, match="full"):
+        writer.feed(last)
+    assert writer.headers_pending
+
+
+def test_a_response_of_one_event_is_no_failure() -> None:
+    """Some servers send what is complete at once."""
+    last = sse({"type": "response.completed", "response": {**RESPONSE, "status": "completed"}})
+    assert written(response(has_fallback=True), last, 13).endswith(LAST_CHUNK)
+
+
+def test_a_silent_response_is_kept_alive_by_comments() -> None:
+    """OpenAI's SDKs and Codex skip them; none comes behind the last event."""
+    writer = response()
+    writer.feed(CREATED)
+    assert writer.flush(ended=False).endswith(b"\r\n") and b": keep-alive\n\n" in writer.on_silence(10)
+    writer.feed(sse({"type": "response.completed", "response": RESPONSE}))
+    writer.flush(ended=False)
+    assert writer.on_silence(10) == b""
+
+
+def test_a_stream_that_was_not_requested_is_one_response() -> None:
+    body = {**RESPONSE, "status": "completed"}
+    writer = response(stream=False)
+    sent = written(writer, CREATED + WORDS + sse({"type": "response.completed", "response": body}), 13)
+    assert b"content-type: application/json" in sent and b'"status":"completed"' in sent
