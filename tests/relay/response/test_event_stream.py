@@ -26,7 +26,7 @@ from tests.relay.response.streams import (
     response_options,
     written,
 )
-from tests.wire.exchanges import sse
+from tests.wire.exchanges import events, sse
 
 CUT = GatewayStopping("it stops")
 PING = b": ping\n\n"
@@ -141,6 +141,20 @@ def test_an_error_event_that_was_translated_is_the_last() -> None:
         writer.feed(b"".join(MESSAGES_FRAMES[:5]) + ERROR)
     data, has_event = writer.abort_message(CUT)
     assert has_event and data.count(b'"error"') == 1 and b"full" in data and b"it stops" not in data
+
+
+@pytest.mark.parametrize("upstream", [Dialect.MESSAGES, Dialect.CHAT])
+@pytest.mark.parametrize(
+    "error", [b"", sse({"type": "error", "error": {"message": "full"}})], ids=["cut", "error"]
+)
+def test_a_transfer_ends_in_order_behind_a_response_that_failed(upstream: Dialect, error: bytes) -> None:
+    """Else Codex shows the broken transfer in place of what failed."""
+    frames = MESSAGES_FRAMES[:5] if upstream is Dialect.MESSAGES else CHAT_FRAMES[:2]
+    writer = provider_writer(client=Dialect.RESPONSES, upstream=upstream)
+    reader = MessageReader("response", to_method="POST")
+    reader.feed(sent_in_two(writer, b"".join(frames) + error, len(frames[0])))
+    *_, reported, last = events(bytes(reader.body))
+    assert (reader.complete, reported["type"], last["type"]) == (True, "error", "response.failed")
 
 
 @pytest.mark.parametrize("client", [Dialect.MESSAGES, Dialect.CHAT])

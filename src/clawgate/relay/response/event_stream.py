@@ -33,6 +33,9 @@ from clawgate.wire.translate.exchange import Translation
 _COMMENT = b": keep-alive\n\n"
 _PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 """Anthropic's own (its documentation of streaming), which its clients expect behind ``message_start`` only."""
+_RESPONSE_FAILED = b"event: response.failed\n"
+"""Begins the last event of a Responses stream that is whole although it failed. Codex CLI (0.171) shows what that event
+reports only if the transfer ends in order."""
 
 
 class EventFilter(Protocol):
@@ -149,7 +152,10 @@ class EventStreamWriter:
         closing = b""
         if not self._is_closed:
             closing = self._error_event or self._failure_event(error)
-        return self._take(closing), bool(closing) or reports_error(self._last)
+        sent = self._take(closing)
+        if _RESPONSE_FAILED in closing:
+            sent += self._framing.end()
+        return sent, bool(closing) or reports_error(self._last)
 
     def _failure_event(self, error: GatewayError) -> bytes:
         made = b""
