@@ -1,4 +1,4 @@
-"""OpenClaw itself accepts what clawgate writes, and retries what it should by the text of an error.
+"""OpenClaw itself accepts what clawgate writes, retries by the text of an error, and serves our commands.
 
 Skipped without OpenClaw: `npm install openclaw@2026.9.6` somewhere, with the Node that it needs on the PATH, and set
 CLAWGATE_TEST_OPENCLAW to its package folder.
@@ -18,6 +18,10 @@ from clawgate.cli.auth.wizard.config_edits import with_provider
 from clawgate.cli.auth.wizard.credential_block import KINDS, with_credential
 from clawgate.plugins.api.provider import ConfigChange
 from clawgate.wire.dialect import Dialect
+from tests.cli.command import command
+from tests.cli.gateway_home import TOKEN
+from tests.e2e.waiting import poll
+from tests.ports import free_port
 from tests.relay.response.openclaw import retry_reason
 from tests.relay.response.test_error_response import MESSAGES, RETRIED, messages_of
 from tests.test_errors import make
@@ -79,3 +83,33 @@ def test_openclaw_accepts_every_credential_that_the_wizard_writes(tmp_path: Path
     folder.mkdir(mode=0o700)
     (folder / "openclaw.json").write_text(text)
     assert "Config valid" in run("node", str(PACKAGE / "openclaw.mjs"), "config", "validate", home=tmp_path)
+
+
+def test_our_commands_speak_with_openclaws_gateway(tmp_path: Path) -> None:
+    state, port = tmp_path / ".openclaw", free_port()
+    state.mkdir()
+    gateway = {"mode": "local", "port": port, "bind": "loopback", "auth": {"mode": "token", "token": TOKEN}}
+    (state / "openclaw.json").write_text(json.dumps({"gateway": gateway, "plugins": {"enabled": False}}))
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "DO_NOT_TRACK": "1"}
+    url = f"ws://127.0.0.1:{port}"
+    with subprocess.Popen(
+        ["node", str(PACKAGE / "openclaw.mjs"), "gateway", "run"],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+
+            def ours(*arguments: str) -> subprocess.CompletedProcess[str]:
+                home = {"OPENCLAW_GATEWAY_TOKEN": TOKEN}
+                return command(*arguments, "--url", url, folder=tmp_path, environment=home)
+
+            poll(lambda: ours("gateway", "health").returncode == 0, "OpenClaw to be healthy")
+            assert "Models: not reported" in ours("gateway", "status").stdout
+            for arguments in (("models", "list"), ("sessions", "list"), ("logs", "--limit", "1")):
+                done = ours(*arguments)
+                assert done.returncode == 0, done.stderr
+        finally:
+            process.terminate()

@@ -32,6 +32,7 @@ from clawgate.providers.provider import Provider
 from clawgate.relay.response.error_response import status_of
 from clawgate.routing.gateway_router import GatewayRouter
 from clawgate.routing.plugin_hooks import LAST_LINES
+from clawgate.routing.router import ModelRouter
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.openai import errors as openai_errors
 
@@ -53,6 +54,18 @@ class ListedModel(msgspec.Struct, frozen=True):
     name: str
     full_name: str
     provider: Provider
+
+
+async def serving_report(router: ModelRouter) -> dict[str, object]:
+    """Return why requests would fail, of each provider and of the default model, after a look at what is in doubt."""
+    await router.recheck()
+    availability = Availability(router.catalog, router.expected_error)
+    error = availability.serving_error()
+    return {
+        "providers": encode(availability),
+        "failing": list(availability.failing()),
+        "serving": error and {**encode_error(error), "status": status_of(error)},
+    }
 
 
 class ControlApi:
@@ -96,15 +109,7 @@ class ControlApi:
             "ok": True, "status": "live", "version": __version__, "role": "gateway", "instance": self._instance,
         }  # fmt: skip
         if self._has_key(request):
-            await self._router.recheck()
-            availability = Availability(self._router.catalog, self._router.expected_error)
-            serving_error = availability.serving_error()
-            body |= {
-                "providers": encode(availability),
-                "failing": list(availability.failing()),
-                "serving": serving_error
-                and {**encode_error(serving_error), "status": status_of(serving_error)},
-            }
+            body |= await serving_report(self._router)
         return JSONResponse(body, headers=_NOT_STORED)
 
     async def ready(self, request: Request) -> JSONResponse:

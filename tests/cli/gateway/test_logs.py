@@ -6,10 +6,14 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from tests.cli.gateway_home import Home
+from clawgate.cli.main import clawgate
+from tests.cli.gateway_home import TOKEN, Home
+from tests.processes.instance.fake_gateway import FakeGateway, closes, failure, ok
 
 
 def line(message: str, level: str = "info") -> str:
@@ -81,3 +85,59 @@ def test_the_log_of_a_gateway_is_found(home: Home) -> None:
     home.gateway("start")
     done = home.run("logs")
     assert done.returncode == 0 and " info gateway http server listening on http://" in done.stdout
+
+
+def remote(*arguments: str, responses: list[dict[str, Any]]) -> tuple[Result, list[dict[str, Any]]]:
+    """`logs --url`, of a gateway with these responses to `logs.tail`; and what it was requested."""
+    left = list(responses)
+    with FakeGateway(others=lambda *_: [left.pop(0)]) as fake:
+        found = CliRunner().invoke(clawgate, ["logs", *arguments, "--url", fake.url, "--token", "t"])
+        return found, fake.params("logs.tail")
+
+
+def tail(*messages: str, cursor: int = 9, **more: bool) -> dict[str, Any]:
+    lines = [line(message, "error" if message == "bad" else "info").strip() for message in messages]
+    return ok({"file": "/var/gw.log", "cursor": cursor, "lines": lines, **more})
+
+
+def test_the_log_of_a_gateway_elsewhere() -> None:
+    found, _ = remote("--limit", "1", responses=[tail("one", "two")])
+    head, shown = found.stdout.splitlines()
+    assert head.startswith("Log file: /var/gw.log of ws://127.0.0.1:") and shown.endswith(" info s two")
+    found, _ = remote("--level", "error", "--json", responses=[tail("one", "bad", "two")])
+    assert [json.loads(text).get("message") for text in found.stdout.splitlines()] == [None, "bad"]
+    found, _ = remote("--limit", "0", responses=[tail("one")])
+    assert found.stdout.splitlines()[1:] == ["-- no lines"]
+
+
+def test_following_one_elsewhere_reads_on_from_the_cursor_until_it_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clawgate.cli.gateway.logs._REMOTE_POLL_SECONDS", 0)
+    responses = [
+        tail("one", cursor=5), tail("two", cursor=9), tail("three", cursor=2, reset=True),
+        tail("four", cursor=7, truncated=True), closes(1012, "service restart"),
+    ]  # fmt: skip
+    found, requests = remote("--follow", responses=responses)
+    shown = [text.rpartition(" ")[2] for text in found.stdout.splitlines()[1:]]
+    assert shown == ["one", "two", "rotated", "three", "here", "four"]
+    assert [params.get("cursor") for params in requests] == [None, 5, 9, 2, 7]
+    assert found.exit_code == 1
+    assert found.stderr == "clawgate: the gateway closed the connection (1012: service restart)\n"
+
+
+def test_one_elsewhere_without_a_log_says_why() -> None:
+    found, _ = remote(responses=[failure("this gateway logs to its terminal")])
+    assert (found.exit_code, found.stderr) == (1, "clawgate: this gateway logs to its terminal\n")
+
+
+def test_a_log_elsewhere_steers_no_terminal() -> None:
+    found, _ = remote(responses=[ok({"file": "a\x1b[31m", "cursor": 1, "lines": ["x\x1b[31m"]})])
+    assert "\x1b" not in found.stdout
+
+
+def test_the_log_of_a_real_gateway_comes_over_its_websocket(home: Home) -> None:
+    home.configure()
+    assert home.gateway("start").returncode == 0
+    done = home.run("logs", "--url", f"ws://127.0.0.1:{home.running().port}", "--token", TOKEN)
+    assert done.returncode == 0 and "http server listening on" in done.stdout and TOKEN not in done.stdout

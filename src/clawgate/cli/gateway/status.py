@@ -13,6 +13,7 @@ from clawgate.cli.errors import print_error
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.options import timeout_option
 from clawgate.cli.paths import Paths, find_paths, json_option, path_options, read_config_at
+from clawgate.cli.remote import Remote, remote_options
 from clawgate.processes.instance.instance_lock import find_instance
 from clawgate.processes.instance.run_records import read_report
 
@@ -27,16 +28,22 @@ _LOOPBACK = "127.0.0.1"
 @click.option(
     "--require-ok", is_flag=True, help="Exit with status 1 unless the gateway runs, is healthy and can serve."
 )
-def status(config: str | None, as_json: bool, require_ok: bool) -> None:
+@timeout_option(_PROBE_SECONDS, "Time limit for the response.")
+@remote_options
+def status(
+    config: str | None, as_json: bool, require_ok: bool, timeout: float, remote: Remote | None
+) -> None:
     """Show the state of the gateway: service, config, process, address, log file.
+
+    Of a gateway at --url it shows the version, and whether it responds and can serve.
 
     The exit status is 0 in every state; scripts use --require-ok or `clawgate gateway health`.
     """
-    state = gather(find_paths(config))
-    click.echo(json.dumps(state, indent=2) if as_json else "\n".join(to_lines(state)))
-    if require_ok and not (
-        state["probe"]["ok"] and state["models"]["ok"] and state["runtime"]["status"] == "running"
-    ):
+    state = gather(find_paths(config), timeout) if remote is None else gather_remote(remote)
+    lines = to_lines if remote is None else to_remote_lines
+    click.echo(json.dumps(state, indent=2) if as_json else "\n".join(lines(state)))
+    runs = remote is not None or state["runtime"]["status"] == "running"
+    if require_ok and not (state["probe"]["ok"] and state["models"]["ok"] and runs):
         sys.exit(ExitCode.FAILED)
 
 
@@ -44,15 +51,21 @@ def status(config: str | None, as_json: bool, require_ok: bool) -> None:
 @path_options
 @json_option
 @timeout_option(_PROBE_SECONDS, "Time limit for the response.")
-def health(config: str | None, as_json: bool, timeout: float) -> None:
+@remote_options
+def health(config: str | None, as_json: bool, timeout: float, remote: Remote | None) -> None:
     """Check that the gateway responds, and sends requests for the default model to a provider.
 
     Without a default model one provider has to be available. The exit status is 1 if not.
     """
-    paths = find_paths(config)
-    running = _running(paths)
-    file, _ = (None, []) if running else read_config_at(paths)
-    probe, models = _probe(paths, running, file, timeout)
+    is_stopped = False
+    if remote is None:
+        paths = find_paths(config)
+        running = _running(paths)
+        is_stopped = running is None
+        file, _ = read_config_at(paths) if is_stopped else (None, [])
+        probe, models = _probe(paths, running, file, timeout)
+    else:
+        _, probe, models = _remote_probe(remote)
     ok = probe["ok"] and models["ok"]
     if as_json:
         click.echo(json.dumps({**probe, "ok": ok, "models": models}))
@@ -65,13 +78,47 @@ def health(config: str | None, as_json: bool, timeout: float) -> None:
         )
         for line in _failing(models):
             click.echo(line)
-        if not probe["ok"] and running is None:
+        if not probe["ok"] and is_stopped:
             click.echo("  next: clawgate gateway start, or clawgate gateway status")
     if not ok:
         sys.exit(ExitCode.FAILED)
 
 
-def gather(paths: Paths) -> dict[str, Any]:
+def gather_remote(remote: Remote) -> dict[str, Any]:
+    version, probe, models = _remote_probe(remote)
+    return {
+        "cli": {"version": __version__},
+        "gateway": {"url": remote.url, "version": version or None},
+        "probe": probe,
+        "models": models,
+    }
+
+
+def to_remote_lines(state: dict[str, Any]) -> list[str]:
+    gateway, models = state["gateway"], state["models"]
+    version = [f"Gateway version: {gateway['version']}"] if gateway["version"] else []
+    lines = [
+        f"Gateway: {gateway['url']}",
+        f"CLI version: {__version__}",
+        *version,
+        _probe_line(state["probe"]),
+    ]
+    return [*lines, *_models_lines(models)] if state["probe"]["ok"] else lines
+
+
+def _remote_probe(remote: Remote) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return the version of a gateway elsewhere, its health, and whether it can serve."""
+    from clawgate.cli.gateway.remote_status import check_remote
+
+    found = check_remote(remote)
+    probe = {"ok": not found.error, "durationMs": found.milliseconds, "address": remote.url}
+    models = _models(found.body, is_known=not found.error)
+    if not found.error and "serving" not in found.body:
+        models["reported"] = False  # as with OpenClaw, or for a user whom a proxy names
+    return found.version, probe | ({"error": found.error} if found.error else {}), models
+
+
+def gather(paths: Paths, seconds: float = _PROBE_SECONDS) -> dict[str, Any]:
     from clawgate.cli.gateway.service import service_state
     from clawgate.processes.port_owner import port_owner
 
@@ -90,7 +137,7 @@ def gather(paths: Paths) -> dict[str, Any]:
             "flags": list(running.flags),
         }
         port = running.port or port
-    probe, models = _probe(paths, running, file, _PROBE_SECONDS)
+    probe, models = _probe(paths, running, file, seconds)
     return {
         "cli": {"version": __version__},
         "service": service_state(),
@@ -134,19 +181,26 @@ def to_lines(state: dict[str, Any]) -> list[str]:
         lines.append(f"Port {gateway['port']} is in use by {gateway['portOwner']}")
     lines.append(f"CLI version: {state['cli']['version']}")
     lines += _runtime_lines(state)
-    lines.append(
-        f"Connectivity probe: ok ({probe['durationMs']:.0f} ms)"
-        if probe["ok"]
-        else f"Connectivity probe: failed ({probe['error']})"
-    )
-    models = state["models"]
+    lines.append(_probe_line(probe))
     if runtime["status"] == "running":
-        lines.append("Models: ok" if models["ok"] else f"Models: requests would fail with {_reason(models)}")
-        lines += _failing(models)
+        lines += _models_lines(state["models"])
     log = state["logFile"] or (
         "none; it logs to its standard error" if runtime["status"] != "stopped" else "none yet"
     )
     return [*lines, f"Log file: {log}"]
+
+
+def _probe_line(probe: dict[str, Any]) -> str:
+    if probe["ok"]:
+        return f"Connectivity probe: ok ({probe['durationMs']:.0f} ms)"
+    return f"Connectivity probe: failed ({probe['error']})"
+
+
+def _models_lines(models: dict[str, Any]) -> list[str]:
+    first = "Models: ok" if models["ok"] else f"Models: requests would fail with {_reason(models)}"
+    if models.get("reported") is False:
+        first = "Models: not reported"
+    return [first, *_failing(models)]
 
 
 def _runtime_lines(state: dict[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from clawgate.cli.models.aliases import aliases
 from clawgate.cli.models.changes import known_ref, unknown_provider, warn_if_unlisted, write_change
 from clawgate.cli.models.fallbacks import fallbacks
 from clawgate.cli.paths import json_option, path_options
+from clawgate.cli.remote import Remote, remote_options
 from clawgate.settings.openclaw.model_edits import with_default
 
 
@@ -66,12 +67,18 @@ def status(config: str | None, as_json: bool, probe: bool) -> None:
 @click.option(
     "--provider", metavar="ID", shell_complete=complete_provider, help="Only models of this provider."
 )
-def list_models(config: str | None, as_json: bool, provider: str | None) -> None:
-    """List the models that the config lists or names.
+@remote_options
+def list_models(config: str | None, as_json: bool, provider: str | None, remote: Remote | None) -> None:
+    """List the models that the config lists or names, or those that a gateway at --url has.
 
     A provider may have more: a request may name any provider/model. The exit status is 1 if requests for each of
     them would fail.
     """
+    if remote is not None:
+        from clawgate.cli.models.remote_models import list_remote
+
+        list_remote(remote, provider, as_json)
+        return
     from clawgate.cli.models.listing import model_rows, print_rows
 
     loaded = load_config(config)

@@ -1,4 +1,8 @@
-"""``clawgate sessions``: lists, shows and deletes the sessions of agents. It works whether or not the gateway runs."""
+"""``clawgate sessions``: lists, shows and deletes the sessions of agents.
+
+Those of this machine are read from the database, of every caller and whether or not the gateway runs; with ``--url``
+the gateway there is requested, which shows those of its caller.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,10 @@ from clawgate.cli.errors import fail
 from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.moments import Duration, iso, local
 from clawgate.cli.paths import json_option, path_options
+from clawgate.cli.remote import Remote, remote_options
 from clawgate.cli.sessions.export import export, session_json
 from clawgate.cli.sessions.filters import caller_option, complete_key, filters
+from clawgate.cli.sessions.remote_sessions import list_remote, show_remote
 from clawgate.cli.sessions.selection import all_sessions, sessions_named
 from clawgate.cli.sessions.transcript import lines_of
 from clawgate.cli.state_database import with_store
@@ -53,10 +59,20 @@ sessions.add_command(export)
 )
 @json_option
 @path_options
+@remote_options
 def list_sessions(
-    config: str | None, agent: str | None, caller: str | None, limit: int, as_json: bool
+    config: str | None,
+    agent: str | None,
+    caller: str | None,
+    limit: int,
+    as_json: bool,
+    remote: Remote | None,
 ) -> None:
-    """List the sessions of agents, those used last first."""
+    """List the sessions of agents, those used last first; with --url those of the caller there."""
+    if remote is not None:
+        _refuse_caller(caller)
+        list_remote(remote, agent, limit, as_json)
+        return
     found = all_sessions(load_config(config), agent=agent, caller=caller, limit=limit + 1)
     shown, is_cut = found[:limit], len(found) > limit
     if as_json:
@@ -71,6 +87,13 @@ def list_sessions(
         click.echo("No sessions yet; a message to an agent begins one: clawgate agent --message hello")
     if is_cut:
         click.echo(f"These are the last {limit}; for more: --limit", err=True)
+
+
+def _refuse_caller(caller: str | None) -> None:
+    if caller is not None:
+        raise click.UsageError(
+            "--caller: a gateway at --url shows the sessions of its caller alone; leave it out"
+        )
 
 
 def print_summaries(found: Sequence[SessionSummary]) -> None:
@@ -96,8 +119,20 @@ def summary_json(one: SessionSummary) -> dict[str, object]:
 @click.option("--limit", "-n", type=click.IntRange(1), metavar="NUMBER", help="Only the last turns.")
 @json_option
 @path_options
-def show(key: str, config: str | None, caller: str | None, limit: int | None, as_json: bool) -> None:
+@remote_options
+def show(
+    key: str,
+    config: str | None,
+    caller: str | None,
+    limit: int | None,
+    as_json: bool,
+    remote: Remote | None,
+) -> None:
     """Show the turns of the session KEY. Its agent's prefix can be left out where the rest is clear."""
+    if remote is not None:
+        _refuse_caller(caller)
+        show_remote(remote, key, limit, as_json)
+        return
     loaded = load_config(config)
     (one,) = sessions_named(loaded, [key], caller=caller)
     extent = Extent(limit) if limit is not None else Extent()

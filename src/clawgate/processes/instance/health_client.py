@@ -1,7 +1,9 @@
-"""Checks the health of a local gateway by `GET /health`.
+"""Checks the health of a local gateway by `GET /health`, which needs no secret.
 
-Only addresses that a gateway of this machine announced are checked, so no egress policy applies. Must not send a secret
-but the key that this run of the gateway announced, which is good for nothing else.
+`gateway_client` checks one elsewhere. This one stays beside it: a start, a restart and `gateway status` have to see a
+gateway whose config, and so its secret, cannot be read now, or that is older than its WebSocket. Only addresses that a
+gateway of this machine announced are checked, so no egress policy applies. Must not send a secret but the key that this
+run of the gateway announced, which is good for nothing else.
 """
 
 from __future__ import annotations

@@ -21,16 +21,23 @@ from tests.control.websocket.socket_stand import connected
 from tests.routing.gateway_server import CLIENT_TOKEN, KEY
 
 
-def call(made: Gateway) -> Call:
-    client = Client(
-        conn_id="c", caller="token", scopes=frozenset(), caps=frozenset(), send=lambda frame: None
-    )
+def call(made: Gateway, caller: str = "token") -> Call:
+    client = Client(conn_id="c", caller=caller, scopes=frozenset(), caps=frozenset(), send=lambda frame: None)
     return Call(client=client, gateway=made, respond=lambda payload: None)
 
 
 async def test_health_needs_no_agent_and_no_database() -> None:
-    found = cast(dict[str, Any], await methods.health(call(gateway()), None))
+    """For a user whom a proxy names it has nothing of the providers."""
+    found = cast(dict[str, Any], await methods.health(call(gateway(), "user:ann"), None))
     assert (found["ok"], found["plugins"]["loaded"]) == (True, ["calendar"])
+    assert not {"providers", "serving", "failing"} & set(found)
+
+
+async def test_health_says_whether_requests_would_fail(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("hi")) as stand, connected(stand.gateway.url) as client:
+        found = await client.call("health")
+    assert (found["ok"], found["serving"], found["failing"]) == (True, None, [])
+    assert found["providers"] == {"up": None}
 
 
 async def test_presence_is_the_gateway_itself() -> None:

@@ -11,11 +11,13 @@ from typing import Annotated, Any
 import msgspec
 
 from clawgate import __version__
+from clawgate.control.api import serving_report
 from clawgate.control.websocket.hello import presence
 from clawgate.control.websocket.method import Call, Gateway
 from clawgate.control.websocket.params import Count, Params
 from clawgate.control.websocket.transcript import to_ms
 from clawgate.errors import GatewayUnavailable, StoreUnavailable
+from clawgate.policy.proxy_identity import is_user
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.redaction import redact
 from clawgate.settings.secrets import PLACEHOLDER
@@ -27,8 +29,11 @@ _MAX_BYTES = 1_000_000
 
 
 async def health(call: Call, _params: object) -> object:
+    """What `GET /health` has for commands of this user is behind the members of OpenClaw; a proxy's user has it not."""
     gateway = call.gateway
+    report = {} if is_user(call.client.caller) else await serving_report(gateway.router.models)
     return {
+        **report,
         "ok": True,
         "ts": gateway.now_ms(),
         "durationMs": 0,

@@ -123,7 +123,7 @@ _AGENT_REFUSED: Members = {
 }
 
 _ALL = (
-    _of_gateway("health", READ, _Any, gateway.health, "that this gateway lives, and its plugins"),
+    _of_gateway("health", READ, _Any, gateway.health, "its life, its plugins, and whether requests would fail"),
     _of_gateway("status", READ, _Any, gateway.status, "version, default model, sessions by agent"),
     _of_gateway("system-presence", READ, _Any, gateway.system_presence, "this gateway, as the one that is present"),
     _of_gateway(
