@@ -32,8 +32,7 @@ class SocketClient:
 
     async def receive(self) -> Any:
         """The next frame."""
-        async with asyncio.timeout(PATIENCE):
-            frame = json.loads(await self.wire.recv())
+        frame = json.loads(await self.wire.recv())
         self.frames.append((False, frame))
         if frame["type"] == "event":
             self.events.append(frame)
@@ -51,8 +50,9 @@ class SocketClient:
 
     async def response(self, id: str) -> Any:  # noqa: A002
         """The next response with this id; events on the way are kept."""
-        while (frame := await self.receive()).get("id") != id:
-            pass
+        async with asyncio.timeout(PATIENCE):
+            while (frame := await self.receive()).get("id") != id:
+                pass
         return frame
 
     async def call(self, method: str, params: object = None, **more: Any) -> Any:
@@ -68,18 +68,20 @@ class SocketClient:
 
     async def event(self, name: str, **wanted: Any) -> Any:
         """The payload of the next event of this name with these members, those that came before included."""
-        while True:
-            for frame in self.events:
-                if frame["event"] == name and wanted.items() <= frame["payload"].items():
-                    self.events.remove(frame)
-                    return frame["payload"]
-            await self.receive()
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for frame in self.events:
+                    if frame["event"] == name and wanted.items() <= frame["payload"].items():
+                        self.events.remove(frame)
+                        return frame["payload"]
+                await self.receive()
 
     async def closed(self) -> tuple[int, str]:
         """Read until the end; the code and the reason of the gateway's close frame."""
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await self.receive()
+        async with asyncio.timeout(PATIENCE):  # which ticks do not prolong
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await self.receive()
         assert self.wire.close_code is not None, "it is still open"
         return self.wire.close_code, self.wire.close_reason or ""
 
