@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -29,10 +30,10 @@ class ChatHome:
         )
 
     @contextlib.contextmanager
-    def running(self, *replies: Frames) -> Iterator[FakeGateway]:
+    def running(self, *replies: Frames, **more: Any) -> Iterator[FakeGateway]:
         instance = Instance.claim(self.state / "clawgate")
         try:
-            with FakeGateway(*replies) as gateway:
+            with FakeGateway(*replies, **more) as gateway:
                 url = f"http://127.0.0.1:{gateway.port}"
                 instance.announce(url, gateway.port, self.config, None)
                 yield gateway

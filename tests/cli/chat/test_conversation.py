@@ -11,7 +11,17 @@ from clawgate.processes.instance.gateway_client import GatewayCallFailed, Gatewa
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.routing.gateway_router import agents_off
 from tests.cli.chat.running_gateway import ChatHome
-from tests.processes.instance.fake_gateway import accepted, closes, failure, reply, result, run_event, texts
+from tests.processes.instance.fake_gateway import (
+    Frames,
+    accepted,
+    closes,
+    failure,
+    ok,
+    reply,
+    result,
+    run_event,
+    texts,
+)
 
 
 def send(
@@ -101,6 +111,24 @@ def test_a_message_that_is_left_stops_its_run(home: ChatHome, reason: type[BaseE
         Conversation(find_paths(), None, "coder", "work", None).send(of, leave)
     wanted = {"sessionKey": "work", "agentId": "coder", "runId": of.run}
     assert gateway.params("chat.abort") == [wanted]
+
+
+def test_a_run_that_only_begins_when_it_is_left_is_stopped_too(
+    home: ChatHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to stop yet at the first request."""
+    monkeypatch.setattr("clawgate.cli.chat.conversation._ABORT_PAUSE_SECONDS", 0)
+    stopped = [False, False, True, True]
+
+    def leave(text: str) -> None:
+        raise KeyboardInterrupt
+
+    def others(method: str, params: dict[str, object]) -> Frames:
+        return [ok({"aborted": stopped.pop(0)})]
+
+    with home.running(texts("half"), others=others) as gateway, pytest.raises(KeyboardInterrupt):
+        Conversation(find_paths(), None, "", "main", None).send(Reply("hi"), leave)
+    assert len(gateway.params("chat.abort")) == 3
 
 
 def test_every_message_has_a_key_of_its_own(home: ChatHome) -> None:

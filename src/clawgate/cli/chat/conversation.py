@@ -8,6 +8,7 @@ under the same idempotency key.
 from __future__ import annotations
 
 import contextlib
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ MAIN = "main"
 
 _NOT_RUNNING = "no gateway is running; start one with: clawgate gateway start, or add --local"
 _ABORT_SECONDS = 10.0
+_ABORT_TRIES = 20
+_ABORT_PAUSE_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -108,14 +111,15 @@ class Conversation:
         _finish(result, reply, on_text)
 
     def _abort(self, gateway: GatewayConnection, reply: Reply) -> None:
-        """Stop the run; it has ended, and freed its upstream, with the response."""
+        """Stop the run; it has ended, and freed its upstream, with the response. One that just begins is awaited."""
         params = {"sessionKey": self.session, "runId": reply.run}
+        params |= {"agentId": self.agent} if self.agent else {}
         with contextlib.suppress(GatewayCallFailed):
-            gateway.request(
-                "chat.abort",
-                params | ({"agentId": self.agent} if self.agent else {}),
-                seconds=_ABORT_SECONDS,
-            )
+            for _ in range(_ABORT_TRIES):
+                found = gateway.request("chat.abort", params, seconds=_ABORT_SECONDS)
+                if found.get("aborted") is True or reply.accepted:
+                    return
+                time.sleep(_ABORT_PAUSE_SECONDS)
 
     def _address(self) -> GatewayAddress:
         if self.remote is not None:

@@ -12,6 +12,7 @@ import click
 
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.gateway.options import timeout_option
 from clawgate.cli.paths import Paths, find_paths, path_options
 from clawgate.cli.remote import Remote, remote_options
 from clawgate.policy.printable import escape_controls
@@ -46,9 +47,16 @@ _LEVELS = ("debug", "info", "warning", "error")
     help="Minimum level of the lines to show.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per line, for programs.")
+@timeout_option(10.0, "Time limit for a response, with --url.")
 @remote_options
 def logs(
-    config: str | None, follow: bool, limit: int, level: str, as_json: bool, remote: Remote | None
+    config: str | None,
+    follow: bool,
+    limit: int,
+    level: str,
+    as_json: bool,
+    timeout: float,
+    remote: Remote | None,
 ) -> None:
     """Print the log of the gateway: of this machine's its file, of one at --url what it sends of it."""
     if remote is not None:
