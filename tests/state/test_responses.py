@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,11 +120,27 @@ async def test_the_end_of_a_response_replaces_its_begin_and_no_other_end(store: 
     await store.begin_response(begun)
     found = await store.response("ann", "r1")
     assert found is not None and (found.status, found.body) == ("queued", {"at": 0})
-    await store.commit(run("r1", response=NewResponse(body={"at": 1}, input=[1], status="completed")))
+    end = NewResponse(body={"at": 1}, input=[1], status="completed", begun=True)
+    await store.commit(run("r1", response=end))
     await store.begin_response(begun)
     await store.commit(stored("r2", "x"))
     found = await store.response("ann", "r1")
     assert found is not None and (found.status, found.body, found.session) == ("completed", {"at": 1}, "s")
+
+
+@pytest.mark.parametrize("keeps_session", [False, True])
+async def test_what_is_deleted_while_its_run_is_under_way_stays_deleted(
+    store: Store, keeps_session: bool
+) -> None:
+    """The run may be another gateway's, which does not know of it. Its session has its messages all the same."""
+    new = NewResponse(body={}, input=[], status="in_progress")
+    await store.begin_response(run("r1", keeps_session=False, turns=(), response=new))
+    assert await store.delete_response("ann", "r1")
+    end = replace(new, status="completed", begun=True)
+    await store.commit(run("r1", keeps_session=keeps_session, turns=said("a"), response=end))
+    assert await left(store) == {} and await store.response("ann", "r1") is None
+    session = await store.session("ann", "s")
+    assert (session is not None) == keeps_session
 
 
 async def test_a_response_whose_gateway_has_ended_is_lost(state_url: str | Path, clock: Clock) -> None:

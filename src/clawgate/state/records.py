@@ -96,12 +96,16 @@ class IdempotencyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewResponse:
-    """A response that can be retrieved by the id of its run. ``parent`` is the run of the response before it."""
+    """A response that can be retrieved by the id of its run. ``parent`` is the run of the response before it.
+
+    ``begun``: this is the end of one that was written when its run began.
+    """
 
     body: dict[str, Any]
     input: list[Any]
     status: str
     parent: str | None = None
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

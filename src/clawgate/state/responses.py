@@ -53,18 +53,16 @@ _OF_RESPONSE = and_(responses.c.caller == bindparam("caller_"), responses.c.id =
 _FIND = select(responses).where(_OF_RESPONSE, responses.c.status != DELETED)
 
 
-def _save(module: Any) -> Any:
-    statement = module.insert(responses)
-    changed = {name: statement.excluded[name] for name in ("session", "seq", "status", "body", "turns")}
-    unfinished = responses.c.status.in_(IN_PROGRESS)
-    return statement.on_conflict_do_update(
-        index_elements=[responses.c.caller, responses.c.id], set_=changed, where=unfinished
-    )
-
+_ENDED = ("session", "seq", "status", "body", "turns")
+"""What the end of a run changes."""
 
 _DIALECTS = {module.__name__.rpartition(".")[2]: module for module in (sqlite, postgresql)}
 _BEGIN = {name: module.insert(responses).on_conflict_do_nothing() for name, module in _DIALECTS.items()}
-_SAVE = {name: _save(module) for name, module in _DIALECTS.items()}
+_END = (
+    update(responses)
+    .where(_OF_RESPONSE, responses.c.status.in_(IN_PROGRESS))
+    .values({name: bindparam(f"{name}_") for name in _ENDED})
+)
 _child = responses.alias("child")
 _HAS_CHILD = exists().where(_child.c.caller == responses.c.caller, _child.c.parent == responses.c.id)
 _EMPTY = update(responses).values(status=DELETED, body=None, input=None)
@@ -121,13 +119,17 @@ def row_of(record: RunRecord, new: NewResponse, owner: int) -> NewRow:
 
 
 def begin(connection: Connection, row: NewRow) -> None:
-    """Write a response that is in progress, unless it was written before."""
+    """Write a response, unless it was written before."""
     connection.execute(_BEGIN[connection.dialect.name], row)
 
 
-def save(connection: Connection, row: NewRow) -> None:
-    """Write a response, or the end of one that is in progress."""
-    connection.execute(_SAVE[connection.dialect.name], row)
+def save(connection: Connection, row: NewRow, *, begun: bool) -> None:
+    """Write a response, or the end of one that has ``begun``: where that is gone it was deleted, and stays so."""
+    if begun:
+        changed = {f"{name}_": row[name] for name in ("caller", "id", *_ENDED)}
+        connection.execute(_END, changed)
+    else:
+        begin(connection, row)
 
 
 def load(connection: Connection, caller: str, name: str, owner: int) -> StoredResponse | None:

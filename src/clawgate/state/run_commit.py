@@ -37,7 +37,8 @@ def commit(connection: Connection, record: RunRecord, owner: int = 0) -> None:
     if record.idempotency is not None:
         idempotency.finish(connection, record, record.idempotency)
     if record.response is not None:
-        responses.save(connection, responses.row_of(record, record.response, owner))
+        row = responses.row_of(record, record.response, owner)
+        responses.save(connection, row, begun=record.response.begun)
 
 
 def _insert(table: Table) -> str:
@@ -63,11 +64,12 @@ _AT_ONCE = text(
         WHERE caller = :caller AND key = :key AND run = :run AND idempotency.status IS NULL RETURNING 1
     ), new_request AS ({_insert(requests)}), new_turns AS ({_insert(turns)}),
     new_usage AS ({_insert(usage_table)}), new_tool_calls AS ({_insert(tool_calls)}),
-    new_response AS (
-        {_insert(responses_table)}
-        ON CONFLICT (caller, id) DO UPDATE SET session = excluded.session, seq = excluded.seq,
-            status = excluded.status, body = excluded.body, turns = excluded.turns
-        WHERE responses.status IN {responses.IN_PROGRESS}
+    new_response AS ({_insert(responses_table)} ON CONFLICT DO NOTHING), ended_response AS (
+        UPDATE responses SET session = ended.session, seq = ended.seq, status = ended.status, body = ended.body,
+            turns = ended.turns
+        FROM json_populate_recordset(NULL::responses, CAST(:ended AS json)) AS ended
+        WHERE responses.caller = ended.caller AND responses.id = ended.id
+            AND responses.status IN {responses.IN_PROGRESS}
     )
     SELECT CAST(CASE
         WHEN :keeps AND NOT EXISTS (SELECT FROM moved) AND NOT EXISTS (SELECT FROM created) THEN :lost_session
@@ -82,6 +84,8 @@ _LOST_KEY = "clawgate: idempotency key"
 
 def _commit_at_once(connection: Connection, record: RunRecord, owner: int) -> None:
     new = record.response
+    rows = json.dumps([responses.row_of(record, new, owner)] if new is not None else [])
+    has_begun = new is not None and new.begun
     result = record.idempotency
     values = {
         "caller": record.caller,
@@ -105,7 +109,8 @@ def _commit_at_once(connection: Connection, record: RunRecord, owner: int) -> No
         "turns": json.dumps(sessions.turn_rows(record)),
         "usage": json.dumps(usage.usage_rows(record)),
         "tool_calls": json.dumps(sessions.tool_call_rows(record)),
-        "responses": json.dumps([responses.row_of(record, new, owner)] if new is not None else []),
+        "responses": "[]" if has_begun else rows,
+        "ended": rows if has_begun else "[]",
     }
     try:
         connection.execute(_AT_ONCE, values)

@@ -147,6 +147,21 @@ async def test_a_background_response_is_cancelled_by_its_caller(tmp_path: Path) 
         assert again["status"] == "cancelled"
 
 
+async def test_to_delete_a_response_in_the_background_cancels_its_run(tmp_path: Path) -> None:
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with serving_agents(tmp_path, script) as stand:
+        begun = await made(stand, "hi", background=True)
+        assert (await call(stand, "DELETE", begun["id"])).json()["deleted"] is True
+        await until(lambda: not stand.model.open_connections, "the end of the model call")
+        for method, path in (
+            ("GET", begun["id"]),
+            ("DELETE", begun["id"]),
+            ("GET", f"{begun['id']}?stream=true"),
+        ):
+            assert (await call(stand, method, path)).status == 404
+
+
 async def test_only_what_is_in_the_background_is_cancelled(tmp_path: Path) -> None:
     async with serving_agents(tmp_path, echoes) as stand:
         one = await made(stand, "hi")

@@ -105,14 +105,22 @@ class StoredAttempt(LocalAttempt):
         await send_stream(live, live.encoder(), response, int(text) + 1, agent="")
 
     async def _delete(self, store: Store, response: LocalResponse) -> None:
-        live = self._service.runs.cancel(self._caller, self._run)
-        if live is not None:
-            await live.ended()
+        found = await self._found(store)
         if not await store.delete_response(self._caller, self._run):
             raise not_found(self._name, None)
+        if found.status in IN_PROGRESS:  # deleted first, so that its end is not stored
+            await self._stop()
         begin_body(
             response, _JSON, encode_response({"id": self._name, "object": "response", "deleted": True})
         )
+
+    async def _stop(self) -> bool:
+        """Cancel the run, and return once it has ended; False where it is not run here."""
+        live = self._service.runs.cancel(self._caller, self._run)
+        if live is not None:
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                await live.ended()
+        return live is not None
 
     async def _cancel(self, store: Store, response: LocalResponse) -> None:
         found = await self._found(store)
@@ -120,11 +128,7 @@ class StoredAttempt(LocalAttempt):
             raise InvalidRequest(
                 "only a response that was made with 'background': true can be cancelled; end the request itself"
             )
-        live = self._service.runs.cancel(self._caller, self._run)
-        if live is not None:
-            async with asyncio.timeout(_CANCEL_SECONDS):
-                await live.ended()
-        elif found.status in IN_PROGRESS and not found.is_own:
+        if not await self._stop() and found.status in IN_PROGRESS and not found.is_own:
             raise InvalidRequest("the response is made by another gateway of this database; cancel it there")
         found = await self._found(store)
         body = {**found.body, "status": "cancelled", "error": None}

@@ -208,7 +208,11 @@ class SessionRun:
         if order.response is not None:
             made = order.response.body_of(events, None)
             kept["response"] = NewResponse(
-                body=made, input=order.response.input, status=made["status"], parent=order.response.parent
+                body=made,
+                input=order.response.input,
+                status=made["status"],
+                parent=order.response.parent,
+                begun=order.response.is_background,
             )
         return kept
 
