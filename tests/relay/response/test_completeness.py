@@ -146,6 +146,16 @@ def test_a_response_that_failed_ends_as_it_should_and_counts_as_a_failure() -> N
     assert isinstance(writer.failure, UpstreamFailed) and "full" in writer.failure.message
 
 
+@pytest.mark.parametrize("kind", ["completed", "incomplete"])
+def test_a_response_that_failed_is_not_completed(kind: str) -> None:
+    """OpenAI's SDKs return the response of the last event that completes one."""
+    writer = response()
+    last = sse({"type": f"response.{kind}", "response": {**RESPONSE, "status": kind}})
+    sent = written(writer, CREATED + WORDS + FAILED + last + b"data: [DONE]\n\n")
+    assert b"response.failed" in sent and f"response.{kind}".encode() not in sent and b"[DONE]" not in sent
+    assert writer.failure is not None
+
+
 @pytest.mark.parametrize("last", [ERROR_EVENT, FAILED])
 def test_a_failure_that_comes_first_has_a_status(last: bytes) -> None:
     writer = response()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from clawgate.errors import GatewayStopping, UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.buffered import LIMIT
+from clawgate.wire.dialect import Dialect
+from clawgate.wire.translate.chat_upstream.opaque_state import MARK, split
 from tests.peers import faults
 from tests.peers.faults import SSE_FIELDS, chunk, head
 from tests.peers.message_reader import MessageReader
@@ -29,6 +32,7 @@ from tests.relay.response.streams import (
     TRANSLATED,
     provider_writer,
     response_head,
+    written,
 )
 from tests.routing.gateway_server import (
     ANTHROPIC,
@@ -221,6 +225,33 @@ def test_an_error_keeps_its_status_and_becomes_the_clients(stream: bool, content
     reader = read(sent)
     assert reader.head is not None and reader.head.start[1] == "529" and reader.head.get("retry-after") == "7"
     assert SECRET not in sent and "no " in json.loads(bytes(reader.body))["error"]["message"]
+
+
+@pytest.mark.parametrize("client", [Dialect.MESSAGES, Dialect.RESPONSES])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_credential_is_masked_in_what_is_packed_into_ids(client: Dialect, stream: bool) -> None:
+    """A signature that repeats it: packed, it has another spelling."""
+    signed = {"google": {"thought_signature": SECRET.decode()}}
+    call = {"index": 0, "id": "c1", "extra_content": signed, "function": {"name": "f", "arguments": "{}"}}
+    choice = {
+        "index": 0,
+        "delta" if stream else "message": {"tool_calls": [call]},
+        "finish_reason": "tool_calls",
+    }
+    body = json.dumps({"id": "c", "choices": [choice]}).encode()
+    made = provider_writer(
+        response_head(content_type=EVENT_STREAM if stream else JSON),
+        client=client,
+        upstream=Dialect.CHAT,
+        stream=stream,
+    )
+    sent = written(made, b"data: " + body + b"\n\n" if stream else body)
+    ids = {found.decode() for found in re.findall(rb'"((?:c1)%s[^"]+)"' % MARK.encode(), sent)}
+    states = [split(found)[1] for found in ids]
+    assert states and all(
+        state and state.call == {"extra_content": {"google": {"thought_signature": "*" * len(SECRET)}}}
+        for state in states
+    )
 
 
 @pytest.mark.parametrize("at", range(len(MESSAGES_FRAMES)))

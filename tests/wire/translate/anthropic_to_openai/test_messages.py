@@ -186,3 +186,17 @@ def test_what_cannot_be_translated_is_rejected_by_its_name(block: dict[str, Any]
     with pytest.raises(InvalidRequest, match="as base64") as refused:
         said(user(block))
     assert refused.value.param == param
+
+
+def test_a_later_call_with_the_same_id_keeps_its_own_input() -> None:
+    """Some servers number the calls of each response anew."""
+    turns = []
+    for at in (1, 2):
+        call = {"type": "tool_use", "id": "1", "name": f"f{at}", "input": {"a": at}}
+        turns += [{"role": "assistant", "content": [call]}, user(result("ok"))]
+    calls = [
+        one["tool_calls"][0]["function"]
+        for one in said(user(text("hi")), *turns)
+        if one["role"] == "assistant"
+    ]
+    assert calls == [{"name": "f1", "arguments": '{"a":1}'}, {"name": "f2", "arguments": '{"a":2}'}]

@@ -316,3 +316,15 @@ def test_no_word_of_a_conversation_is_lost(turns: list[tuple[str, str]]) -> None
         else:
             assert not waiting
             waiting = [one["id"] for one in message.get("tool_calls", ())]
+
+
+def test_a_later_call_with_the_same_id_keeps_its_own_arguments() -> None:
+    """Some servers number the calls of each response anew."""
+    turns = [
+        item
+        for at in (1, 2)
+        for item in (call(arguments=f'{{"a":{at}}}', name=f"f{at}"), output(value=f"r{at}"))
+    ]
+    assistants = [one for one in translated(USER, *turns) if one["role"] == "assistant"]
+    functions = [one["tool_calls"][0]["function"] for one in assistants]
+    assert functions == [{"name": "f1", "arguments": '{"a":1}'}, {"name": "f2", "arguments": '{"a":2}'}]

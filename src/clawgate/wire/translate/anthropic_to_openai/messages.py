@@ -213,9 +213,9 @@ class _Assistant:
                 if state is not None:
                     call |= opaque_state.only(state.call, opaque_state.CALL_MEMBERS)
                     self._note(state)
-                call |= self._opaque_of_calls.get(block.id, {})
+                call |= opaque_state.only(self._opaque_of_calls.get(block.id), opaque_state.CALL_MEMBERS)
                 self._calls.append(call)
-                self._opaque_of_calls.setdefault(block.id, call)
+                self._opaque_of_calls[block.id] = call
 
     def _think(self, block: messages.Thinking) -> None:
         turns = self._turns

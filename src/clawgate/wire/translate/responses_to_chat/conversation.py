@@ -182,8 +182,8 @@ class ConversationTranslator:
         if (state := self._ids.state_in(call_id)) is not None:
             call |= opaque_state.only(state.call, opaque_state.CALL_MEMBERS)
             self._note(state)
-        call |= self._opaque_of_calls.get(call_id, {})
-        self._opaque_of_calls.setdefault(call_id, call)
+        call |= opaque_state.only(self._opaque_of_calls.get(call_id), opaque_state.CALL_MEMBERS)
+        self._opaque_of_calls[call_id] = call
         turn.calls.append(call)
         turn.call_ids.append(call_id)
 
