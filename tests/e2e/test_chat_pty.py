@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,3 +80,34 @@ def test_json_names_the_model_that_served_it(home: Home) -> None:
     output = json.loads(home.run("agent", "--message", "where?", "--json").stdout)
     meta = output["result"]["meta"]["agentMeta"]
     assert (meta["provider"], meta["model"]) == ("local", "m")
+
+
+def half(process: subprocess.Popen[bytes]) -> None:
+    """Return once the reply has begun."""
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"half\n"
+
+
+def test_ctrl_c_ends_the_run_of_one_message_and_frees_the_model(home: Home, model: RawGateway) -> None:
+    home.run("agent", "--message", "where?")
+    model.left.clear()
+    with home.begin("agent", "--message", "and then?", "--stream") as process:
+        half(process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, b"Cancelled.\n")
+    assert model.left.wait(30), "the model still works for nobody"
+    assert "assistant (interrupted)" in home.run("sessions", "show", "main").stdout
+
+
+def test_a_gateway_that_dies_during_a_reply_is_an_error_with_the_next_step(home: Home) -> None:
+    home.run("agent", "--message", "where?")
+    with home.begin("agent", "--message", "and then?", "--stream") as process:
+        half(process)
+        home.close()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.decode() == (
+        "clawgate: the connection to the gateway was lost; its run may continue: "
+        "its reply is then in: clawgate sessions show agent:main:main\n"
+    )

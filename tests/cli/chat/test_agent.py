@@ -110,8 +110,8 @@ def test_a_reply_that_breaks_off_is_an_error_behind_what_came(home: ChatHome) ->
         whole = home.run("agent", "-m", "hi")
     assert (found.exit_code, found.stdout) == (1, "half\n")
     assert found.stderr == (
-        "clawgate: the gateway closed the connection (1012: service restart); its run continues, "
-        "and its reply will be in: clawgate sessions show agent:main:a#b\n"
+        "clawgate: the gateway closed the connection (1012: service restart); its run may continue: "
+        "its reply is then in: clawgate sessions show agent:main:a#b\n"
     )
     assert (whole.exit_code, whole.stdout) == (1, "")
 

@@ -102,8 +102,9 @@ def _fail(failure: GatewayCallFailed, reply: Reply, session: str) -> NoReturn:
     """End the command; its object has the keys of a run's result, too."""
     message = failure.message
     if isinstance(failure, GatewayLost):
-        state = "its run continues" if reply.accepted else "it may run nevertheless"
-        message += f"; {state}, and its reply will be in: clawgate sessions show {reply.session or session}"
+        message += (
+            f"; its run may continue: its reply is then in: clawgate sessions show {reply.session or session}"
+        )
     try:
         fail(message)
     except CommandFailed as ended:
