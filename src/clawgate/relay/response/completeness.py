@@ -67,8 +67,11 @@ class ResponseCompletenessFilter:
     def feed(self, event: Event) -> Iterator[Event]:
         """Raises `UpstreamFailed` in place of a failure that comes first, so that it can have a status.
 
-        Otherwise behind an ``error`` event: no response comes behind that.
+        Otherwise behind an ``error`` event: no response comes behind that. Nothing passes behind ``response.failed``,
+        so that a response which failed is not completed.
         """
+        if self.failure is not None:
+            return
         kind = self._end.feed(event)
         if kind is not responses.EventKind.FAILED:
             self._has_begun = self._has_begun or kind is not responses.EventKind.KEEPALIVE

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from clawgate.errors import GatewayError, UpstreamFailed
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
 from clawgate.relay.response.closing import is_final, reports_error
@@ -191,6 +193,8 @@ class EventStreamWriter:
             if not is_keepalive(event):
                 self._last = event
             return
+        if event.data is not None and (data := masked(event.data, self._content_secrets)) is not event.data:
+            event = replace(event, data=data)  # packed into an id, it would be hidden from the mask below
         try:
             self._translation.feed(event, self._out)
         except GatewayError:

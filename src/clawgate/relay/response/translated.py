@@ -35,15 +35,17 @@ def translate_response(
 ) -> Callable[[bytes], MadeResponse]:
     """Return what makes the client's response of a body that is no event stream."""
     lines = translated_lines(head, options)
+    secrets = secrets_in_content(options.secrets)
 
     def make(body: bytes) -> MadeResponse:
-        if head.status < FAILED and translation.streams:
-            stream = masked(translation.response_as_stream(body), secrets_in_content(options.secrets))
-            return MadeResponse(head.status, lines + EVENT_STREAM_LINES, stream, is_event_stream=True)
-        if head.status < FAILED:
-            made = masked(translation.translate_response(body), secrets_in_content(options.secrets))
-        else:
+        if head.status >= FAILED:
             made = masked_fully(translation.translate_error(head.status, body), options.secrets)
+            return MadeResponse(head.status, lines + b"content-type: application/json\r\n", made)
+        body = masked(body, secrets)  # before it is packed into ids, in which no mask would find it
+        if translation.streams:
+            stream = masked(translation.response_as_stream(body), secrets)
+            return MadeResponse(head.status, lines + EVENT_STREAM_LINES, stream, is_event_stream=True)
+        made = masked(translation.translate_response(body), secrets)
         return MadeResponse(head.status, lines + b"content-type: application/json\r\n", made)
 
     return make
