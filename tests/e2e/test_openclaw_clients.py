@@ -1,7 +1,7 @@
 """OpenClaw's own clients talk to the gateway: its reference client, and its command line.
 
 The reference client is installed by npm, see `tests.contract.openclaw_contract`, and needs Node. The command line needs
-CLAWGATE_TEST_OPENCLAW, see `test_openclaw_host`. Each test is skipped with its reason without them.
+CLAWGATE_TEST_OPENCLAW and no network, see `test_openclaw_host`. Each test is skipped with its reason without them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from tests.agents.agent_stand import AgentStand, says, serving_agents
 from tests.contract.openclaw_contract import installed
-from tests.e2e.test_openclaw_host import PACKAGE
+from tests.e2e.test_openclaw_host import MISSING, PACKAGE
 from tests.routing.gateway_server import CLIENT_TOKEN
 
 NODE = shutil.which("node")
@@ -114,8 +114,8 @@ async def test_the_reference_client_learns_that_its_token_is_wrong(tmp_path: Pat
 
 
 async def openclaw(home: Path, *arguments: str) -> tuple[int, str]:
-    if not PACKAGE.is_dir():
-        pytest.skip("CLAWGATE_TEST_OPENCLAW does not name the folder of an installed OpenClaw")
+    if MISSING:
+        pytest.skip(MISSING)
     return await output("node", str(PACKAGE / "openclaw.mjs"), *arguments, home=home)
 
 
