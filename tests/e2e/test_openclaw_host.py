@@ -1,8 +1,8 @@
 """OpenClaw itself accepts what clawgate writes, retries by the text of an error, and serves our commands.
 
 Skipped without OpenClaw: `npm install openclaw@2026.9.6` somewhere, with the Node that it needs on the PATH, and set
-CLAWGATE_TEST_OPENCLAW to its package folder. Skipped as well where it could reach a network, since it looks for news of its
-own there: run it in a network namespace, as `.ci/run` does.
+CLAWGATE_TEST_OPENCLAW to its package folder. Skipped as well where it could reach a network, since it looks for models
+there by itself: run it in a network namespace, as `.ci/run` does.
 """
 
 from __future__ import annotations
