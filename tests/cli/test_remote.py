@@ -73,5 +73,5 @@ def test_a_wrong_secret_ends_the_command_with_the_option_that_gives_it() -> None
         found = run("--url", fake.url, "--token", "canary-t")
     assert found.exit_code == 1 and "canary" not in found.output
     assert found.stderr == (
-        "clawgate: unauthorized: gateway token mismatch; give the gateway's own with --token or --password\n"
+        "clawgate: unauthorized: gateway token mismatch; give that gateway's secret with --token or --password\n"
     )

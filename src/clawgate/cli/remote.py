@@ -57,7 +57,7 @@ class Remote:
 def with_next_step(failure: GatewayCallFailed) -> GatewayCallFailed:
     """Return the error of a call to a remote gateway, with what to give where it lacks a secret."""
     if failure.code.startswith("auth_") or failure.code in ("device_identity_required", "not_paired"):
-        message = f"{failure.message}; give the gateway's own with --token or --password"
+        message = f"{failure.message}; give that gateway's secret with --token or --password"
         return type(failure)(message, failure.code)
     return failure
 

@@ -201,4 +201,28 @@ async def test_each_part_of_a_stored_response_has_its_methods(tmp_path: Path) ->
         ):
             response = await call(stand, method, path)
             assert (response.status, response.header("allow")) == (405, allow), path
-        assert (await call(stand, "GET", f"{name}/other")).status == 404
+
+
+async def test_what_is_no_route_of_a_response_is_not_called_a_deleted_one(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        for method, path in (
+            ("GET", f"resp_{'0' * 32}/other"),
+            ("GET", "resp_x/other"),
+            ("POST", "compact"),
+            ("POST", "input_tokens"),
+        ):
+            error = (await call(stand, method, path)).json()["error"]
+            assert error["code"] == "unknown_route" and "/v1/responses/{id}/cancel" in error["message"], path
+        for method, path, allow in (("POST", "resp_x", "GET, DELETE"), ("GET", "resp_x/cancel", "POST")):
+            response = await call(stand, method, path)
+            assert (response.status, response.header("allow")) == (405, allow), path
+        assert (await call(stand, "GET", "abc")).json()["error"]["code"] == "response_not_found"
+
+
+async def test_the_events_of_a_response_that_was_not_in_the_background_are_not_promised(
+    tmp_path: Path,
+) -> None:
+    async with serving_agents(tmp_path) as stand:
+        one = await made(stand, "hi")
+        error = (await call(stand, "GET", f"{one['id']}?stream=true")).json()["error"]
+    assert error["param"] == "stream" and "in the background" in error["message"]

@@ -150,6 +150,24 @@ def test_what_opens_no_websocket_is_named(response: bytes, message: str) -> None
         assert message in failure_of(url).message
 
 
+@pytest.mark.parametrize(
+    ("path", "message"), [("/v1/", "leave '/v1' out"), ("/", "another program than a gateway may listen")]
+)
+def test_a_path_in_the_address_is_named_as_the_mistake(path: str, message: str) -> None:
+    with server(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") as url:
+        assert message in failure_of(f"{url}{path}").message
+
+
+def test_tls_with_a_gateway_that_has_none_names_the_other_address() -> None:
+    with server(b"HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n") as url:
+        assert "an address without TLS begins with ws://" in failure_of(url.replace("ws:", "wss:")).message
+
+
+def test_what_may_speak_tls_names_the_other_address() -> None:
+    with server(b"\x15\x03\x01\x00\x02\x02\x46") as url:
+        assert "begin it with wss:// if it has TLS" in failure_of(url).message
+
+
 def test_a_redirect_is_not_followed() -> None:
     with FakeGateway() as fake:
         location = b"Location: %s\r\n" % fake.url.encode()

@@ -34,6 +34,7 @@ LONGEST_SECONDS = 10 * 365 * 86_400.0
 _CANCEL_SECONDS = 10.0
 _MOST_LISTED = 100
 _JSON = "application/json"
+_ROUTES = "a response has /v1/responses/{id}, /v1/responses/{id}/input_items and /v1/responses/{id}/cancel"
 
 
 class Keeper(Protocol):
@@ -52,18 +53,20 @@ class StoredAttempt(LocalAttempt):
         )
         self._name, self._caller, self._service = name, head.caller, service
         self._query = parse_qs(head.target.partition(b"?")[2].decode("ascii", "replace"))
-        self._run = run_of(name, "response_id")
         serve: Mapping[bytes, Serve] | None = {
             "": {b"GET": self._retrieve, b"DELETE": self._delete},
             "input_items": {b"GET": self._list_input},
             "cancel": {b"POST": self._cancel},
         }.get(part)
-        if serve is None:
-            raise UnknownRoute(f"unknown route '{head.path.decode('ascii', 'replace')[:200]}'")
+        is_id = name.startswith("resp_")
+        if serve is None or not (is_id or head.method in serve):
+            path = head.path.decode("ascii", "replace")[:200]
+            raise UnknownRoute(f"unknown route '{path}'; {_ROUTES}")
         if head.method not in serve:
             allow = tuple(method.decode("ascii") for method in serve)
             raise MethodNotAllowed(f"use {' or '.join(allow)} on this route", allow=allow)
         self._serve = serve[head.method]
+        self._run = run_of(name, "response_id")
         seconds = LONGEST_SECONDS if "stream" in self._query else 60.0
         super().__init__("stored responses", dialect=Dialect.RESPONSES, seconds=seconds)
 
@@ -98,7 +101,11 @@ class StoredAttempt(LocalAttempt):
     async def _stream(self, response: LocalResponse) -> None:
         live = self._service.runs.find(self._caller, self._run)
         if live is None or live.encoder is None:
-            reject("stream", "The events of this response are kept no more; retrieve it without `stream`.")
+            reject(
+                "stream",
+                "The events of this response are not here: those of one in the background are, for ten minutes "
+                "after its end; retrieve it without `stream`.",
+            )
         text = self._query.get("starting_after", ["-1"])[-1]
         if not text.removeprefix("-").isdecimal() or len(text) > 9:
             reject("starting_after", "`starting_after` must be the sequence number of an event.")

@@ -232,8 +232,12 @@ def _opened(url: str, seconds: float) -> Iterator[ClientConnection]:
                 f"{url}: its certificate is not valid here ({error.verify_message}); "
                 "name its authority in the variable SSL_CERT_FILE"
             ) from None
+        except ssl.SSLError as error:
+            raise GatewayCallFailed(
+                f"{url}: no TLS connection: {_reason(error)}; an address without TLS begins with ws://"
+            ) from None
         except InvalidStatus as error:
-            raise GatewayCallFailed(f"{url}: {_refused(error.response.status_code)}") from None
+            raise GatewayCallFailed(f"{url}: {_refused(error.response.status_code, url)}") from None
         except (InvalidMessage, EOFError):
             raise GatewayCallFailed(_another(url)) from None
         except (OSError, InvalidHandshake, InvalidProxy) as error:
@@ -241,7 +245,7 @@ def _opened(url: str, seconds: float) -> Iterator[ClientConnection]:
         yield socket
 
 
-def _refused(status: int) -> str:
+def _refused(status: int, url: str) -> str:
     if status in (301, 302, 303, 307, 308):
         return f"it redirects (status {status}), which is not followed; use the address that it names"
     if status == 429:
@@ -252,6 +256,10 @@ def _refused(status: int) -> str:
         return (
             "it refuses this address or name (status 403); add the name with --allow-host where it is started"
         )
+    if (path := urlsplit(url).path.rstrip("/")) != "":
+        return (
+            f"it opens no WebSocket (status {status}); leave '{path}' out: a gateway has its WebSocket at '/'"
+        )
     return f"it opens no WebSocket (status {status}); another program than a gateway may listen there"
 
 
@@ -260,7 +268,8 @@ def _reason(error: Exception) -> str:
 
 
 def _another(url: str) -> str:
-    return f"{url}: another program than a gateway responded; correct the address"
+    tls = ", or begin it with wss:// if it has TLS" if urlsplit(url).scheme == "ws" else ""
+    return f"{url}: another program than a gateway responded; correct the address{tls}"
 
 
 def _lost(error: Any) -> GatewayLost:
