@@ -7,6 +7,7 @@ import pytest
 from clawgate import errors
 from clawgate.control.websocket.error_shapes import missing_scope, shape_of
 from clawgate.errors import GatewayError
+from clawgate.relay.response.error_response import message_of
 from tests.error_classes import all_errors
 from tests.test_errors import make
 
@@ -17,7 +18,7 @@ CODES = {"INVALID_REQUEST", "UNAVAILABLE", "FORBIDDEN"}
 def test_every_error_has_a_code_its_own_name_and_its_message(kind: type[GatewayError]) -> None:
     shape = shape_of(make(kind))
     assert shape.code in CODES
-    assert shape.message == "where: what; fix"
+    assert shape.message == message_of(make(kind)) and shape.message.endswith("where: what; fix")
     assert shape.details is not None and shape.details["code"] == kind.code.upper()
 
 
@@ -46,6 +47,10 @@ def test_the_code_is_that_of_the_nearest_class(
 def test_a_wait_is_in_milliseconds_and_makes_any_error_one_to_try_again() -> None:
     shape = shape_of(errors.UpstreamFailed("limited", retry_after=7))
     assert (shape.retryable, shape.retry_after_ms) == (True, 7000)
+
+
+def test_the_error_of_a_provider_is_not_taken_for_the_gateways_own() -> None:
+    assert shape_of(errors.UpstreamFailed("boom")).message == "upstream error: boom"
 
 
 def test_the_field_at_fault_is_named() -> None:

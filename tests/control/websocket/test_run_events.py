@@ -6,6 +6,7 @@ from clawgate.agents.run.events import Finished, Started, TextDelta, ToolEnded, 
 from clawgate.agents.run.step import Call, Usage
 from clawgate.control.websocket.run_events import RunEvents
 from clawgate.errors import GatewayError, RateLimitExceeded, UpstreamFailed, UpstreamTimedOut
+from clawgate.relay.response.error_response import message_of
 
 CALL = Call("call-1", "look", '{"at":1}')
 
@@ -54,7 +55,7 @@ def kind_of(error: GatewayError) -> object:
     assert (ended[1]["data"]["phase"], chat[1]["state"], chat[1]["errorMessage"]) == (
         "error",
         "error",
-        error.message,
+        message_of(error),
     )
     return chat[1].get("errorKind")
 

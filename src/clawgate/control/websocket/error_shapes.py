@@ -11,6 +11,7 @@ from typing import Any
 from clawgate import errors
 from clawgate.control.websocket.frames import ErrorShape
 from clawgate.errors import GatewayError
+from clawgate.relay.response.error_response import message_of
 
 INVALID_REQUEST, UNAVAILABLE, FORBIDDEN, NOT_PAIRED = (
     "INVALID_REQUEST",
@@ -55,7 +56,7 @@ def shape_of(error: GatewayError) -> ErrorShape:
     retryable = isinstance(error, _RETRYABLE) and not isinstance(error, errors.ProviderNotConfigured)
     return ErrorShape(
         code,
-        error.message,
+        message_of(error),
         details,
         retryable=True if retryable or error.retry_after is not None else None,
         retry_after_ms=None if error.retry_after is None else error.retry_after * 1000,

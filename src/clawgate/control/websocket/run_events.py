@@ -12,6 +12,7 @@ from typing import Any
 
 from clawgate.agents.run.events import Finished, RunEvent, TextDelta, ToolEnded, ToolStarted
 from clawgate.errors import GatewayError, RateLimitExceeded, UpstreamFailed, UpstreamTimedOut
+from clawgate.relay.response.error_response import message_of
 
 Event = tuple[str, dict[str, Any]]
 """The name of an event, and its payload."""
@@ -64,8 +65,8 @@ class RunEvents:
         yield from self._spoken(delta, now_ms)
 
     def failed(self, error: GatewayError, now_ms: int) -> Iterator[Event]:
-        yield self._ended({"phase": "error", "error": error.message}, now_ms)
-        failure: dict[str, Any] = {"state": "error", "errorMessage": error.message}
+        yield self._ended({"phase": "error", "error": message_of(error)}, now_ms)
+        failure: dict[str, Any] = {"state": "error", "errorMessage": message_of(error)}
         if (kind := _kind_of(error)) is not None:
             failure["errorKind"] = kind
         yield self._chat(failure)

@@ -20,6 +20,7 @@ from clawgate.control.websocket.methods.sessions import SessionText, find, row_o
 from clawgate.control.websocket.params import Count, NonEmpty, Params
 from clawgate.control.websocket.transcript import MAX_CHARACTERS, messages_of
 from clawgate.errors import InvalidRequest
+from clawgate.relay.response.error_response import message_of
 
 if TYPE_CHECKING:
     from clawgate.agents.request.target import Target
@@ -185,7 +186,7 @@ def _image(attachment: Attachment, number: int) -> dict[str, Any]:
 
 def _failed(run: FollowedRun) -> CallFailed:
     assert run.error is not None, "a run that is over has a result or an error"
-    summary = "aborted" if run.status == "aborted" else run.error.message
+    summary = "aborted" if run.status == "aborted" else message_of(run.error)
     shape = ErrorShape(UNAVAILABLE, summary) if run.status == "aborted" else shape_of(run.error)
     return CallFailed(shape, {"runId": run.id, "status": "error", "summary": summary})
 
@@ -232,7 +233,7 @@ async def agent_wait(call: Call, params: AgentWait) -> object:
         return {"runId": params.run_id, "status": "timeout"}
     outcome: dict[str, Any] = {"status": "ok" if run.error is None else "error"}
     if run.error is not None:
-        outcome["error"] = "aborted" if run.status == "aborted" else run.error.message
+        outcome["error"] = "aborted" if run.status == "aborted" else message_of(run.error)
     if run.finished is not None:
         outcome["stopReason"] = run.finished.finish_reason
     return {"runId": params.run_id, **outcome, "startedAt": run.started_ms, "endedAt": run.ended_ms}
