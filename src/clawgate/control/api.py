@@ -8,7 +8,6 @@ connections, and sends nothing.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -22,7 +21,8 @@ from starlette.routing import Route
 
 from clawgate import __version__
 from clawgate.control.capabilities import capabilities
-from clawgate.errors import GatewayError, ModelNotFound
+from clawgate.errors import GatewayError, InvalidToken, ModelNotFound
+from clawgate.policy.authentication import TokenStore
 from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
 from clawgate.processes.instance.health_client import KEY_HEADER
@@ -88,8 +88,8 @@ class ControlApi:
         self._gateway = router
         self._source = source
         self._instance = instance
-        self._key = key
         self._body_limit = body_limit
+        self._keys = TokenStore.of({"command": key} if key else {})
         self._draining = draining
         self._started_at = time.monotonic()
 
@@ -134,8 +134,11 @@ class ControlApi:
         return JSONResponse(body, status_code=503 if failing else 200, headers=_NOT_STORED)
 
     def _has_key(self, request: Request) -> bool:
-        presented = request.headers.get(KEY_HEADER, "")
-        return bool(self._key) and secrets.compare_digest(presented.encode(), self._key.encode())
+        try:
+            self._keys.authenticate(request.headers.get(KEY_HEADER, "").encode())
+        except InvalidToken:
+            return False
+        return True
 
     async def models(self, request: Request) -> JSONResponse:
         models: Iterable[ListedModel] = ()
