@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from clawgate.state.records import Extent
 from tests.agents.agent_stand import AgentStand, echoes, serving_agents
 from tests.agents.model_stand import DONE, call_of, chunk_of
 from tests.peers.connection import Request
@@ -78,6 +79,47 @@ async def test_a_chat_of_open_webui_is_a_session_without_its_tasks(tmp_path: Pat
         assert b'"usage":{"prompt_tokens":' in second.body and second.body.endswith(b"data: [DONE]\n\n")
         assert contents(stand.sent[-1]) == ["hi", "hi (1)", "more"]
         assert await stored(stand, key) == ["hi", "hi (1)", "more", "more (3)"]
+
+
+async def test_a_chat_of_open_webui_is_what_its_user_sees_of_it(tmp_path: Path) -> None:
+    """Messages are edited and deleted, responses too, regenerated and continued; files come with the last message."""
+    headers, key = (*OPEN_WEBUI, CHAT_ID), f"agent:main:openwebui:{CHAT_ID[1]}"
+    system = {"role": "system", "content": "Be kind."}
+    lists = [
+        ["hi"],
+        ["hi"],  # regenerated
+        ["hello"],  # edited
+        ["hello", "hello (2)", "<source>file</source>more"],
+        [
+            "hello",
+            "hello (2)",
+            "more",
+            "<source>file</source>more (4)",
+            "x",
+        ],  # the file was for its message alone
+        ["hello", "hello (2)", "more", "<source>file</source>more (4)", "x"],
+        ["hello", "hello (2)", "y"],
+        ["hello", "hello (2), edited", "z"],
+        ["hello", "hello (2), edited", "z", "z (4)"],  # continued
+    ]
+    async with serving_agents(tmp_path) as stand:
+        for texts in lists:
+            body = (STREAM % json.dumps([system, *turns(*texts)])).encode()
+            assert (await stand.ask(body, *headers)).status == 200
+            assert contents(stand.sent[-1][1:]) == texts
+            assert (await stored(stand, key))[:-1] == texts
+        async with stand.store() as store:
+            everything = await store.session("token", key, Extent(with_replaced=True))
+        assert everything is not None
+        texts = contents([turn.message for turn in everything.turns])
+        assert [texts.count(text) for text in ("hi", "hello (2)", "x", "x (6)", "y (4)")] == [1, 1, 1, 2, 1]
+
+
+async def test_a_client_with_the_chats_id_alone_may_send_its_last_message(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        for text in ("one", "two", "two"):
+            await stand.ask(open_webui(text), CHAT_ID)
+        assert contents(stand.sent[-1]) == ["one", "one (1)", "two", "two (3)", "two"]
 
 
 async def test_a_temporary_chat_is_not_stored(tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ def test_on_a_route_of_models_an_agent_is_not_found(model: str) -> None:
         ("idempotency-key", "k", False),
         ("last-event-id", "1", False),
         ("x-openwebui-chat-id", "c", False),
+        ("x-openwebui-user-id", "u", False),
         ("traceparent", "00-1-2-01", False),
     ],
 )

@@ -180,6 +180,6 @@ async def test_a_backup_that_fails_leaves_no_file(store: Store, tmp_path: Path) 
 
 async def test_a_source_of_another_version_is_refused(source: Path, store: Store) -> None:
     with closing(connect(source)) as connection, connection:
-        connection.execute("UPDATE clawgate_version SET version_num = '0003_expand'")
-    with pytest.raises(NotCopied, match="0003_expand"):
+        connection.execute("UPDATE clawgate_version SET version_num = '0004_expand'")
+    with pytest.raises(NotCopied, match="0004_expand"):
         await copy_from_file(source, store._database, nothing)

@@ -26,7 +26,7 @@ def stored(name: str, *texts: str, parent: str | None = None, **changes: Any) ->
     return run(name, keeps_session=False, turns=said(*texts), response=response, **changes)
 
 
-async def history(store: Store, name: str, **extent: int) -> list[str]:
+async def history(store: Store, name: str, **extent: Any) -> list[str]:
     found = await store.history("ann", name, Extent(**extent))
     assert found is not None
     return [turn.message["content"] for turn in found.turns]
@@ -79,9 +79,22 @@ async def test_a_response_of_a_session_has_its_turns_up_to_there(store: Store) -
     assert found is not None and (found.session, found.seq) == ("s", 3)
 
 
+async def test_the_history_of_a_response_has_what_was_replaced_later_and_not_before(store: Store) -> None:
+    def answered(name: str, *texts: str, **changes: Any) -> RunRecord:
+        return replace(stored(name, *texts, **changes), keeps_session=True)
+
+    await store.commit(answered("r0", "a", "b"))
+    await store.commit(answered("r1", "c", "d", expected_seq=2))
+    await store.commit(answered("r2", "C", "D", expected_seq=4, replaces_from=2))
+    await store.commit(answered("r3", "A", "B", expected_seq=6, replaces_from=0))
+    assert [await history(store, f"r{number}") for number in range(4)] == [
+        ["a", "b"], ["a", "b", "c", "d"], ["a", "b", "C", "D"], ["A", "B"]
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("extent", "expected"), [({"turns": 3}, 3), ({"size": 1}, 1), ({"turns": 100}, 6)])
 async def test_a_history_is_read_as_far_as_it_is_needed(
-    store: Store, extent: dict[str, int], expected: int
+    store: Store, extent: dict[str, Any], expected: int
 ) -> None:
     for number in range(3):
         parent = f"r{number - 1}" if number else None

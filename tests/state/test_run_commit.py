@@ -11,7 +11,7 @@ from clawgate.state.records import Begun, Extent, IdempotencyResult, ModelUsage,
 from clawgate.state.store import Store, open_store
 from clawgate.state.tables import metadata
 from tests.state.round_trips import RoundTrips, counted
-from tests.state.runs import Clock, run
+from tests.state.runs import Clock, run, said
 from tests.state.test_sessions import CALL
 
 USAGE = ModelUsage(provider="p", model="m", input_tokens=1, output_tokens=1)
@@ -98,6 +98,39 @@ async def test_a_run_whose_session_or_key_is_anothers_leaves_nothing(store: Stor
         await store.commit(left)
     assert await store._database.read(rows) == before
     assert await store.begin_idempotent("ann", "k", "hash", "r2") == Running("r1", is_own=True)
+
+
+async def conversation(store: Store, **extent: bool) -> list[int]:
+    session = await store.session("ann", "s", Extent(**extent))
+    assert session is not None
+    return [turn.seq for turn in session.turns]
+
+
+async def test_turns_that_a_run_replaces_are_of_the_conversation_no_more_and_kept(store: Store) -> None:
+    await store.commit(run("r0", turns=said(*"abcd")))
+    await store.commit(run("r-other", turns=said(*"abcd"), session="other"))
+    await store.commit(run("r1", expected_seq=4, turns=said("C"), replaces_from=2))
+    assert await conversation(store) == [0, 1, 4] and await store.turn_count("ann", "s") == 3
+    await store.commit(run("r2", expected_seq=5, turns=said("A", "B"), replaces_from=0))
+    async with store.hold("ann", "s", 5, Extent(9)) as held:
+        assert held is not None and [turn.seq for turn in held.turns] == [5, 6] and held.is_whole
+        assert held == await store.session("ann", "s")
+    part = await store.session("ann", "s", Extent(1))
+    assert part is not None and [turn.seq for turn in part.turns] == [6] and not part.is_whole
+    everything = await store.session("ann", "s", Extent(with_replaced=True))
+    assert everything is not None
+    assert [turn.replaced_by for turn in everything.turns] == [5, 5, 4, 4, 5, None, None]
+    other = await store.session("ann", "other")
+    assert other is not None and len(other.turns) == 4
+    assert {one.key: one.turns for one in await store.sessions()} == {"s": 2, "other": 4}
+
+
+async def test_a_run_that_comes_too_late_replaces_nothing(store: Store) -> None:
+    await store.commit(run("r0", turns=said(*"abcd")))
+    with pytest.raises(SessionConflict):
+        await store.commit(run("r1", expected_seq=3, replaces_from=1))
+    await store.commit(run("r2", expected_seq=4, replaces_from=1, keeps_session=False, turns=()))
+    assert await conversation(store) == [0, 1, 2, 3]
 
 
 async def test_a_run_that_begins_its_session_anew_deletes_it_with_all_else_or_not_at_all(

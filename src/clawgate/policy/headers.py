@@ -51,6 +51,7 @@ TO_AGENTS = DIRECT_REJECTS | {
     b"idempotency-key",
     b"last-event-id",
     b"x-openwebui-chat-id",
+    b"x-openwebui-user-id",
 }
 """Headers of a client that an agent's run reads. Of these `TO_UPSTREAM` alone reach an upstream."""
 

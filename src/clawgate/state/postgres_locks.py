@@ -32,15 +32,15 @@ _KEEPALIVE = {"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_k
 
 
 @functools.cache
-def _compiled() -> tuple[str, tuple[str, ...]]:
-    """Return the statement for asyncpg, and the names of its parameters in their order."""
+def _compiled() -> tuple[str, dict[str, object]]:
+    """Return the statement for asyncpg, and its parameters in their order, with their values where it has them."""
     compiled = LOCKED_SESSION.compile(dialect=PGDialect_asyncpg())  # type: ignore[no-untyped-call] # its
-    return str(compiled), tuple(compiled.positiontup or ())
+    return str(compiled), {name: compiled.params[name] for name in compiled.positiontup or ()}
 
 
 def _executed(executions: Iterable[Mapping[str, object]]) -> tuple[str, list[list[object]]]:
-    statement, names = _compiled()
-    return statement, [[values.get(name) for name in names] for values in executions]
+    statement, known = _compiled()
+    return statement, [[values.get(name, value) for name, value in known.items()] for values in executions]
 
 
 class PostgresLocks:

@@ -24,6 +24,7 @@ class Extent:
 
     turns: int = 2**31 - 1
     size: int = 2**62
+    with_replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class StoredTurn:
     status: TurnStatus
     run: str
     created_at: float
+    replaced_by: int | None = None
+    """The ``seq`` of the first turn in its place, once the client took another way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class StoredSession:
     next_seq: int
     """What the next run has to expect; 0 where there is no session yet. Deleted turns do not lower it."""
     turns: tuple[StoredTurn, ...]
+    is_whole: bool
+    """Whether the conversation has no turn before ``turns``, read or deleted."""
     model: str | None
     """Set by /model, in place of the agent's own."""
 
@@ -154,6 +159,8 @@ class RunRecord:
     trace_id: str | None = None
     idempotency: IdempotencyResult | None = None
     response: NewResponse | None = None
+    replaces_from: int | None = None
+    """Turns of the session from this one on are replaced by ``turns``."""
     begins_anew: bool = False
     """Whether what its session had so far is deleted."""
     session_model: str | None = None

@@ -79,6 +79,9 @@ _BEFORE = (
         turns.c.caller == bindparam("caller_"),
         turns.c.session == bindparam("session_"),
         turns.c.seq < bindparam("seq_"),
+        or_(
+            turns.c.replaced_by.is_(None), turns.c.replaced_by >= bindparam("seq_")
+        ),  # what replaced it came later
     )
     .order_by(turns.c.seq.desc())
     .limit(bindparam("last", type_=BigInteger))

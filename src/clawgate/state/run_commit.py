@@ -59,6 +59,9 @@ _AT_ONCE = text(
         SELECT :caller, :session, :agent, :model, :next, :began, :now
         WHERE :keeps AND CAST(:expected AS integer) = 0 AND NOT EXISTS (SELECT FROM moved)
         ON CONFLICT DO NOTHING RETURNING 1
+    ), replaced AS (
+        UPDATE turns SET replaced_by = :expected
+        WHERE caller = :caller AND session = :session AND replaced_by IS NULL AND seq >= CAST(:replaces AS integer)
     ), finished AS (
         UPDATE idempotency SET status = :status, content_type = :content_type, body = :body
         WHERE caller = :caller AND key = :key AND run = :run AND idempotency.status IS NULL RETURNING 1
@@ -95,6 +98,7 @@ def _commit_at_once(connection: Connection, record: RunRecord, owner: int) -> No
         "keeps": record.keeps_session,
         "expected": record.expected_seq,
         "next": record.expected_seq + len(record.turns),
+        "replaces": record.replaces_from if record.keeps_session else None,
         "began": record.started_at,
         "now": record.finished_at,
         "sets_model": record.session_model is not None,

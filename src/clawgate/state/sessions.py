@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Connection,
     and_,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -29,9 +31,14 @@ from clawgate.state.tables import NewRow, sessions, tool_calls, turns
 
 _OF_SESSION = and_(sessions.c.caller == bindparam("caller_"), sessions.c.key == bindparam("key_"))
 
+_TURNS_OF = and_(turns.c.caller == bindparam("caller_"), turns.c.session == bindparam("key_"))
+_IS_CURRENT = turns.c.replaced_by.is_(None)
+_OLDEST = select(turns.c.seq).where(_TURNS_OF).order_by(turns.c.seq).limit(1)
+_BEGIN = case((_OLDEST.scalar_subquery() == 0, _OLDEST.where(_IS_CURRENT).scalar_subquery()))
+"""The first turn of the conversation, NULL where older ones were deleted."""
 _NEWEST = (
-    select(turns.c.seq, turns.c.message, turns.c.status, turns.c.run, turns.c.created_at)
-    .where(turns.c.caller == bindparam("caller_"), turns.c.session == bindparam("key_"))
+    select(turns.c.seq, turns.c.message, turns.c.status, turns.c.run, turns.c.created_at, turns.c.replaced_by)
+    .where(_TURNS_OF, or_(_IS_CURRENT, bindparam("with_replaced", type_=Boolean)))
     .order_by(turns.c.seq.desc())
     .limit(bindparam("last"))
     .subquery()
@@ -48,11 +55,13 @@ _SESSION = (
         sessions.c.next_seq,
         sessions.c.created_at,
         sessions.c.updated_at,
+        _BEGIN.label("begin"),
         _SIZED.c.seq,
         _SIZED.c.message,
         _SIZED.c.status,
         _SIZED.c.run,
         _SIZED.c.created_at.label("turn_at"),
+        _SIZED.c.replaced_by,
     )
     .outerjoin(_SIZED, _SIZED.c.newer < bindparam("size", type_=BigInteger))
     .where(_OF_SESSION)
@@ -82,6 +91,12 @@ _CREATE = {
 }
 _SET_MODEL = update(sessions).where(_OF_SESSION).values(model=bindparam("model_"))
 _ADD_TURNS = insert(turns)
+_COUNT = select(func.count()).select_from(turns).where(_TURNS_OF, _IS_CURRENT)
+_REPLACE = (
+    update(turns)
+    .where(_TURNS_OF, _IS_CURRENT, turns.c.seq >= bindparam("first"))
+    .values(replaced_by=bindparam("by"))
+)
 _ADD_TOOL_CALLS = insert(tool_calls)
 _DELETE = delete(sessions).where(_OF_SESSION)
 _DELETE_TOOL_CALLS = delete(tool_calls).where(
@@ -91,7 +106,8 @@ _DELETE_TOOL_CALLS = delete(tool_calls).where(
 
 def values_of(caller: str, key: str, extent: Extent) -> dict[str, Any]:
     """Return the parameters of a query for a session."""
-    return {"caller_": caller, "key_": key, "last": max(extent.turns, 1), "size": max(extent.size, 1)}
+    size = {"last": max(extent.turns, 1), "size": max(extent.size, 1), "with_replaced": extent.with_replaced}
+    return {"caller_": caller, "key_": key, **size}
 
 
 def load(connection: Connection, caller: str, key: str, extent: Extent) -> StoredSession | None:
@@ -102,7 +118,7 @@ def session_of(caller: str, key: str, rows: Sequence[Sequence[Any]]) -> StoredSe
     """``rows`` are those of `_IN_ORDER`."""
     if not rows:
         return None
-    agent, model, next_seq, created_at, updated_at, *_ = rows[0]
+    agent, model, next_seq, created_at, updated_at, begin, first, *_ = rows[0]
     return StoredSession(
         caller=caller,
         key=key,
@@ -110,7 +126,8 @@ def session_of(caller: str, key: str, rows: Sequence[Sequence[Any]]) -> StoredSe
         created_at=created_at,
         updated_at=updated_at,
         next_seq=next_seq,
-        turns=tuple(_turns([row[5:] for row in rows if row[5] is not None])),
+        turns=tuple(_turns([row[6:] for row in rows if row[6] is not None])),
+        is_whole=first == begin,
         model=model,
     )
 
@@ -119,8 +136,14 @@ def _turns(rows: Sequence[Sequence[Any]]) -> Iterator[StoredTurn]:
     messages = json.loads(
         f"[{','.join([row[1] for row in rows])}]"
     )  # once: a call for each takes twice as long
-    for (seq, _, status, run, created_at), message in zip(rows, messages, strict=True):
-        yield StoredTurn(seq=seq, message=message, status=status, run=run, created_at=created_at)
+    for (seq, _, status, run, created_at, replaced_by), message in zip(rows, messages, strict=True):
+        yield StoredTurn(
+            seq=seq, message=message, status=status, run=run, created_at=created_at, replaced_by=replaced_by
+        )
+
+
+def turn_count(connection: Connection, caller: str, key: str) -> int:
+    return connection.execute(_COUNT, {"caller_": caller, "key_": key}).scalar_one()
 
 
 def append(connection: Connection, record: RunRecord) -> None:
@@ -136,6 +159,8 @@ def append(connection: Connection, record: RunRecord) -> None:
         raise changed(record)
     if record.session_model is not None:
         connection.execute(_SET_MODEL, who | {"model_": record.session_model or None})
+    if record.replaces_from is not None:
+        connection.execute(_REPLACE, who | {"first": record.replaces_from, "by": record.expected_seq})
     if rows := turn_rows(record):
         connection.execute(_ADD_TURNS, rows)
 
@@ -212,7 +237,7 @@ def summaries(
     count = (
         select(func.count())
         .select_from(turns)
-        .where(turns.c.caller == sessions.c.caller, turns.c.session == sessions.c.key)
+        .where(turns.c.caller == sessions.c.caller, turns.c.session == sessions.c.key, _IS_CURRENT)
         .scalar_subquery()
     )
     wanted = select(sessions, count.label("turns")).order_by(

@@ -118,6 +118,11 @@ class Store:
             sessions.summaries, caller=caller, agent=agent, named=named, limit=limit, before=before
         )
 
+    async def turn_count(self, caller: str, key: str) -> int:
+        """Return how many turns the conversation of a session has."""
+        _check_texts(caller, key)
+        return await self._database.read(sessions.turn_count, caller, key)
+
     async def delete_session(self, caller: str, key: str) -> bool:
         """Return whether there was one."""
         _check_texts(caller, key)

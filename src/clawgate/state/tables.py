@@ -48,6 +48,9 @@ turns = Table(
     Column("status", Text, nullable=False),
     Column("message", Text, nullable=False),  # JSON
     Column("created_at", Float(53), nullable=False),
+    Column(
+        "replaced_by", Integer
+    ),  # the seq of the first turn in its place; NULL for one of the conversation
     ForeignKeyConstraint(["caller", "session"], ["sessions.caller", "sessions.key"], ondelete="CASCADE"),
 )
 

@@ -99,6 +99,7 @@ def test_a_session_is_named_by_header_conversation_or_user() -> None:
     assert target(x_openclaw_session_key="agent:MAIN:x:y").session == SessionKey("agent:main:x:y")
     assert target("agent:ops", x_openclaw_session_key="agent:ops:z").session == SessionKey("agent:ops:z")
     assert target(x_openwebui_chat_id="c1").session == SessionKey("agent:main:openwebui:c1")
+    assert target(x_openwebui_chat_id="c1", x_openwebui_user_id="u").session.sends_all
     temporary = target(x_openwebui_chat_id="local:s1").session
     assert temporary == SessionKey("agent:main:openwebui:local:s1", is_kept=False)
     both = target(user="c", x_openwebui_chat_id="b", x_openclaw_session_key="a")

@@ -94,11 +94,11 @@ def test_a_request_without_a_session_sends_its_own_turns() -> None:
         # … but for the calls of the agent's own tools, and the texts around them as one
         ([U1, assistant("A", "c1"), tool("c1"), assistant("B")], [U1, assistant("A\n\nB"), U2], [U2]),
         ([U1, assistant("", "c1", "c2"), tool("c1"), tool("c2"), assistant("B")], [U1, assistant("B"), U2], [U2]),
-        # The response is wanted anew, or an earlier message was changed
-        ([U1, A1, U2, A2], [U1, A1, U2], [U2]),
-        ([U1, A1, U2, A2], [U1, A1, U3], [U3]),
-        ([U1, A1], [U1, assistant("other"), U2], [U2]),
+        # It sends its last messages alone, or a window
         ([U1, A1, U2, A2], [U1, U2], [U1, U2]),
+        ([U1, A1, U2, A2], [U2, A2, U3], [U3]),
+        ([U1, A1, U2, A2], [A2, U3], [U3]),
+        ([U1, A1, U1, A1, U1, A1], [U1, A1, U1, A1, U1], [U1]),
         # A run that failed is tried again
         ([U1], [U1], []),
         ([U1, A1, U2], [U1, A1, U2], []),
@@ -114,14 +114,89 @@ def test_a_request_without_a_session_sends_its_own_turns() -> None:
         ([], [A1], [A1]),
         ([U1, A1], [A2], [A2]),
         ([U1, A1], [U1, A1], []),
-        # Nothing of a session but its middle
-        ([A1, U2, A2], [U1, A1, U2, A2, U3], [U3]),
     ],
 )  # fmt: skip
 def test_what_is_new_is_found(stored: list[Message], sent: list[Message], new: list[Message]) -> None:
     found = composed(stored, *sent)
     assert list(found.new) == new
     assert [one for one in found.messages if one.get("content") != INTERRUPTED] == stored + new
+
+
+TOOLS = [assistant("A", "c1"), tool("c1"), assistant("B")]
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "kept", "new"),
+    [
+        # The response is wanted anew
+        ([U1, A1, U2, A2], [U1, A1, U2], 3, []),
+        ([U1, A1, U2, *TOOLS], [U1, A1, U2], 3, []),
+        ([U1, A1, U2, A2, U3], [U1, A1, U2], 3, []),
+        # … a message of the user was changed
+        ([U1, A1, U2, A2], [U1, A1, U3], 2, [U3]),
+        ([U1, *TOOLS, U2, A2], [U1, assistant("A B"), U3], 4, [U3]),
+        ([U1, A1, U2, A2], [U3, A1, U2, A2, U1], 0, [U3, A1, U2, A2, U1]),
+        # … or a response, and went on with
+        ([U1, A1], [U1, assistant("other"), U2], 1, [assistant("other"), U2]),
+        ([U1, A1], [U1, assistant("other")], 1, [assistant("other")]),
+        ([U1, *TOOLS], [U1, assistant("A"), U2], 3, [U2]),
+        ([U1, assistant("A", "c1"), tool("c1"), A1], [U1, assistant("A", "c1"), tool("c1")], 3, []),
+        # … or deleted: the last pair, one in the middle, a response alone
+        ([U1, A1, U2, A2, U3, assistant("3")], [U1, A1, U2, A2, user("4")], 4, [user("4")]),
+        ([U1, A1, U2, A2, U3, assistant("3")], [U1, A1, U3, assistant("3"), user("4")], 2,
+         [U3, assistant("3"), user("4")]),
+        ([U1, A1, U2, A2], [U1, A1, U2, U3], 3, [U3]),
+        ([U1, A1, U2, A2], [U1, A1], 2, []),
+        # … in a window
+        ([U1, A1, U2, A2, U3, assistant("3")], [U2, A2, U3], 5, []),
+        ([U1, A1, U2, A2, U3, assistant("3")], [U2, A2, user("4")], 4, [user("4")]),
+        ([U1, A1, U2, A2], [user("two, without its files"), A2, U3], 2, [user("two, without its files"), A2, U3]),
+        # Another conversation
+        ([U1, A1, U2, A2], [user("x"), assistant("y"), U3], 0, [user("x"), assistant("y"), U3]),
+    ],
+)  # fmt: skip
+def test_a_list_that_shows_another_past_replaces_the_stored_one(
+    stored: list[Message], sent: list[Message], kept: int, new: list[Message]
+) -> None:
+    found = composed(stored, *sent)
+    assert (found.kept, list(found.new)) == (kept, new)
+    assert list(found.messages) == stored[:kept] + new
+    assert composed(stored, *sent, may_replace=False).kept == len(stored)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "kept", "new"),
+    [
+        ([U1, A1], [U1], 1, []),
+        ([U1, A1, U2, A2], [U1], 1, []),
+        ([U1, A1, U1, A1], [U1], 1, []),
+        ([U1, A1, U2, A2], [U3], 0, [U3]),
+        ([U1, A1, U2, A2], [U2, A2, U3], 4, [U3]),
+    ],
+)
+def test_of_a_client_that_sends_all_the_first_message_alone_is_the_conversation(
+    stored: list[Message], sent: list[Message], kept: int, new: list[Message]
+) -> None:
+    found = composed(stored, *sent, sends_all=True)
+    assert (found.kept, list(found.new)) == (kept, new)
+    assert composed(stored, *sent).kept == len(stored)
+    assert not composed(stored[1:], U3, sends_all=True, is_whole=False).is_placed
+
+
+def test_a_session_without_its_beginning_is_found_in_a_list() -> None:
+    for stored in ([A1, U2, A2], [U2, A2]):
+        found = composed(stored, U1, A1, U2, A2, U3, is_whole=False)
+        assert found.kept == len(stored) and found.new == (U3,) and found.is_placed
+        found = composed(stored, U1, A1, U2, is_whole=False)
+        assert found.kept == len(stored) - 1 and found.new == ()
+    assert not composed([U2, A2], U1, A1, U3, is_whole=False).is_placed
+    assert composed([U2, A2], U3, is_whole=False).is_placed
+
+
+def test_an_interrupted_response_behind_which_the_client_went_on_is_none_of_another_past() -> None:
+    past = [Stored(U1, "interrupted"), Stored(A1, "interrupted"), Stored(U2), Stored(A2)]
+    found = compose(past, conversation(U1, assistant("fir"), U2, A2, U3), system="")
+    assert found.kept == 4 and found.new == (U3,)
 
 
 def test_of_stored_turns_without_their_beginning_a_conversation_repeats_no_more_than_its_end() -> None:
@@ -136,7 +211,7 @@ def test_pictures_belong_to_what_was_written() -> None:
         return {"role": "user", "content": [{"type": "text", "text": "see"}, picture]}
 
     assert composed([shows("a"), A1], shows("a"), A1, U2).new == (U2,)
-    assert composed([shows("a"), A1, U2, A2], shows("b"), A1, U2, A2, U3).new == (U3,)
+    assert composed([shows("a"), A1, U2, A2], shows("b"), A1, U2, A2, U3).kept == 0
 
 
 @pytest.mark.parametrize("got", ["fir", "first", "first wor"])

@@ -55,7 +55,7 @@ async def test_a_run_reads_of_a_long_session_what_its_history_needs(
         monkeypatch.setattr(Store, "session", noted)
         await stand.text(user("last"), session("s"))
         status = await stand.text(user("/status"), session("s"))
-        assert read == [24, 30] and "30" in status
+        assert read == [24, 1] and "30 messages" in status
         assert [message["content"] for message in stand.sent[-1] if message["role"] == "user"] == [
             "u12",
             "u13",
@@ -201,6 +201,33 @@ async def test_new_counts_for_a_client_that_sends_the_whole_conversation(tmp_pat
         ["two", "two (1)", "three"],
     ]
     assert len(turns) == 4
+
+
+async def test_a_client_may_change_what_is_before_the_turns_that_are_read(tmp_path: Path) -> None:
+    short = {"plugins": {"entries": {"clawgate": {"config": {"agents": {"main": {"historyTurns": 4}}}}}}}
+    messages: list[dict[str, str]] = []
+    async with serving_agents(tmp_path, config=short) as stand:
+        for number in range(16):
+            messages.append({"role": "user", "content": f"u{number}"})
+            reply = await stand.text(json.dumps({"messages": messages}).encode(), session("s"))
+            messages.append({"role": "assistant", "content": reply})
+        changed = [*messages[:2], {"role": "user", "content": "changed"}]
+        await stand.text(json.dumps({"messages": changed}).encode(), session("s"))
+        turns = await stand.turns("agent:main:s")
+    assert [one["content"] for one in stand.sent[-1]] == ["u0", "u0 (1)", "changed"]
+    assert [one.message["content"] for one in turns] == ["u0", "u0 (1)", "changed", "changed (3)"]
+
+
+async def test_a_run_that_fails_replaces_nothing(tmp_path: Path) -> None:
+    first, again = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "a (1)"}], "b"
+    second = [*first, {"role": "user", "content": again}]
+    async with serving_agents(tmp_path, says("a (1)"), says("b (3)"), faults.error_response(500)) as stand:
+        await stand.text(user("a"), session("s"))
+        await stand.text(json.dumps({"messages": second}).encode(), session("s"))
+        failed = await stand.ask(json.dumps({"messages": second}).encode(), session("s"))
+        turns = await stand.turns("agent:main:s")
+    assert failed.status >= 500
+    assert [one.message["content"] for one in turns] == ["a", "a (1)", "b", "b (3)"]
 
 
 async def test_a_command_is_streamed_like_any_response(tmp_path: Path) -> None:

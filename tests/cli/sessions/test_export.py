@@ -30,6 +30,17 @@ def test_a_session_is_on_each_line(home: StateHome) -> None:
     assert json.loads(one)["key"] == KEYS[1]
 
 
+def test_replaced_turns_are_exported_and_shown_on_request(home: StateHome) -> None:
+    edit = run("again", session=KEYS[0], turns=said("3"), expected_seq=2, replaces_from=1)
+    home.store(run("first", session=KEYS[0], turns=said("1", "2")), edit)
+    (one,) = map(json.loads, home.run("sessions", "export").stdout.splitlines())
+    found = [(turn["message"]["content"], turn.get("replacedBy")) for turn in one["turns"]]
+    assert found == [("1", None), ("2", 2), ("3", None)]
+    for options, texts in (((), ["1", "3"]), (("--all",), ["1", "2", "3"])):
+        shown = json.loads(home.run("sessions", "show", "a", "--json", *options).stdout)
+        assert [turn["message"]["content"] for turn in shown["turns"]] == texts
+
+
 @pytest.mark.parametrize("filled", [True, False])
 def test_a_document_is_json_also_without_a_session(home: StateHome, filled: bool) -> None:
     if filled:

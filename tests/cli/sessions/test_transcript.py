@@ -40,6 +40,11 @@ def test_an_interrupted_turn_is_marked() -> None:
     )
 
 
+def test_a_replaced_turn_is_marked() -> None:
+    shown = lines({"role": "user", "content": "x"}, status="interrupted", replaced_by=4)
+    assert shown[0] == "[5] user (interrupted) (replaced)"
+
+
 def test_images_are_shown_by_their_size() -> None:
     text = {"type": "text", "text": "what is it?"}
     found = lines({"role": "user", "content": [text, image(b"x" * 123_000), image(b"x" * 9)]})

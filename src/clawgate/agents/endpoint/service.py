@@ -151,7 +151,7 @@ class AgentService:
             past=continued.past if continued is not None else None,
             response=response,
             command=command_of(request.conversation.turns),
-            facts_of=lambda session: self._facts(spec, target, session),
+            facts_of=partial(self._facts, spec, target),
             choose=lambda name: _chosen(name, spec, self._models.catalog),
         )
         return self._request(order, read, spec, headers, body)
@@ -246,7 +246,7 @@ class AgentService:
         listed = [one for one in provider.models if one.id == spec.chain[0].model] if provider else []
         return listed[0].reasoning if listed else of_unknown
 
-    def _facts(self, spec: AgentSpec, target: Target, session: StoredSession | None) -> Facts:
+    def _facts(self, spec: AgentSpec, target: Target, session: StoredSession | None, turns: int) -> Facts:
         """Return what the replies to commands say."""
         catalog = self._models.catalog
         chain = spec.chain or (catalog.primary, *catalog.fallbacks) if catalog.primary else spec.chain
@@ -257,7 +257,7 @@ class AgentService:
             fallbacks=tuple(map(str, chain[1:])),
             models=tuple(self._listed(spec, catalog)),
             session=target.session.text if target.session.is_kept else None,
-            turns=len(session.turns) if session is not None else 0,
+            turns=turns,
             version=__version__,
         )
 

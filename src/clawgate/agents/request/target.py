@@ -21,6 +21,8 @@ AGENT_HEADER = "x-openclaw-agent-id"
 MODEL_HEADER = "x-openclaw-model"
 SESSION_HEADER = "x-openclaw-session-key"
 CHAT_HEADER = "x-openwebui-chat-id"
+USER_HEADER = "x-openwebui-user-id"
+"""Open WebUI itself sends it beside the chat's; another client may have the chat's alone."""
 CONVERSATION = "conversation"
 """The field of a Responses request that names a session."""
 
@@ -53,10 +55,14 @@ class AgentNames:
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
-    """A session of an agent. ``is_kept`` is False for the session of one request, which is never found again."""
+    """A session of an agent. ``is_kept`` is False for the session of one request, which is never found again.
+
+    ``sends_all``: its client is known to send the whole conversation, also where that is one message.
+    """
 
     text: str
     is_kept: bool = True
+    sends_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,8 @@ def _session_of(agent: str, headers: Mapping[str, str], user: str, fresh: str) -
         return SessionKey(_explicit(agent, key))
     if chat := headers.get(CHAT_HEADER):
         # `local:`: a temporary chat, which Open WebUI itself does not store.
-        return SessionKey(f"agent:{agent}:openwebui:{chat}", is_kept=not chat.startswith("local:"))
+        is_kept = not chat.startswith("local:")
+        return SessionKey(f"agent:{agent}:openwebui:{chat}", is_kept, sends_all=USER_HEADER in headers)
     if user:
         _check(user, "user")
         return SessionKey(f"agent:{agent}:openai-user:{user}")

@@ -2,30 +2,20 @@
 
 Law: nothing new is left out, and the sequence is one that OpenAI accepts: one system message at most, each result right
 behind its call, each call with a result. Turns stay real turns. A client may send the whole conversation each time or
-what is new alone, so what repeats the stored turns is not new. It never saw the calls of the agent's own tools, and got
-the texts around them as one.
+what is new alone: see `divergence`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from clawgate.agents.request.chat_messages import Conversation, Message, text_of
+from clawgate.agents.request.chat_messages import Conversation, Message
 from clawgate.agents.request.refusal import reject
+from clawgate.agents.run.divergence import Divergence, Turn, divergence_of, shows_past, waiting_in
 
 INTERRUPTED = "interrupted: this call has no result"
 """What the model gets in place of a result that never came: each provider rejects a call without one."""
-
-
-class Turn(Protocol):
-    """A stored turn, see `state.records.StoredTurn`."""
-
-    @property
-    def message(self) -> Message: ...
-    @property
-    def status(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +29,15 @@ class HistoryLimit:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """``messages`` go to the model; ``new`` is the part of the request that has to be stored."""
+    """``messages`` go to the model; ``new`` is the part of the request that has to be stored.
+
+    It replaces the stored turns from ``kept`` on. ``is_placed`` is False if it repeats what is not in them.
+    """
 
     messages: tuple[Message, ...]
     new: tuple[Message, ...]
+    kept: int
+    is_placed: bool = True
 
     @property
     def continues_call(self) -> bool:
@@ -58,48 +53,38 @@ def compose(
     runtime: str = "",
     limit: HistoryLimit | None = None,
     is_whole: bool = True,
+    may_replace: bool = True,
+    sends_all: bool = False,
 ) -> Composed:
     """Raises `InvalidRequest` for the result of a call that does not wait for one.
 
-    ``stored`` is empty for a request without a session; ``is_whole``: no turn came before it. ``system`` is the agent's
-    own prompt, ``runtime`` what it has to know of this run; the caller's instructions come after both.
+    ``stored`` is empty for a request without a session; ``is_whole``: no turn came before it; ``may_replace``: the
+    client may take another way than the stored one, and with ``sends_all`` sends the whole of it each time. ``system``
+    is the agent's own prompt, ``runtime`` what it has to know of this run; the caller's instructions come after both.
     """
-    past = [turn for turn in stored if _has_content(turn)]
-    begin = _begin_of_new(past, conversation.turns, is_whole=is_whole)
-    new = conversation.turns[begin:]
-    kept = _latest([turn.message for turn in past], new, limit or HistoryLimit())
-    messages = _with_results(kept, new, conversation.places[begin:])
+    places = [place for place, turn in enumerate(stored) if _has_content(turn)]
+    past, request = [stored[place] for place in places], conversation.turns
+    placed: Divergence | None = Divergence(0, 0)
+    if past:
+        how = {"is_whole": is_whole, "may_replace": may_replace, "sends_all": sends_all}
+        placed = divergence_of(past, request, **how)
+    found = placed or Divergence(len(past), _begin_of_last([turn.message for turn in past], request))
+    new = request[found.begin :]
+    latest = _latest([turn.message for turn in past[: found.kept]], new, limit or HistoryLimit())
+    messages = _with_results(latest, new, conversation.places[found.begin :])
     prompt = "\n\n".join(filter(None, (system.strip(), runtime.strip(), conversation.system.strip())))
     if prompt:
         messages.insert(0, {"role": "system", "content": prompt})
-    return Composed(tuple(messages), new)
+    kept = places[found.kept] if found.kept < len(past) else len(stored)
+    return Composed(
+        tuple(messages), new, kept, is_placed=placed is not None or not (sends_all or shows_past(request))
+    )
 
 
 def _has_content(turn: Turn) -> bool:
     """A response that was interrupted before its first word is nothing to a model, and providers reject it."""
     message = turn.message
     return message["role"] != "assistant" or bool(message.get("content") or message.get("tool_calls"))
-
-
-def _begin_of_new(past: Sequence[Turn], request: Sequence[Message], *, is_whole: bool) -> int:
-    """Return where the new part of a request begins: behind what repeats all stored turns, else its last block."""
-    if not past:
-        return 0
-    messages = [turn.message for turn in past]
-    if not is_whole:  # a conversation that repeats itself would match at the wrong place
-        return _begin_of_last(messages, request)
-    stored, sent = _exchanges(messages), _exchanges(request)
-    is_open = past[-1].status == "interrupted"
-    for number, (one, other) in enumerate(zip(sent, stored, strict=False)):
-        is_end = number == len(stored) - 1
-        known = _known_of(one, other, is_open=is_open and is_end)
-        if known is None or (other.replies and not one.replies):
-            break  # without the response it is no repetition: the client wants another one, or repeats itself
-        if is_end:
-            return one.begin + known
-        if known < one.length:
-            break
-    return _begin_of_last(messages, request)
 
 
 def _begin_of_last(past: Sequence[Message], request: Sequence[Message]) -> int:
@@ -109,86 +94,9 @@ def _begin_of_last(past: Sequence[Message], request: Sequence[Message]) -> int:
         begin -= 1
     if begin == len(request):
         return begin - 1  # a response alone is the prompt
-    if begin and request[begin]["role"] == "tool" and request[begin]["tool_call_id"] not in _waiting(past):
+    if begin and request[begin]["role"] == "tool" and request[begin]["tool_call_id"] not in waiting_in(past):
         return begin - 1
     return begin
-
-
-@dataclass(frozen=True, slots=True)
-class _Exchange:
-    """A message of the user, if it begins with one, and what follows until the next; ``begin`` is its index."""
-
-    begin: int
-    user: Message | None
-    replies: tuple[Message, ...]
-
-    @property
-    def length(self) -> int:
-        return len(self.replies) + (self.user is not None)
-
-
-def _exchanges(messages: Sequence[Message]) -> list[_Exchange]:
-    starts = [index for index, message in enumerate(messages) if message["role"] == "user" or not index]
-    ends = [*starts[1:], len(messages)]
-    found = []
-    for start, end in zip(starts, ends, strict=True):
-        has_user = messages[start]["role"] == "user"
-        user = messages[start] if has_user else None
-        found.append(_Exchange(start, user, tuple(messages[start + has_user : end])))
-    return found
-
-
-def _known_of(sent: _Exchange, stored: _Exchange, *, is_open: bool) -> int | None:
-    """Return how many messages of an exchange repeat the stored one, None where it is another.
-
-    ``is_open``: the stored response was interrupted, so the client may have got a little more or less of it.
-    """
-    if sent.user == stored.user and sent.replies == stored.replies:
-        return sent.length
-    if _key(sent.user) != _key(stored.user):
-        return None
-    text = _text(stored.replies)
-    calls = {call["id"] for message in stored.replies for call in message.get("tool_calls", ())}
-    results = {message.get("tool_call_id") for message in stored.replies if message["role"] == "tool"}
-    seen, count = "", 0
-    for message in sent.replies:
-        if message["role"] == "tool":
-            is_known = message["tool_call_id"] in results
-        else:
-            longer = seen + _text([message])
-            is_known = text.startswith(longer) or (is_open and bool(text) and longer.startswith(text))
-            is_known = is_known and calls.issuperset(call["id"] for call in message.get("tool_calls", ()))
-            seen = longer if is_known else seen
-        if not is_known:
-            break
-        count += 1
-    if sent.replies and seen != text and not (is_open and seen):
-        return None
-    return count + (sent.user is not None)
-
-
-def _key(message: Message | None) -> object:
-    """Return what two messages of the user have in common if they are the same: the text, and its images."""
-    if message is None:
-        return None
-    content = message.get("content")
-    images = [part for part in content if part.get("type") != "text"] if isinstance(content, list) else []
-    return _text([message]), images
-
-
-def _text(messages: Sequence[Message]) -> str:
-    """Return the texts of responses without white space, which clients trim."""
-    return "".join("".join(text_of(message).split()) for message in messages if message["role"] != "tool")
-
-
-def _waiting(messages: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the ids of the calls at the end of ``messages`` that have no result yet."""
-    results: set[str] = set()
-    for message in reversed(messages):
-        if message["role"] != "tool":
-            return {call["id"] for call in message.get("tool_calls", ())} - results
-        results.add(message["tool_call_id"])
-    return set()
 
 
 def _latest(past: list[Message], new: Sequence[Message], limit: HistoryLimit) -> list[Message]:

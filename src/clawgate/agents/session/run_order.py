@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from clawgate.agents.request.chat_request import ChatRequest
 from clawgate.agents.request.slash_commands import Facts, SlashCommand
 from clawgate.agents.request.target import SessionKey
+from clawgate.agents.run.divergence import Turn
 from clawgate.agents.run.driver import ToolOutcome
 from clawgate.agents.run.events import RunEvent
-from clawgate.agents.run.history import HistoryLimit, Turn
+from clawgate.agents.run.history import HistoryLimit
 from clawgate.agents.run.model_call import ModelCall
 from clawgate.agents.run.step import Call, Message, RunLimits, RunPlan, Usage
 from clawgate.errors import GatewayError
@@ -81,7 +82,7 @@ class RunOrder:
     past: Past | None = None
     response: ResponseOrder | None = None
     command: SlashCommand | None = None
-    facts_of: Callable[[StoredSession | None], Facts]
+    facts_of: Callable[[StoredSession | None, int], Facts]
     choose: Callable[[str], ModelRef]
 
 

@@ -100,10 +100,10 @@ class SessionRun:
         loop = asyncio.get_running_loop()
         notice = loop.call_later(QUEUED_SECONDS, self._emit_started)
         try:
-            # a command counts the turns; a run needs those that go to the model, and where those before them end
+            # a run needs the turns that go to the model, and where those before them end; a command needs none
             limit = order.history
             needed = Extent(limit.turns + _TURNS_BEFORE, limit.characters * _BYTES_PER_CHARACTER)
-            extent = needed if order.command is None else Extent()
+            extent = needed if order.command is None else Extent(1)
             async with store.hold(order.caller, order.session.text, order.seconds, extent) as session:
                 notice.cancel()
                 next_seq = session.next_seq if session is not None else 0
@@ -121,15 +121,14 @@ class SessionRun:
         if order.command is not None:
             await self._do_command(order.command, session)
             return
-        past = session.turns if session is not None else order.past.turns if order.past is not None else ()
-        is_whole = session.turns[0].seq == 0 if session is not None and session.turns else True
-        composed = compose(
-            past,
-            without_commands(order.request.conversation, in_session=order.session.is_kept),
-            system=order.system,
-            limit=order.history,
-            is_whole=order.past.is_whole if session is None and order.past is not None else is_whole,
-        )
+        composed = self._composed(session)
+        if session is not None and not (
+            composed.is_placed or session.is_whole
+        ):  # it repeats what was not read
+            session = await self._services.store.session(order.caller, order.session.text)
+            composed = self._composed(session)
+        replaced = session.turns[composed.kept :] if session is not None else ()
+        replaces_from = replaced[0].seq if replaced else None
         chain = order.chain_of(session.model if session is not None else None)
         driver = self._driver(composed, chain)
         self._emit_started()
@@ -140,20 +139,39 @@ class SessionRun:
             await self._store_rest(driver, session, status=status_of(known), code=known.code)
             raise
         except asyncio.CancelledError:
-            turns = self._interrupted(composed, driver)
-            await self._store_rest(driver, session, status=CLIENT_LEFT, code=ClientLeft.code, turns=turns)
+            left = {"turns": self._interrupted(composed, driver), "replaces_from": replaces_from}
+            await self._store_rest(driver, session, status=CLIENT_LEFT, code=ClientLeft.code, **left)
             raise
         finished = Finished(
             driver.run.text, finish.finish_reason, finish.calls, driver.run.usage, driver.run.refusal
         )
         turns = tuple(NewTurn(message=message) for message in (*composed.new, *driver.run.turns))
         self._client_calls = finish.calls
-        await self._store(driver, session, turns=turns, **self._repeatable(finished))
+        kept = {"turns": turns, "replaces_from": replaces_from, **self._repeatable(finished)}
+        await self._store(driver, session, **kept)
         self._emit(finished)
+
+    def _composed(self, session: StoredSession | None) -> Composed:
+        order = self._order
+        before = session or order.past
+        return compose(
+            before.turns if before is not None else (),
+            without_commands(order.request.conversation, in_session=order.session.is_kept),
+            system=order.system,
+            limit=order.history,
+            is_whole=before is None or before.is_whole,
+            may_replace=session is not None and order.past is None,
+            sends_all=order.session.sends_all,
+        )
 
     async def _do_command(self, command: SlashCommand, session: StoredSession | None) -> None:
         order = self._order
-        effect = effect_of(command, order.facts_of(session), order.choose)
+        count = (
+            await self._services.store.turn_count(order.caller, order.session.text)
+            if session is not None
+            else 0
+        )
+        effect = effect_of(command, order.facts_of(session, count), order.choose)
         self._emit_started()
         self._emit(TextDelta(effect.reply))
         finished = Finished(effect.reply, "stop", (), Usage())

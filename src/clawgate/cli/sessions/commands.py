@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -117,6 +118,7 @@ def summary_json(one: SessionSummary) -> dict[str, object]:
 @click.argument("key", shell_complete=complete_key)
 @caller_option
 @click.option("--limit", "-n", type=click.IntRange(1), metavar="NUMBER", help="Only the last turns.")
+@click.option("--all", "with_replaced", is_flag=True, help="Also the turns that an edited message replaced.")
 @json_option
 @path_options
 @remote_options
@@ -125,17 +127,20 @@ def show(
     config: str | None,
     caller: str | None,
     limit: int | None,
+    with_replaced: bool,
     as_json: bool,
     remote: Remote | None,
 ) -> None:
     """Show the turns of the session KEY. Its agent's prefix can be left out where the rest is clear."""
     if remote is not None:
         _refuse_caller(caller)
+        if with_replaced:
+            raise click.UsageError("--all: a gateway at --url shows the conversation alone; leave it out")
         show_remote(remote, key, limit, as_json)
         return
     loaded = load_config(config)
     (one,) = sessions_named(loaded, [key], caller=caller)
-    extent = Extent(limit) if limit is not None else Extent()
+    extent = replace(Extent(limit) if limit is not None else Extent(), with_replaced=with_replaced)
     session = with_store(loaded, lambda store: store.session(one.caller, one.key, extent), absent=None)
     if session is None:
         fail(f"session {one.key} was deleted just now; to see all sessions: clawgate sessions list")

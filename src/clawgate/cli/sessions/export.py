@@ -23,7 +23,7 @@ from clawgate.cli.paths import path_options
 from clawgate.cli.sessions.filters import complete_key, filters
 from clawgate.cli.sessions.selection import all_sessions, sessions_named
 from clawgate.cli.state_database import with_store
-from clawgate.state.records import SessionSummary, StoredSession
+from clawgate.state.records import Extent, SessionSummary, StoredSession
 
 if TYPE_CHECKING:
     from clawgate.state.store import Store
@@ -79,7 +79,7 @@ async def _write(store: Store, sessions: Iterable[SessionSummary], file: TextIO,
     """Return how many were written: a session may be deleted meanwhile."""
     count = 0
     for one in sessions:
-        session = await store.session(one.caller, one.key)
+        session = await store.session(one.caller, one.key, Extent(with_replaced=True))
         if session is None:
             continue
         before, after = ("", "\n") if form == "jsonl" else (",\n" if count else "\n", "")
@@ -104,6 +104,7 @@ def session_json(session: StoredSession) -> dict[str, Any]:
                 "createdAt": iso(turn.created_at),
                 "message": turn.message,
             }
+            | ({"replacedBy": turn.replaced_by} if turn.replaced_by is not None else {})
             for turn in session.turns
         ],
     }

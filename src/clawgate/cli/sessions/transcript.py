@@ -22,6 +22,7 @@ def lines_of(turn: StoredTurn, time_text: Callable[[float], str]) -> Iterator[st
     call = message.get("tool_call_id")
     about = f" {escape_controls(str(call))}" if call else ""
     state = "" if turn.status == "complete" else f" ({turn.status})"
+    state += "" if turn.replaced_by is None else " (replaced)"
     yield f"[{time_text(turn.created_at)}] {role}{about}{state}"
     for text in (*_texts(message.get("content")), *_texts(message.get("refusal"))):
         yield from (f"  {line}".rstrip() for line in escape_steering(text).split("\n"))
