@@ -17,6 +17,7 @@ from clawgate.cli.first_request import (
     choose_model,
     choose_model_here,
     credential_expression,
+    door_of,
     first_request,
     location_flags,
     next_command,
@@ -227,6 +228,7 @@ BEHIND: dict[str, Any] = {
     "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user"}},
 }
 AGENTS = {"http": {"endpoints": {"chatCompletions": {"enabled": True}}}}
+RESPONSES = {"http": {"endpoints": {"responses": {"enabled": True}}}}
 
 
 @pytest.mark.parametrize(
@@ -277,3 +279,24 @@ def test_the_first_request_names_an_agent_where_there_is_one(
     ref = ModelRef("p", "m") if primary else None
     catalog = Catalog(providers={}, primary=ref, fallbacks=(), aliases={})
     assert requested(model, gateway_settings(file, GatewayFlags()), catalog) == named
+
+
+@pytest.mark.parametrize(
+    ("gateway", "model", "path"),
+    [
+        (AGENTS, "openclaw", "/v1/chat/completions"),
+        (RESPONSES, "openclaw", "/v1/responses"),
+        (RESPONSES, "p/m", "/v1/chat/completions"),
+    ],
+)
+def test_an_agent_is_requested_where_agents_are_on(
+    gateway: dict[str, Any], model: str, path: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "openclaw.json"
+    config.touch(0o600)
+    config.write_text(json.dumps({"gateway": {"auth": {"token": TOKEN}, **gateway}}))
+    file = read_config(config, {"HOME": str(tmp_path)}, required=True)
+    door = door_of(model, gateway_settings(file, GatewayFlags()))
+    parts = words(first_request(URL, model, None, door=door).curl)
+    assert parts[2] == f"{URL}{path}"
+    assert ("input" in json.loads(parts[-1])) == (path == "/v1/responses")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from clawgate.errors import MethodNotAllowed, UnknownRoute
-from clawgate.policy.path_routing import ANYTHING_BELOW_V1, GATEWAY_ROUTES, MODEL_ROUTES, RouteTable
+from clawgate.policy.path_routing import (
+    ANYTHING_BELOW_V1,
+    GATEWAY_ROUTES,
+    MODEL_ROUTES,
+    RouteTable,
+    gateway_routes,
+)
 
 BRIDGE, SERVER, GATEWAY = ANYTHING_BELOW_V1, MODEL_ROUTES, GATEWAY_ROUTES
 NAMES = {id(BRIDGE): "bridge", id(SERVER): "server", id(GATEWAY): "gateway"}
@@ -170,3 +176,22 @@ def test_only_listed_parameters_go_upstream(
 ) -> None:
     """Whatever they are called: `?api_key=` is only the best known way to put a credential there."""
     assert table.query_upstream(path, query) == upstream
+
+
+@pytest.mark.parametrize(
+    ("path", "switch"),
+    [
+        (b"/v1/responses", "gateway.http.endpoints.responses.enabled"),
+        (b"/v1/messages", "gateway.http.endpoints.chatCompletions.enabled"),
+        (b"/v1/capabilities", "gateway.http.endpoints.chatCompletions.enabled"),
+    ],
+)
+def test_where_all_is_off_each_route_names_the_switch_that_turns_it_on(path: bytes, switch: str) -> None:
+    with pytest.raises(UnknownRoute, match=f"or {switch} to serve agents"):
+        gateway_routes(agents=frozenset(), models=False).check(b"POST", path)
+
+
+def test_where_all_is_off_no_switch_of_agents_is_named_for_a_route_without_agents() -> None:
+    with pytest.raises(UnknownRoute) as off:
+        gateway_routes(agents=frozenset(), models=False).check(b"POST", b"/v1/completions")
+    assert "agents" not in str(off.value)

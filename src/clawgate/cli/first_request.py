@@ -21,6 +21,7 @@ from clawgate.cli.paths import Paths, find_paths
 from clawgate.cli.terminal.program import program
 from clawgate.policy.local_hosts import connectable
 from clawgate.policy.model_routing import DEFAULT_AGENT
+from clawgate.policy.path_routing import RESPONSES_PATH
 from clawgate.processes.instance.instance_lock import RunningInstance
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.problems import SettingsInvalid
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from clawgate.settings.openclaw.config_file import ConfigFile
     from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings
 
-_CHAT = "/v1/chat/completions"
+CHAT_DOOR = "/v1/chat/completions"
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"
@@ -61,7 +62,7 @@ class FirstRequest:
 
 
 def first_request(
-    url: str, model: str | None, credential: str | None, advice: Sequence[str] = ()
+    url: str, model: str | None, credential: str | None, advice: Sequence[str] = (), door: str = CHAT_DOOR
 ) -> FirstRequest:
     """Return the request; ``credential`` is what follows ``Bearer`` within double quotes, None if none is needed."""
     if model is None:
@@ -70,9 +71,10 @@ def first_request(
     host, _, port = rest.rpartition(":")
     reachable = connectable(host.strip("[]"))
     address = f"{scheme}://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
-    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": _PROMPT}]}
+    prompt = {"messages": [{"role": "user", "content": _PROMPT}]} if door == CHAT_DOOR else {"input": _PROMPT}
+    body = {"model": model, "stream": True, **prompt}
     parts = [
-        f"curl -N {address}{_CHAT}",
+        f"curl -N {address}{door}",
         *([f'-H "Authorization: Bearer {credential}"'] if credential else []),
         "-H 'Content-Type: application/json'",
         f"-d {shlex.quote(json.dumps(body))}",
@@ -129,8 +131,14 @@ def without_models(settings: GatewaySettings, file: ConfigFile) -> tuple[str | N
 
 def requested(model: str | None, settings: GatewaySettings, catalog: Catalog) -> str | None:
     """Return what the first request names: an agent where there is one that can use its model, else ``model``."""
-    serves = _CHAT.encode() in settings.agent_paths and catalog.primary is not None
+    serves = CHAT_DOOR.encode() in settings.agent_paths and catalog.primary is not None
     return DEFAULT_AGENT if model is not None and serves else model
+
+
+def door_of(model: str | None, settings: GatewaySettings) -> str:
+    """Return the path of a request for ``model``: an agent may be on at `/v1/responses` alone."""
+    agents_alone = model == DEFAULT_AGENT and CHAT_DOOR.encode() not in settings.agent_paths
+    return RESPONSES_PATH.decode("ascii") if agents_alone else CHAT_DOOR
 
 
 def location_flags(paths: Paths, env_file: str | None = None) -> list[str]:
@@ -217,7 +225,8 @@ def print_request_to(
         choose_model_here(catalog),
         advice_without_model(catalog, paths),
     )
-    request = first_request(running.url, requested(model, settings, catalog), credential, advice)
+    named = requested(model, settings, catalog)
+    request = first_request(running.url, named, credential, advice, door_of(named, settings))
     for line in request.lines():
         show(line)
     return request

@@ -181,7 +181,8 @@ GATEWAY_ROUTES = RouteTable(
 def gateway_routes(*, agents: frozenset[bytes], models: bool) -> RouteTable:
     """Return the routes of a gateway that serves ``models``, ``agents`` at these paths, both or neither."""
     if not (models or agents):
-        return RouteTable(exact={}, prefixes={}, off={b"/v1/": _BOTH})
+        each = {path: _off(path) for path in GATEWAY_ROUTES.exact}
+        return RouteTable(exact={}, prefixes={}, off={**each, b"/v1/": _BOTH})
     exact, query = GATEWAY_ROUTES.exact, GATEWAY_ROUTES.query
     on = {path: methods for path, methods in exact.items() if models or path in agents}
     off = {path: _off(path) for path in exact.keys() - on}

@@ -24,8 +24,8 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(tmp_path, monkeypatch)
 
 
-def run(folder: Path, *arguments: str, on: bool = True, agents: str = AGENTS) -> Result:
-    text = CONFIG.replace("gateway: { ", f"gateway: {{ {ON if on else ''}")
+def run(folder: Path, *arguments: str, on: bool = True, agents: str = AGENTS, switch: str = ON) -> Result:
+    text = CONFIG.replace("gateway: { ", f"gateway: {{ {switch if on else ''}")
     path = config_file(folder, text.replace("agents: { ", f"agents: {{ {agents}"))
     found = CliRunner().invoke(clawgate, ["agents", *arguments, "--config", str(path)])
     assert "canary" not in found.output and "Traceback" not in found.output
@@ -75,6 +75,11 @@ def test_show(tmp_path: Path) -> None:
         "Limits": "50 model calls, 200 tool calls, 172,800 seconds",
         "Endpoint": "on",
     }
+
+
+def test_show_says_where_agents_are_on_when_it_is_one_place(tmp_path: Path) -> None:
+    found = run(tmp_path, "show", "main", switch=ON.replace("chatCompletions", "responses"))
+    assert "Endpoint : on, at /v1/responses alone\n" in found.stdout
 
 
 def test_show_of_one_whose_requests_would_fail_has_its_error(tmp_path: Path) -> None:

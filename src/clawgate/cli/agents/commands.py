@@ -15,7 +15,7 @@ from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.outcome import failure_text
 from clawgate.cli.paths import json_option, path_options
 from clawgate.errors import GatewayError
-from clawgate.policy.path_routing import AGENTS_SWITCH
+from clawgate.policy.path_routing import AGENTS_SWITCH, RESPONSES_PATH
 from clawgate.policy.printable import escape_controls
 from clawgate.policy.typos import typo_of
 
@@ -85,10 +85,18 @@ def show(agent: str, config: str | None, as_json: bool) -> None:
     else:
         for name, value in row.facts():
             click.echo(f"{name:<9}: {escape_controls(value)}")
-        click.echo(f"{'Endpoint':<9}: {'on' if _is_on(loaded) else 'off'}")
+        click.echo(f"{'Endpoint':<9}: {_endpoint(loaded)}")
         _print_failures(loaded, [row.error])
     if row.error is not None:
         sys.exit(ExitCode.FAILED)
+
+
+def _endpoint(loaded: LoadedConfig) -> str:
+    from clawgate.settings.openclaw.gateway import agent_paths_of
+
+    if agent_paths_of(loaded.file) == {RESPONSES_PATH}:
+        return f"on, at {RESPONSES_PATH.decode('ascii')} alone"
+    return "on" if _is_on(loaded) else "off"
 
 
 def _is_on(loaded: LoadedConfig) -> bool:

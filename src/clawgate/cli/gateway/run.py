@@ -25,6 +25,7 @@ from clawgate.cli.first_request import (
     advice_without_model,
     choose_model,
     credential_expression,
+    door_of,
     first_request,
     requested,
     without_models,
@@ -199,7 +200,8 @@ class GatewayRun:
             advice_without_model(catalog, self._paths),
         )
         named = requested(model, role.settings, catalog)
-        for line in first_request(url, named, credential, advice).lines():
+        door = door_of(named, role.settings)
+        for line in first_request(url, named, credential, advice, door).lines():
             with contextlib.suppress(OSError):
                 click.echo(line)
 
