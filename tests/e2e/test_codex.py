@@ -1,6 +1,7 @@
 """Codex CLI works with a provider of each dialect behind the gateway: it runs its tools, continues, shows failures.
 
-Skipped without it: `npm install @openai/codex@0.171.0` somewhere, and set CLAWGATE_TEST_CODEX to the program.
+Skipped without it: `npm install @openai/codex@0.171.0` somewhere, and set CLAWGATE_TEST_CODEX to the program, in a
+network namespace without routes: it looks for news of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.dialect_stand import event_bytes, streamed
+from tests.e2e.offline import why_not
 from tests.peers import responses_api as api
 from tests.peers.upstream import FakeUpstream, ScriptChoice
 from tests.routing.gateway_server import (
@@ -30,7 +32,8 @@ from tests.routing.gateway_server import (
 )
 
 CODEX = Path(os.environ.get("CLAWGATE_TEST_CODEX", "/nonexistent"))
-pytestmark = pytest.mark.skipif(not CODEX.is_file(), reason="CLAWGATE_TEST_CODEX does not name Codex CLI")
+MISSING = why_not(CODEX, "CLAWGATE_TEST_CODEX does not name Codex CLI")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 RESPONSES = "openai-responses"
 DIALECTS = pytest.mark.parametrize("dialect", [ANTHROPIC, OPENAI, RESPONSES])
 TRANSLATED = pytest.mark.parametrize("dialect", [ANTHROPIC, OPENAI])

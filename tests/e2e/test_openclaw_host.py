@@ -21,6 +21,7 @@ from clawgate.plugins.api.provider import ConfigChange
 from clawgate.wire.dialect import Dialect
 from tests.cli.command import command
 from tests.cli.gateway_home import TOKEN
+from tests.e2e.offline import why_not
 from tests.e2e.waiting import poll
 from tests.ports import free_port
 from tests.relay.response.openclaw import retry_reason
@@ -28,14 +29,7 @@ from tests.relay.response.test_error_response import MESSAGES, RETRIED, messages
 from tests.test_errors import make
 
 PACKAGE = Path(os.environ.get("CLAWGATE_TEST_OPENCLAW", "/nonexistent"))
-ROUTES = Path("/proc/net/route")
-MISSING = (
-    "CLAWGATE_TEST_OPENCLAW does not name the folder of an installed OpenClaw"
-    if not PACKAGE.is_dir()
-    else "this is no network namespace without routes, see .ci/run"
-    if not ROUTES.is_file() or len(ROUTES.read_text().splitlines()) > 1
-    else ""
-)
+MISSING = why_not(PACKAGE, "CLAWGATE_TEST_OPENCLAW does not name the folder of an installed OpenClaw")
 """Why OpenClaw cannot be run here; empty where it can."""
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 

@@ -1,6 +1,7 @@
 """opencode, with its client of each dialect, runs a tool through the gateway with a provider of each dialect.
 
-Skipped without it: `npm install opencode-ai` somewhere, and set CLAWGATE_TEST_OPENCODE to the program.
+Skipped without it: `npm install opencode-ai` somewhere, and set CLAWGATE_TEST_OPENCODE to the program, in a
+network namespace without routes: it looks for news of its own.
 """
 
 from __future__ import annotations
