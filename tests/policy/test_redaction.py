@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from functools import partial
 from urllib.parse import quote
 
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from clawgate.policy.redaction import REDACTED, Redactor
 from tests.cpu_time import grows_by_at_most
 
-SECRET = "sk-canary/+= 9f&é"
+SECRET = 'sk-canary/+= 9f"\\&é'
 SPELLINGS = {
     "raw": SECRET,
+    "json": json.dumps(SECRET)[1:-1],
+    "json-unicode": json.dumps(SECRET, ensure_ascii=False)[1:-1],
     "percent": quote(SECRET, safe=""),
     "base64": base64.b64encode(SECRET.encode()).decode(),
 }

@@ -31,8 +31,10 @@ def test_the_name_of_another_header(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["apiKey", "token", "clientSecret", "X_KEY", "webhookUrl", "proxyPassword", "headers"]
-)
+    "name",
+    ["apiKey", "token", "clientSecret", "X_KEY", "webhookUrl", "proxyPassword", "headers",
+    "pass", "smtpPass", "db_pass", "pwd", "userPwd", "connectionString", "sentryDsn"],
+)  # fmt: skip
 def test_the_name_of_a_key_with_a_secret(name: str) -> None:
     assert is_secret_key(name) and not is_known_plain_key(name)
 
@@ -42,7 +44,7 @@ def test_the_name_of_a_key_that_is_known_to_hold_none(name: str) -> None:
     assert is_known_plain_key(name) and not is_secret_key(name)
 
 
-@pytest.mark.parametrize("name", ["baseUrl", "model", "name", "port"])
+@pytest.mark.parametrize("name", ["baseUrl", "model", "name", "port", "bypass", "compass", "passive"])
 def test_the_name_of_a_plain_key(name: str) -> None:
     assert not is_known_plain_key(name) and not is_secret_key(name)
 

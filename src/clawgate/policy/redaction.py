@@ -7,6 +7,7 @@ bounded, and no pattern scans the same run of characters from several starts.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote
@@ -43,7 +44,7 @@ def _redact_shape(match: re.Match[str]) -> str:
 
 
 class Redactor:
-    """Replaces every spelling of the given secrets: plain, percent-encoded and base64."""
+    """Replaces every spelling of the given secrets: plain, as JSON has it, percent-encoded and base64."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._spellings: list[str] = []
@@ -53,6 +54,7 @@ class Redactor:
         spellings = set(self._spellings)
         for secret in secrets:
             if secret:
+                spellings |= {json.dumps(secret, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
                 spellings |= {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}
         self._spellings = sorted(spellings, key=len, reverse=True)
 

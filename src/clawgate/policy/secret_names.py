@@ -14,7 +14,8 @@ _NO_CREDENTIAL_HEADER = frozenset({"idempotency-key"})
 
 _SECRET_KEY = re.compile(
     r"token|password|passwd|passphrase|passcode|secret|credential|api[-_ ]?key|private[-_ ]?key|access[-_ ]?key|cookie"
-    r"|^authorization$|_key$|[a-z]Key$|bearer|^headers$|webhook",
+    r"|^authorization$|_key$|[a-z]Key$|bearer|^headers$|webhook|pwd$|connection[-_ ]?string|dsn$"
+    r"|(?:^|[-_])pass$|(?-i:[a-z]Pass$)",
     re.IGNORECASE,
 )
 _NO_SECRET_KEY = re.compile(

@@ -114,6 +114,15 @@ async def test_a_known_secret_is_hidden_under_any_name() -> None:
     assert TOKEN not in json.dumps(await methods.config_get(call(made), None))
 
 
+async def test_a_known_secret_is_hidden_as_json_spells_it_and_nothing_else_is_changed() -> None:
+    """It may have what JSON escapes, and may also be a number; asterisks of a text are its own."""
+    made = gateway({"a": 'hi pa"ss\\wörd', "b": [12345678], "c": True, "pa\"ss\\wörd": "**bold***"})
+    made.file().secrets = lambda: ('pa"ss\\wörd', "12345678")  # type: ignore[method-assign]
+    found = cast(dict[str, Any], await methods.config_get(call(made), None))["parsed"]
+    mark = "__OPENCLAW_REDACTED__"
+    assert found == {"a": f"hi {mark}", "b": [mark], "c": True, mark: "**bold***"}
+
+
 async def test_a_restart_is_requested_after_its_response(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(methods, "RESTART_SECONDS", 0.001)
     requested = asyncio.Event()

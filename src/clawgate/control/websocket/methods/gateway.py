@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ from clawgate.control.websocket.params import Count, Params
 from clawgate.control.websocket.transcript import to_ms
 from clawgate.errors import GatewayUnavailable, StoreUnavailable
 from clawgate.policy.proxy_identity import is_user
-from clawgate.policy.redaction import Redactor
+from clawgate.policy.redaction import REDACTED, Redactor
 from clawgate.settings.redaction import redact
 from clawgate.settings.secrets import PLACEHOLDER
 
@@ -134,11 +134,8 @@ def _tail(path: Path, params: LogsTail) -> dict[str, object]:
 async def config_get(call: Call, _params: object) -> object:
     """Return the config as it is used, without a secret: by name and shape, and each known one by its value."""
     file = call.gateway.file()
-    hide = Redactor(file.secrets())
-    text = hide.redact_known(json.dumps(redact(dict(file.raw)), ensure_ascii=False)).replace(
-        "***", PLACEHOLDER
-    )
-    parsed = json.loads(text)
+    hide = Redactor(file.secrets()).redact_known
+    parsed = _without_known(redact(dict(file.raw)), hide)
     return {
         "path": str(file.path),
         "exists": bool(file.digest),
@@ -153,6 +150,16 @@ async def config_get(call: Call, _params: object) -> object:
         "warnings": [],
         "legacyIssues": [],
     }
+
+
+def _without_known(value: object, hide: Callable[[str], str]) -> object:
+    if isinstance(value, dict):
+        return {_without_known(key, hide): _without_known(part, hide) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_known(part, hide) for part in value]
+    text = str(value)
+    hidden = hide(text)
+    return value if hidden == text else hidden.replace(REDACTED, PLACEHOLDER)
 
 
 class RestartRequest(msgspec.Struct, frozen=True):
@@ -190,7 +197,7 @@ RESTART_SECONDS = 0.1
 
 
 def _preflight(gateway: Gateway) -> dict[str, object]:
-    runs = gateway.agents.running_count if gateway.agents is not None else 0
+    runs = gateway.count_runs()
     summary = "safe to restart now" if not runs else f"{runs} runs are under way; a restart waits for them"
     return {
         "safe": not runs,
