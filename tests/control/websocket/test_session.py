@@ -60,10 +60,14 @@ METHODS = {
 
 class Stand:
     def __init__(
-        self, made: Gateway | None = None, who: Callable[..., str] = identify, **methods: Handler
+        self,
+        made: Gateway | None = None,
+        who: Callable[..., str] = identify,
+        table: dict[str, Method] = METHODS,
+        **methods: Handler,
     ) -> None:
         self.gateway = made or gateway()
-        table = METHODS | {name: method(name, handler) for name, handler in methods.items()}
+        table = table | {name: method(name, handler) for name, handler in methods.items()}
         self.session = SocketSession(self.gateway, table, who)
         self.socket = FakeSocket()
         self.session.opened(self.socket)
@@ -222,6 +226,28 @@ async def test_requests_that_are_too_many_at_a_time_are_to_be_sent_again(
     error = (await stand.ask("waits", None, "x"))["error"]
     assert (error["code"], error["retryable"]) == ("UNAVAILABLE", True)
     await stand.left()
+
+
+async def test_what_has_an_effect_is_done_though_its_client_left_at_once() -> None:
+    """A program may send its message and end."""
+    gate, done = asyncio.Event(), []
+
+    async def waits(call: Call, params: Echo) -> object:
+        await gate.wait()
+        done.append(params.text)
+        return None
+
+    table = {
+        "send": method("send", waits, scope="operator.write", has_effect=True),
+        "look": method("look", waits),
+    }
+    stand = Stand(table=table).connected()
+    stand.session.message(request("send", {"text": "send"}))
+    stand.session.message(request("look", {"text": "look"}))
+    stand.session.closed(1000, "")
+    gate.set()
+    await until(lambda: not stand.session.is_busy, "its calls to end")
+    assert done == ["send"]
 
 
 async def test_a_stopping_gateway_says_so_and_begins_nothing_more() -> None:

@@ -107,16 +107,12 @@ class AgentRuns:
         self._clients = clients
         self._now_ms = now_ms
         self._followed: dict[tuple[str, str], FollowedRun] = {}
+        self._active: dict[FollowedRun, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def agents(self) -> Agents:
         return self._service.config.agents
-
-    @property
-    def running_count(self) -> int:
-        """Runs under way, of every caller and door."""
-        return self._runs.running_count
 
     def target(self, key: str, agent: str = "") -> Target:
         """Return which agent and session ``key`` means, of the agent that it or ``agent`` names.
@@ -212,8 +208,8 @@ class AgentRuns:
         """Return the runs of ``caller`` that are under way, in ``session`` or in any."""
         return [
             run
-            for run in self._followed.values()
-            if not run.is_over and run.caller == caller and session in (None, run.session)
+            for run in self._active
+            if run.caller == caller and session in (None, run.session)
         ]
 
     async def abort(self, run: FollowedRun) -> None:
@@ -239,6 +235,7 @@ class AgentRuns:
             events=RunEvents(turn.key, target.session.text, target.agent, now),
         )
         client.runs.add(run.id)
+        self._active[run] = None
         task = asyncio.get_running_loop().create_task(self._send_events(run, live, turn.seconds))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -269,6 +266,7 @@ class AgentRuns:
                 self._send(run, event)
         finally:
             run.ended_ms = self._now_ms()
+            del self._active[run]
             run.over.set()
             self._clients.session_changed(run.caller, run.session, run.agent, "run")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Gateway:
     """The gateway as its methods see it. ``now_ms`` returns milliseconds of UNIX time.
 
-    ``find_agents`` returns None while they are off. ``log_file`` is None where the log goes to a terminal,
+    ``find_agents`` returns None while they are off, ``count_runs`` how many are under way even then. ``log_file`` is None where the log goes to a terminal,
     ``restart`` where this process cannot restart itself.
     """
 
@@ -47,6 +47,7 @@ class Gateway:
     restart: Callable[[], None] | None = None
     is_restarting: Callable[[], bool] = lambda: False
     find_agents: Callable[[], AgentRuns | None] = lambda: None
+    count_runs: Callable[[], int] = lambda: 0
 
     @property
     def agents(self) -> AgentRuns | None:
@@ -59,19 +60,22 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request that may be served. ``respond`` sends a response before the one that the handler returns."""
+    """One request that may be served. ``respond`` sends a response before the one that the handler returns.
+
+    ``runs`` are those of its beginning, so that it can end when agents were switched off meanwhile.
+    """
 
     client: Client
     gateway: Gateway
     respond: Callable[[object], None]
+    runs: AgentRuns | None = None
     traceparent: str = ""
 
     @property
     def agents(self) -> AgentRuns:
-        agents = self.gateway.agents
-        if agents is None:
+        if self.runs is None:
             raise agents_off()
-        return agents
+        return self.runs
 
 
 class CallFailed(Exception):
@@ -93,7 +97,8 @@ Handler = Callable[[Call, Any], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """``of_agents``: it is there only while agents are on. ``has_effect``: it is refused while the gateway stops.
+    """``of_agents``: it is there only while agents are on. ``has_effect``: it is done to its end without its client,
+    and refused while the gateway stops, unless it ``ends_runs``.
 
     ``of_owner``: it shows or does what concerns every caller, so that a user whom a proxy names has it not.
     """
@@ -105,6 +110,7 @@ class Method:
     about: str
     of_agents: bool = False
     has_effect: bool = False
+    ends_runs: bool = False
     of_owner: bool = False
 
     def is_for(self, caller: str) -> bool:

@@ -19,8 +19,10 @@ from clawgate.wire.json.strict import abbreviated, decode
 P = TypeVar("P", bound=msgspec.Struct)
 
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+_MOST = 2**53 - 1
+"""The largest number of which JavaScript knows every one; no database is given a larger one."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 Text = str | None
 """A text that null clears."""
 

@@ -56,7 +56,7 @@ class SocketSession:
         self._socket: Socket
         self._is_refused = False
         self._is_stopping = False
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], Method] = {}
 
     @property
     def is_busy(self) -> bool:
@@ -70,8 +70,9 @@ class SocketSession:
     def closed(self, code: int, reason: str) -> None:
         if self._client is not None:
             self._gateway.clients.remove(self._client)
-        for call in self._calls:
-            call.cancel()  # what it began continues: runs are detached, and writes are shielded
+        for call, method in self._calls.items():
+            if not method.has_effect:
+                call.cancel()
 
     def stopping(self) -> None:
         self._is_stopping = True
@@ -161,7 +162,7 @@ class SocketSession:
             self._fail(
                 request.id, shape_of(agents_off().with_message(f"{method.name}: {agents_off().message}"))
             )
-        elif self._is_stopping and method.has_effect:
+        elif self._is_stopping and method.has_effect and not method.ends_runs:
             self._fail(request.id, _try_again("the gateway is stopping; connect again"))
         elif len(self._calls) >= MAX_PENDING:
             self._fail(request.id, _try_again(f"{MAX_PENDING} requests of this connection are under way"))
@@ -178,11 +179,12 @@ class SocketSession:
             client=client,
             gateway=self._gateway,
             respond=lambda payload: self._socket.send(encode_response(request.id, payload)),
+            runs=self._gateway.agents,
             traceparent=request.traceparent if _TRACE.fullmatch(request.traceparent) else "",
         )
         task = asyncio.get_running_loop().create_task(self._call(request.id, method, call, params))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._calls[task] = method
+        task.add_done_callback(self._calls.pop)
 
     async def _call(self, id: str, method: Method, call: Call, params: object) -> None:  # noqa: A002
         """The outermost frame of a request: whatever happens, it gets a response."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.agents.agent_stand import CALLS_LOOK, says, serving_agents
+from tests.agents.model_stand import DONE, chunk_of
 from tests.control.websocket.socket_stand import connected
+from tests.control.websocket.test_agent_runs import half, opened_gate
+from tests.peers.faults import sse_gated
+from tests.routing.gateway_server import agents_on
 
 KEY = "agent:main:main"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -131,3 +137,41 @@ async def test_a_run_is_stopped_by_its_session_or_its_id(tmp_path: Path) -> None
         none = {"ok": True, "abortedRunId": None, "status": "no-active-run"}
         assert await client.call("sessions.abort", {"key": KEY}) == none
         assert await client.call("sessions.abort", {"runId": "zz"}) == none
+
+
+async def test_a_message_that_says_stop_stops_the_runs_of_its_session(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send())
+        await client.event("chat", state="delta")
+        stopped = await client.call("chat.send", send(message=" /STOP ", idempotencyKey="k2"))
+        assert stopped == {"ok": True, "aborted": True, "runIds": ["k1"]}
+        await client.event("chat", state="aborted")
+        none = {"ok": True, "aborted": False, "runIds": []}
+        assert await client.call("sessions.send", {"key": "main", "message": "/stop"}) == none
+        assert len(stand.model.requests) == 1
+
+
+async def test_a_run_ends_for_its_client_though_agents_were_switched_off(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    script = sse_gated([opened_gate(), gate], [chunk_of({"content": "whole"}), chunk_of(reason="stop"), DONE])
+    async with serving_agents(tmp_path, script) as stand, connected(stand.gateway.url) as client:
+        id_ = await client.begin("agent", {"message": "hi", "idempotencyKey": "k1"})
+        await client.response(id_)
+        await client.event("agent", stream="assistant")
+        stand.gateway.rewrite(agents_on(json.loads(stand.gateway.config.read_text()), on=False))
+        assert "agents are off" in (await client.error("chat.history", {"sessionKey": KEY}))["message"]
+        assert (await client.call("gateway.restart.preflight"))["safe"] is False
+        gate.set()
+        assert (await client.response(id_))["payload"]["result"]["payloads"][0]["text"] == "whole"
+
+
+@pytest.mark.parametrize("number", [2**53, 2**63 - 1, 2**63, 2**64 - 1, 2**70])
+async def test_a_number_that_no_database_takes_is_refused(tmp_path: Path, number: int) -> None:
+    async with serving_agents(tmp_path) as stand, connected(stand.gateway.url) as client:
+        for method, params in (
+            ("chat.history", {"sessionKey": KEY, "offset": number}),
+            ("sessions.get", {"key": KEY, "limit": number}),
+            ("sessions.list", {"activeMinutes": number}),
+        ):
+            error = await client.error(method, params)
+            assert error["code"] == "INVALID_REQUEST" and error["message"].startswith(f"invalid {method}")

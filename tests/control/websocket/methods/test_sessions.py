@@ -152,3 +152,10 @@ async def test_a_key_that_names_no_session_is_refused(
     async with two_sessions(tmp_path) as client:
         error = await client.error("sessions.get", params)
         assert part in error["message"] and "x-openclaw" not in error["message"]
+
+
+async def test_previews_are_bounded(tmp_path: Path) -> None:
+    """Each is a read of the database, and a message holds millions of keys."""
+    async with serving_agents(tmp_path) as stand, connected(stand.gateway.url) as client:
+        found = await client.call("sessions.preview", {"keys": ["main"] * 65})
+        assert len(found["previews"]) == 64

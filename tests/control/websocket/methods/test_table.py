@@ -24,4 +24,10 @@ def test_what_only_reads_may_be_called_while_the_gateway_stops() -> None:
         assert not (method.has_effect and method.scope == READ), method.name
     stops = {"chat.abort", "sessions.abort", "agent.wait"}
     writes = {name for name, method in METHODS.items() if method.scope != READ}
-    assert {name for name in writes if not METHODS[name].has_effect} == stops
+    begins = {name for name in writes if METHODS[name].has_effect and not METHODS[name].ends_runs}
+    assert writes - begins == stops
+
+
+def test_what_has_an_effect_is_done_without_its_client() -> None:
+    writes = {name for name, method in METHODS.items() if method.scope != READ}
+    assert {name for name, method in METHODS.items() if method.has_effect} == writes - {"agent.wait"}

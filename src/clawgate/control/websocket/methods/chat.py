@@ -32,6 +32,8 @@ MOST_WAIT_MS = 3_600_000
 _EFFORTS = {"off": "none", "ultra": "max"}
 """Levels of thinking whose name is not OpenAI's effort."""
 _HISTORY_LIMIT = 200
+_STOP = "/stop"
+"""A message that is `chat.abort` of its session, as in OpenClaw."""
 
 
 class Attachment(msgspec.Struct, frozen=True, rename="camel"):
@@ -127,6 +129,9 @@ async def sessions_send(call: Call, params: SessionsSend) -> object:
 async def _send(call: Call, target: Target, params: ChatSend | SessionsSend, key: str) -> object:
     if not (params.message.strip() or params.attachments):
         raise InvalidRequest("message or attachment required")
+    if params.message.strip().lower() == _STOP:
+        ids = await _abort(call, target.session.text, "")
+        return {"ok": True, "aborted": bool(ids), "runIds": ids}
     turn = _turn(call, params, seconds=params.timeout_ms / 1000)
     started = await call.agents.start(call.client, key, target, **turn)
     is_over = started.run is None or started.run.is_over

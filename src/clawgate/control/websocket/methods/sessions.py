@@ -25,6 +25,8 @@ LIST_LIMIT = 100
 MOST_SESSIONS = 10_000
 """That are read for one list: as many as a caller has by default."""
 _PREVIEW_TURNS = 60
+_MOST_PREVIEWS = 64
+"""The keys behind them are left out (recorded)."""
 _GET_TURNS = 200
 
 SessionText = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -134,7 +136,7 @@ async def _last_text(call: Call, key: str) -> str:
 
 async def sessions_preview(call: Call, params: SessionsPreview) -> object:
     previews = []
-    for key in params.keys:
+    for key in params.keys[:_MOST_PREVIEWS]:
         session = await find(call, target_of(call, key), last=_PREVIEW_TURNS)
         items = preview(session.turns, params.limit, params.max_chars) if session is not None else []
         status = "missing" if session is None else "ok" if items else "empty"

@@ -58,7 +58,8 @@ def _of_agents(
         handler=handler,
         about=about,
         of_agents=True,
-        has_effect=scope != READ and handler not in (chat.agent_wait, chat.chat_abort, chat.sessions_abort),
+        has_effect=scope != READ and handler is not chat.agent_wait,
+        ends_runs=handler in (chat.chat_abort, chat.sessions_abort),
     )
 
 
@@ -133,7 +134,8 @@ _ALL = (
     _of_gateway("logs.tail", READ, gateway.LogsTail, gateway.logs_tail, "lines of the log file", of_owner=True),
     _of_gateway("config.get", READ, Params, gateway.config_get, "the config, without its secrets", of_owner=True),
     _of_gateway(
-        "gateway.restart.preflight", READ, _Any, gateway.restart_preflight, "whether a restart would wait for runs"
+        "gateway.restart.preflight", READ, _Any, gateway.restart_preflight, "whether a restart would wait for runs",
+        of_owner=True,
     ),
     _of_gateway(
         "gateway.restart.request", ADMIN, gateway.RestartRequest, gateway.restart_request,
