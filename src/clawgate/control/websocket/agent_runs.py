@@ -206,11 +206,7 @@ class AgentRuns:
 
     def active(self, caller: str, session: str | None = None) -> list[FollowedRun]:
         """Return the runs of ``caller`` that are under way, in ``session`` or in any."""
-        return [
-            run
-            for run in self._active
-            if run.caller == caller and session in (None, run.session)
-        ]
+        return [run for run in self._active if run.caller == caller and session in (None, run.session)]
 
     async def abort(self, run: FollowedRun) -> None:
         """Stop a run, and return once it has stored what it leaves."""

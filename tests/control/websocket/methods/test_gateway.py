@@ -116,7 +116,7 @@ async def test_a_known_secret_is_hidden_under_any_name() -> None:
 
 async def test_a_known_secret_is_hidden_as_json_spells_it_and_nothing_else_is_changed() -> None:
     """It may have what JSON escapes, and may also be a number; asterisks of a text are its own."""
-    made = gateway({"a": 'hi pa"ss\\wörd', "b": [12345678], "c": True, "pa\"ss\\wörd": "**bold***"})
+    made = gateway({"a": 'hi pa"ss\\wörd', "b": [12345678], "c": True, 'pa"ss\\wörd': "**bold***"})
     made.file().secrets = lambda: ('pa"ss\\wörd', "12345678")  # type: ignore[method-assign]
     found = cast(dict[str, Any], await methods.config_get(call(made), None))["parsed"]
     mark = "__OPENCLAW_REDACTED__"
