@@ -54,7 +54,7 @@ class Redactor:
         spellings = set(self._spellings)
         for secret in secrets:
             if secret:
-                spellings |= {json.dumps(secret, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+                spellings |= {json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False)}
                 spellings |= {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}
         self._spellings = sorted(spellings, key=len, reverse=True)
 

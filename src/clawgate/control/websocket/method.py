@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Gateway:
     """The gateway as its methods see it. ``now_ms`` returns milliseconds of UNIX time.
 
-    ``find_agents`` returns None while they are off, ``count_runs`` how many are under way even then. ``log_file`` is None where the log goes to a terminal,
-    ``restart`` where this process cannot restart itself.
+    ``find_agents`` returns None while they are off, ``count_runs`` how many are under way even then. ``log_file`` is
+    None where the log goes to a terminal, ``restart`` where this process cannot restart itself.
     """
 
     router: GatewayRouter
