@@ -132,6 +132,7 @@ TOOLS = [assistant("A", "c1"), tool("c1"), assistant("B")]
         ([U1, A1, U2, A2], [U1, A1, U2], 3, []),
         ([U1, A1, U2, *TOOLS], [U1, A1, U2], 3, []),
         ([U1, A1, U2, A2, U3], [U1, A1, U2], 3, []),
+        ([U1, A1, U2, assistant("", "c1")], [U1, A1, U2], 3, []),
         # … a message of the user was changed
         ([U1, A1, U2, A2], [U1, A1, U3], 2, [U3]),
         ([U1, *TOOLS, U2, A2], [U1, assistant("A B"), U3], 4, [U3]),

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from clawgate.app.doctor.checks import run_checks
+from clawgate.settings.diagnostic import Severity
 from clawgate.state.database import open_database
-from clawgate.state.migrate import VERSION_TABLE
+from clawgate.state.migrate import HEAD, VERSION_TABLE
 from tests.app.doctor.test_facts import LOCAL, facts
 from tests.ports import free_port
 
@@ -54,6 +55,14 @@ def test_a_database_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path)
         assert shown.fix
         assert facts(tmp_path, config(str(database), agents=False)).database_problem is None
     assert broken.exists()
+
+
+def test_a_database_that_is_behind_is_named_with_the_command_that_migrates_it(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.db", "0001_expand")
+    found = facts(tmp_path, config(str(path)))
+    (shown,) = [one for one in run_checks(found) if "0001_expand" in one.message]
+    assert HEAD in shown.message and shown.fix.startswith("clawgate state migrate")
+    assert found.database_problem is None and shown.severity is Severity.WARNING
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o600])

@@ -59,6 +59,11 @@ def test_a_list_that_is_cut_says_so() -> None:
     }
 
 
+def test_replaced_turns_are_not_shown_of_a_gateway_elsewhere() -> None:
+    found, requests = run("show", "main", "--all", payload={})
+    assert (found.exit_code, requests) == (2, []) and "--all: a gateway at --url" in found.stderr
+
+
 @pytest.mark.parametrize("verb", [["list"], ["show", "main"]])
 def test_another_caller_cannot_be_named(verb: list[str]) -> None:
     found, requests = run(*verb, "--caller", "x", payload={})

@@ -119,6 +119,7 @@ class Facts:
     """What is wrong with the gateway that runs."""
     database_problem: str | None = None
     """Why runs of agents would fail at their database."""
+    database_note: str | None = None
     port: int = 0
     port_owner: str | None = None
     """The other program that has the port of the gateway."""
@@ -241,6 +242,9 @@ def check_database(facts: Facts) -> Iterator[Diagnostic]:
     if facts.database_problem is not None:
         message, _, fix = facts.database_problem.rpartition("; ")
         yield Diagnostic((), message or fix, fix=fix if message else "", location="agents")
+    if facts.database_note is not None:
+        fix = "clawgate state migrate, or start the gateway anew, which does it"
+        yield Diagnostic((), facts.database_note, fix=fix, location="agents", severity=Severity.WARNING)
 
 
 def check_providers(facts: Facts) -> Iterator[Diagnostic]:

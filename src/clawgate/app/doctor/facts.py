@@ -20,7 +20,7 @@ from typing import Any
 
 from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
-from clawgate.app.doctor.state_database import database_files, database_problem
+from clawgate.app.doctor.state_database import database_facts, database_files
 from clawgate.app.gateway_token import start_problems
 from clawgate.app.provider_probe import dial_local
 from clawgate.errors import EgressDenied, GatewayError, ModelNotFound, ProviderNotConfigured
@@ -76,7 +76,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
     else:
         found |= _from_config(file, environment, folder, is_running=running is not None)
         found["plugin_diagnostics"] = (*plugin_diagnostics(file, state), *tool_diagnostics(file, state))
-        found["database_problem"] = database_problem(file, state)
+        found |= database_facts(file, state)
         databases = database_files(file, state)
         port = found.pop("wanted_port")
     _, file_limit = resource.getrlimit(resource.RLIMIT_NOFILE)  # the gateway raises the soft limit to it

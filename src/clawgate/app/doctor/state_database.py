@@ -12,35 +12,38 @@ from clawgate.settings.openclaw.gateway import agent_paths_of
 from clawgate.settings.problems import SettingsInvalid
 
 
-def database_problem(file: ConfigFile, state: Path) -> str | None:
-    """Return why runs of agents would fail at it; None where agents are off, or where it is still to be created."""
+def database_facts(file: ConfigFile, state: Path) -> dict[str, str]:
+    """Return what is wrong with it, by the names of `Facts`: nothing where agents are off, or it is yet to be made."""
     if not agent_paths_of(file):
-        return None
+        return {}
     try:
         url = database_setting(file, state).url
     except SettingsInvalid as error:
-        return str(error)
+        return {"database_problem": str(error)}
     from clawgate.state.database import sqlite_path  # SQLAlchemy comes with it
 
     path = sqlite_path(url)
     if path is not None and not path.exists():
-        return None
-    return asyncio.run(_problem(url))
+        return {}
+    return asyncio.run(_facts(url))
 
 
-async def _problem(url: str) -> str | None:
+async def _facts(url: str) -> dict[str, str]:
     from clawgate.state.database import open_database
-    from clawgate.state.migrate import is_usable, version_of
+    from clawgate.state.migrate import HEAD, is_usable, version_of
 
     try:
         database = await open_database(url, may_quarantine=False, may_migrate=False)
         try:
-            is_usable(await database.read(version_of), database.name)
+            version = await database.read(version_of)
+            if not is_usable(version, database.name):
+                old = f"its schema is {version or 'none'}, and this program needs {HEAD}"
+                return {"database_note": f"state database {database.name}: {old}"}
         finally:
             await database.close()
     except StoreUnavailable as error:
-        return error.message
-    return None
+        return {"database_problem": error.message}
+    return {}
 
 
 def database_files(file: ConfigFile, state: Path) -> list[Path]:
