@@ -253,6 +253,7 @@ def test_a_result_of_no_open_call_is_refused(stored: list[Message], sent: list[M
     with pytest.raises(InvalidRequest, match="must name a call of the message before it") as refused:
         composed(stored, *sent)
     assert refused.value.param == f"{place}.tool_call_id"
+    assert f"'{sent[int(place[9])]['tool_call_id']}' does not" in refused.value.message
 
 
 def test_results_continue_the_run_that_called() -> None:

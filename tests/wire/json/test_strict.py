@@ -41,6 +41,7 @@ def test_a_wrong_request_is_the_client_s_fault_and_names_the_field(body: bytes, 
     with pytest.raises(InvalidRequest) as refused:
         strict.parse_request(body, SHAPE)
     assert refused.value.param == param
+    assert f"cannot be read{f' at {param}' if param else ''}: " in refused.value.message
 
 
 @pytest.mark.parametrize(("body", "param"), WRONG)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clawgate.agents.request.chat_messages import Conversation, Message
-from clawgate.agents.request.refusal import reject
+from clawgate.agents.request.refusal import reject, shown
 from clawgate.agents.run.divergence import Divergence, Turn, divergence_of, shows_past, waiting_in
 
 INTERRUPTED = "interrupted: this call has no result"
@@ -138,7 +138,11 @@ def _with_results(past: list[Message], new: Sequence[Message], places: Sequence[
                 messages.append(message)
             elif place:
                 path = f"{place}.tool_call_id"
-                reject(path, f"`{path}` must name a call of the message before it, and each call once")
+                reject(
+                    path,
+                    f"`{path}` must name a call of the message before it, and each call once; "
+                    f"'{shown(call_id)}' does not",
+                )
             continue
         messages += [_no_result(call_id) for call_id in waiting]
         messages.append(message)

@@ -42,7 +42,11 @@ def parse_request(body: bytes, shape: msgspec.json.Decoder[T], *, what: str = "t
         return decode(body, shape)
     except _WRONG as error:
         problem, param = _problem(error)
-        raise InvalidRequest(f"{what} cannot be read: {problem}", param=param) from None
+        raise InvalidRequest(f"{what} cannot be read{_at(param)}: {problem}", param=param) from None
+
+
+def _at(param: str | None) -> str:
+    return f" at {param}" if param else ""
 
 
 def member_names(body: bytes) -> list[str]:
@@ -69,8 +73,7 @@ def parse_response(body: bytes, shape: msgspec.json.Decoder[T], joiner: Surrogat
             return shape.decode(joiner.join(body) if joiner is not None else replace_lone_surrogates(body))
     except _WRONG as error:
         problem, param = _problem(error)
-        place = f" at {param}" if param else ""
-        raise UpstreamMalformed(f"the upstream's response cannot be read{place}: {problem}") from None
+        raise UpstreamMalformed(f"the upstream's response cannot be read{_at(param)}: {problem}") from None
 
 
 def parse_arguments(text: str) -> dict[str, object] | None:
