@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from clawgate.agents.run.inner_client import InnerExchanges
 from clawgate.agents.run.model_call import ModelCaller
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
@@ -52,6 +53,7 @@ DONE = b"data: [DONE]\n\n"
 @dataclass(slots=True)
 class ModelStand:
     caller: ModelCaller
+    exchanges: InnerExchanges
     relay: Relay
     upstream: FakeUpstream
 
@@ -93,6 +95,7 @@ async def models(*scripts: ScriptChoice) -> AsyncIterator[ModelStand]:
         providers = {name: provider_at(upstream.url, name) for name in ("up", "other")}
         router.use(Catalog(providers, {}, MODEL, ()))
         relay = Relay()
-        yield ModelStand(ModelCaller(router, lambda: relay.context), relay, upstream)
+        exchanges = InnerExchanges(lambda: relay.context)
+        yield ModelStand(ModelCaller(router, exchanges), exchanges, relay, upstream)
         for one in router.upstreams:
             one.pool.close()

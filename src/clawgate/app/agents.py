@@ -28,6 +28,7 @@ from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
     from clawgate.agents.endpoint.service import AgentService
+    from clawgate.agents.run.inner_client import InnerExchanges
     from clawgate.agents.run.model_call import ModelCaller
     from clawgate.agents.session.run_order import RunServices
     from clawgate.agents.session.runs import Runs
@@ -42,6 +43,7 @@ logger = logging.getLogger("clawgate.agents")
 
 def load_agents() -> None:
     """Import what agents need and read the price list, which takes too long for an event loop."""
+    import clawgate.agents.endpoint.direct_responses
     import clawgate.agents.endpoint.embeddings
     import clawgate.agents.endpoint.service
     import clawgate.app.agent_config
@@ -79,6 +81,8 @@ class AgentHost:
         self._file: ConfigFile | None = None
         self._runs: Runs | None = None
         self._caller: ModelCaller | None = None
+        self._exchanges: InnerExchanges | None = None
+        self._direct: Router | None = None
         self._store: Store | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -94,6 +98,10 @@ class AgentHost:
         self._service.config = agent_config(file, self._models.catalog, self._state, self._tools)
         return _ByPath(self._service, AgentEmbeddings(self._models, file.config))
 
+    def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
+        """Route a request of the Responses API to a model, whose response is stored where agents are on."""
+        return (self._direct or self._models).route(head, body)
+
     def _use_database(self, file: ConfigFile) -> None:
         """Read where the database is; what is wrong with that is the error of the runs that need it."""
         try:
@@ -106,20 +114,24 @@ class AgentHost:
             self._database = found
 
     def _make(self) -> AgentService:
+        from clawgate.agents.endpoint.direct_responses import DirectResponses
         from clawgate.agents.endpoint.service import AgentService
+        from clawgate.agents.run.inner_client import InnerExchanges
         from clawgate.agents.run.model_call import ModelCaller
         from clawgate.agents.session.runs import Runs
         from clawgate.control.websocket.agent_runs import AgentRuns
 
-        self._caller = ModelCaller(self._models, lambda: self._connections.context)
+        self._exchanges = InnerExchanges(lambda: self._connections.context)
+        self._caller = ModelCaller(self._models, self._exchanges)
+        self._direct = DirectResponses(self._models, self._exchanges, self._open_store, time.time)
         self._runs = Runs(self._open_store, time.monotonic)
         service = AgentService(self._models, self._runs, self._services, time.time)
         self.socket_runs = AgentRuns(service, self._runs, self._open_store, self._clients, now_ms)
         return service
 
     def check_timeouts(self) -> None:
-        if self._caller is not None:
-            self._caller.check_timeouts()
+        if self._exchanges is not None:
+            self._exchanges.check_timeouts()
 
     @property
     def running_count(self) -> int:

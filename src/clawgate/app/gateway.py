@@ -83,6 +83,7 @@ def build_gateway(
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, sockets, verbose=verbose)
     agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients)
+    gateway_router.responses = agents
     connections.detached_count = lambda: agents.running_count
     switches = _switches(gateway_router, connections, agents, make_agents)
     report = partial(write_report, state / "clawgate", instance)

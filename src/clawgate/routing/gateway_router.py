@@ -38,6 +38,8 @@ class GatewayRouter:
         self.agents: Router | None = None
         self.embeddings: Router | None = None
         """For agents, too: they embed with a model of theirs."""
+        self.responses: Router = models
+        """For requests of the Responses API to models, where responses are stored."""
         self.agent_paths: frozenset[bytes] = frozenset()
         """Where agents are on."""
         self.agent_ids: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ class GatewayRouter:
         check_body_kind(head.path, field.names)
         if head.agent_headers:
             _reject_agent_headers(head, name or "the default model")
+        if head.path == RESPONSES_PATH and RESPONSES_PATH in self.agent_paths:
+            return self.responses.route(head, body)
         return self.models.plan(head, body, field)
 
     def require_models(self, message: str) -> None:

@@ -86,7 +86,7 @@ def translation_to(
         requested_model=requested_model,
         upstream_model=ref.model,
         created=created,
-        unique_id=secrets.token_hex(12),
+        unique_id=secrets.token_hex(16),
         max_tokens=model.max_tokens if model is not None else None,
         max_tokens_field=_limit_field(provider),
         compat=compat,

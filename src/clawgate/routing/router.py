@@ -21,6 +21,7 @@ from clawgate.relay.upstream.upstream import Upstream
 from clawgate.routing.attempt import ModelRequest, ProviderAttempt
 from clawgate.routing.plugin_hooks import ProviderHooks
 from clawgate.routing.provider_upstream import ProviderUpstream
+from clawgate.routing.request_changes import dialects_of, spoken_upstream
 from clawgate.routing.table import Route, RouteTarget, RoutingTable
 from clawgate.wire.json.model_field import ModelField, find_model
 
@@ -160,6 +161,13 @@ class FallbackChain:
         self._attempt: ProviderAttempt | None = None
         self._failed: list[str] = []
         self.model = request.field.name or route.targets[0].name
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether the first provider speaks another dialect than the client."""
+        target, path = self._targets[0], self._request.head.path
+        apis = target.provider.apis_of(target.model, self._router.hooks.further_apis(target.provider.id))
+        return spoken_upstream(path, apis) not in dialects_of(path)
 
     def first_attempt(self) -> ProviderAttempt:
         """Raises the error of the last provider where none of the chain can be used, `InvalidRequest`."""

@@ -161,7 +161,7 @@ class Store:
         await self._database.write_one(idempotency.abandon, caller, key, run)
 
     async def begin_response(self, record: RunRecord) -> None:
-        """Write the response of a run that has begun; if it has ended meanwhile, nothing is changed."""
+        """Write the response of a run that has begun, or one without a run; one that was written is not changed."""
         assert record.response is not None
         _check_texts(record.caller, record.session, record.response.parent or "")
         if self._database.locks is not None:

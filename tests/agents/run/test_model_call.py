@@ -220,7 +220,7 @@ async def test_a_stream_that_stalls_has_timed_out() -> None:
         await stand.upstream.pulse.until(lambda: bool(stand.upstream.requests))
         await until(lambda: made.served_by is not None, "the response to begin")
         stand.relay.clock.time = 10_000.0
-        stand.caller.check_timeouts()
+        stand.exchanges.check_timeouts()
         assert (await task).code == "upstream_timed_out"
 
 
@@ -270,7 +270,7 @@ async def test_its_time_limits_apply() -> None:
         task = asyncio.create_task(error_of(call(stand)))
         await stand.upstream.pulse.until(lambda: bool(stand.upstream.requests))
         stand.relay.clock.time = 10_000.0
-        stand.caller.check_timeouts()
+        stand.exchanges.check_timeouts()
         assert (await task).code == "upstream_timed_out"
 
 
@@ -294,12 +294,12 @@ async def test_nothing_of_a_call_is_kept_when_it_is_over() -> None:
     ended: list[Exchange] = []
     async with models(sse_response([*HELLO, STOP, DONE])) as stand:
         await text_of(call(stand))
-        ended += stand.caller._exchanges
+        ended += stand.exchanges._exchanges
     assert ended == []
 
 
 async def test_a_head_that_comes_in_pieces_is_read() -> None:
-    made = ModelCall(lambda exchange: None)
+    made = ModelCall()
     made.exchange = cast(Exchange, None)
     lines = (
         b"HTTP/1.1 200 OK",

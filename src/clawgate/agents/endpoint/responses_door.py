@@ -15,10 +15,11 @@ from clawgate.agents.endpoint.doors import ReadRequest, read_responses
 from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
 from clawgate.agents.endpoint.responses_request import (
+    PREVIOUS,
     ResponseTerms,
-    item_not_found,
     not_found,
     read_terms,
+    with_references,
 )
 from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS, Keeper, StoredAttempt
 from clawgate.agents.request.refusal import reject
@@ -34,9 +35,6 @@ from clawgate.state.responses import IN_PROGRESS
 from clawgate.state.store import Store
 from clawgate.wire.dialect import Dialect
 
-Object = dict[str, Any]
-
-PREVIOUS = "previous_response_id"
 _TURNS_BEFORE = 20
 """Read in front of the history, which begins with a turn of the user."""
 _BYTES_PER_CHARACTER = 6
@@ -55,9 +53,8 @@ class Continued:
     def target(self, named: Target, headers: Mapping[str, str]) -> Target:
         """Return the target of the request, whose agent and headers are ``named``. Raises `InvalidRequest`."""
         if named.agent != self.agent:
-            reject(
-                PREVIOUS, f"`{PREVIOUS}` is of agent '{self.agent}', and the request is for '{named.agent}'."
-            )
+            maker = f"agent '{self.agent}'" if self.agent else "a model"
+            reject(PREVIOUS, f"`{PREVIOUS}` is of {maker}, and the request is for '{named.agent}'.")
         if headers.get(SESSION_HEADER) and named.session.text != self.session:
             reject(
                 SESSION_HEADER,
@@ -110,25 +107,12 @@ class ResponsesDoor:
         """Read what the request refers to, and return what starts its run. Raises `InvalidRequest`."""
         service = self._service
         store = (await service.services()).store
-        terms = terms.with_items(
-            {
-                place: await self._item(store, caller, run, place, terms)
-                for place, run in terms.references.items()
-            }
-        )
+        terms = await with_references(terms, lambda run: store.response(caller, run))
         continued = (
             await self._continued(store, caller, terms.previous) if terms.previous is not None else None
         )
         read = await asyncio.to_thread(read_responses, terms, service.config.images)
         return service.prepare_read(caller, headers, body, read, terms, continued)
-
-    async def _item(self, store: Store, caller: str, run: str, place: int, terms: ResponseTerms) -> Object:
-        found, name = await store.response(caller, run), terms.items[place]["id"]
-        items: list[Object] = [*found.body.get("output", ()), *found.input] if found is not None else []
-        item = next((one for one in items if one.get("id") == name), None)
-        if item is None:
-            raise item_not_found(name, place)
-        return item
 
     async def _continued(self, store: Store, caller: str, run: str) -> Continued:
         limit = max((spec.history for spec in self._service.config.agents.specs.values()), key=_size)

@@ -8,17 +8,19 @@ again: whether the call waits for a result is for the history to say.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from clawgate.errors import InvalidRequest, ResponseNotFound
+from clawgate.state.records import StoredResponse
 from clawgate.wire.json import strict
 
 Object = dict[str, Any]
 
+PREVIOUS = "previous_response_id"
 _request = msgspec.json.Decoder(Object)
 _RESPONSE_ID = re.compile(r"resp_([0-9a-f]{32})")
 _ITEM_ID = re.compile(r"[a-z]+_([0-9a-f]{32})_[0-9a-z]+")
@@ -31,15 +33,21 @@ _CALLS: Mapping[str, Object] = {
 """Stand-ins for the calls of results, by the type of the result."""
 
 
-def run_of(response_id: str, param: str = "previous_response_id") -> str:
-    """Return the run that made a response. Raises `ResponseNotFound` for an id that none of them has."""
-    found = _RESPONSE_ID.fullmatch(response_id)
-    if found is None:
+def run_in(response_id: object) -> str | None:
+    """Return the run that made a response, None for an id that none of ours has."""
+    found = _RESPONSE_ID.fullmatch(response_id) if isinstance(response_id, str) else None
+    return found[1] if found is not None else None
+
+
+def run_of(response_id: str, param: str = PREVIOUS) -> str:
+    """Return the same. Raises `ResponseNotFound` in place of None."""
+    run = run_in(response_id)
+    if run is None:
         raise not_found(response_id, param)
-    return found[1]
+    return run
 
 
-def not_found(response_id: str, param: str | None = "previous_response_id") -> ResponseNotFound:
+def not_found(response_id: str, param: str | None = PREVIOUS) -> ResponseNotFound:
     return ResponseNotFound(
         f"there is no response '{response_id[:80]}'; it was deleted, is too old, was sent with 'store': false, "
         "or is another caller's",
@@ -76,13 +84,43 @@ class ResponseTerms:
         return {
             place: item_run(item, place)
             for place, item in enumerate(self.items)
-            if isinstance(item, dict) and item.get("type") == "item_reference"
+            if isinstance(item, dict) and _is_reference(item)
         }
 
     def with_items(self, found: Mapping[int, Object]) -> ResponseTerms:
         """Return the request with items in the places of what referred to them."""
         items = [found.get(place, item) for place, item in enumerate(self.items)]
         return replace(self, fields={**self.fields, "input": items})
+
+
+async def with_references(
+    terms: ResponseTerms, find: Callable[[str], Awaitable[StoredResponse | None]]
+) -> ResponseTerms:
+    """Return the request with the items that it refers to; ``find`` returns the response of a run.
+
+    Raises `ResponseNotFound` for an item that is in none.
+    """
+    references = terms.references
+    known = {run: _items_of(await find(run)) for run in dict.fromkeys(references.values())}
+    found: dict[int, Object] = {}
+    for place, run in references.items():
+        name = terms.items[place]["id"]
+        if name not in known[run]:
+            raise item_not_found(name, place)
+        found[place] = known[run][name]
+    return terms.with_items(found) if found else terms
+
+
+def _items_of(found: StoredResponse | None) -> dict[str, Object]:
+    """Return the items of a response and of its input, by their ids."""
+    items = [*found.input, *found.body.get("output", ())] if found is not None else []
+    return {item["id"]: item for item in items if "id" in item}
+
+
+def _is_reference(item: Object) -> bool:
+    """The type may be left out (OpenAI's API reference)."""
+    kind = item.get("type")
+    return kind == "item_reference" or (kind is None and "id" in item and "role" not in item)
 
 
 def item_run(item: Object, place: int) -> str:

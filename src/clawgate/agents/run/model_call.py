@@ -1,27 +1,25 @@
-"""Calls a model for a run: a client in memory of the gateway's own router.
+"""Calls a model for a run, as a client in memory of the gateway's own router.
 
-Law: what holds for a client on the network holds for a run. Its requests are routed, translated, limited, recorded and
-failed like any other, by the same code; a run that ends frees its upstream at once. Must not open a connection itself.
+Law: a response that a client on the network would take for broken is an error here. See `inner_client`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import msgspec
 
+from clawgate.agents.run.inner_client import InnerClient, InnerExchanges
 from clawgate.agents.run.model_message import message_of
 from clawgate.agents.run.step import Completion, Message, Usage
 from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from clawgate.policy.model_routing import ModelRef
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
-from clawgate.relay.exchange.context import ExchangeContext
-from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.response.error_mapping import upstream_failure
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.dialect import Dialect
@@ -34,7 +32,6 @@ from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event, EventReader
 from clawgate.wire.translate.errors import UpstreamError, error_of_event, find_error, parse_error
 
 _PATH = b"/v1/chat/completions"
-_HEAD_END = b"\r\n\r\n"
 _PAUSE_EVENTS = 256
 """So many chunks may wait for the run before the upstream has to."""
 LINGER_SECONDS = 1.0
@@ -68,12 +65,11 @@ class _Chain:
 
 
 class ModelCaller:
-    """Makes the model calls of all runs. ``context`` returns that of the listener, whose memory and log they share."""
+    """Makes the model calls of all runs."""
 
-    def __init__(self, router: ModelRouter, context: Callable[[], ExchangeContext]) -> None:
+    def __init__(self, router: ModelRouter, exchanges: InnerExchanges) -> None:
         self._router = router
-        self._context = context
-        self._exchanges: set[Exchange] = set()
+        self._exchanges = exchanges
 
     def call(
         self, chain: Sequence[ModelRef], fields: Message, *, caller: str, lines: bytes = b""
@@ -87,39 +83,24 @@ class ModelCaller:
                 "stream_options": {"include_usage": True},
             }
         )
-        context = self._context()
         head = replace(
             _HEAD,
             router=_Chain(self._router, chain),
             caller=caller,
             header_lines=_HEAD.header_lines + lines,
         )
-        call = ModelCall(self._exchanges.discard)
-        call.exchange = exchange = Exchange(context, call, head, context.now())
-        self._exchanges.add(exchange)
-        exchange.send_routed_request(body)
+        call = ModelCall()
+        self._exchanges.start(call, head, body)
         return call
 
-    def check_timeouts(self) -> None:
-        """Fail the calls whose time is over. To be called about once a second."""
-        if self._exchanges:
-            now = self._context().now()
-            for exchange in list(self._exchanges):
-                exchange.check_time(now)
 
+class ModelCall(InnerClient):
+    """One request to a model. Iterate over its chunks, then take its `completion`."""
 
-class ModelCall:
-    """One request to a model; implements `ClientConnection`. Iterate over its chunks, then take its `completion`."""
-
-    http10 = True  # a body that ends with the connection has no framing to be read
-
-    def __init__(self, on_end: Callable[[Exchange], None]) -> None:
-        self.exchange: Exchange
-        """Set by who makes the call, once it has one."""
+    def __init__(self) -> None:
+        super().__init__()
         self.served_by: ModelRef | None = None
         """Which model responds, once its response has begun."""
-        self._on_end = on_end
-        self._head: bytes | None = b""  # as far as it came; None once it was read
         self._status = 200
         self._retry_after: int | None = None
         self._is_stream = False
@@ -127,13 +108,7 @@ class ModelCall:
         self._assembler = ChatAssembler()
         self._body = bytearray()  # of a response that is no stream
         self._chunks: deque[Message] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._error: GatewayError | None = None
-        self._is_over = False
-        self._is_paused = False
         self._lingering: asyncio.TimerHandle | None = None
-
-    # For the run.
 
     async def chunks(self) -> AsyncIterator[Message]:
         """Yield the chunks of the response as they come. Raises `GatewayError`; frees the upstream where left early."""
@@ -141,15 +116,12 @@ class ModelCall:
             while True:
                 while self._chunks:
                     yield self._chunks.popleft()
-                    if self._is_paused and len(self._chunks) < _PAUSE_EVENTS // 4:
-                        self._is_paused = False
-                        self.exchange.on_client_write_resumed()
+                    self._pace(len(self._chunks), _PAUSE_EVENTS)
                 if self._error is not None:
                     raise self._error
                 if self._is_over:
                     return
-                self._waiter = asyncio.get_running_loop().create_future()
-                await self._waiter
+                await self._wait()
         finally:
             self.close()
 
@@ -162,70 +134,26 @@ class ModelCall:
         reason = lenient.as_word(choice.get("finish_reason"))
         return Completion(message, reason if reason in reasons else "stop", _usage(response.get("usage")))
 
-    def close(self) -> None:
-        """The rest is not needed."""
-        if not self._is_over:
-            self._end(None)
-            self.exchange.client_disconnected()
-
-    # For the exchange.
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._read(data)
-        except GatewayError as error:
-            self._end(error)
-            # The exchange is in the middle of sending: it must not end within its own call.
-            asyncio.get_running_loop().call_soon(self.exchange.client_disconnected)
-        if len(self._chunks) >= _PAUSE_EVENTS and not self._is_paused and not self._is_over:
-            self._is_paused = True
-            self.exchange.on_client_write_paused()
-        self._wake()
-
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-
-    def must_close(self) -> bool:
-        return True
-
-    def send_error_response(self, error: GatewayError, names: bytes = b"") -> int:
-        self._end(error)
-        return 0
-
-    def response_complete(self) -> None:
-        try:
-            self._end(self._failure())
-        except GatewayError as error:
-            self._end(error)
-
     def abort_response(self, error: GatewayError, *, at_once: bool, reported: bool) -> None:
         if self._is_over and type(error) is not UpstreamFailed:
             self._error = error
         self._end(error)
 
     def _end(self, error: GatewayError | None) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
-        self._error = error
         if self._lingering is not None:
             self._lingering.cancel()
-        self._on_end(self.exchange)
-        self._wake()
+        super()._end(error)
 
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+    def _read_head(self, status: int, lines: list[bytes]) -> None:
+        self._status = status
+        headers = dict(line.partition(b": ")[::2] for line in lines)
+        self._is_stream = self._status < _FAILED and headers.get(b"content-type", b"").lower().startswith(
+            b"text/event-stream"
+        )
+        self._retry_after = seconds_to_wait(headers)
+        self.served_by = served_by(headers)
 
-    def _read(self, data: bytes) -> None:
-        if self._head is not None:
-            self._head += data
-            head, end, data = self._head.partition(_HEAD_END)
-            if not end:
-                return
-            self._head = None
-            self._read_head(head)
+    def _read_body(self, data: bytes) -> None:
         if not self._is_stream:
             self._body += data
             if len(self._body) > MAX_EVENT_BYTES:
@@ -233,18 +161,7 @@ class ModelCall:
             return
         for event in self._reader.feed(data):
             self._read_event(event)
-
-    def _read_head(self, head: bytes) -> None:
-        status, *lines = head.split(b"\r\n")
-        self._status = int(status.split(b" ", 2)[1])
-        headers = dict(line.partition(b": ")[::2] for line in lines)
-        self._is_stream = self._status < _FAILED and headers.get(b"content-type", b"").lower().startswith(
-            b"text/event-stream"
-        )
-        self._retry_after = seconds_to_wait(headers)
-        provider, model = headers.get(b"x-clawgate-provider"), headers.get(b"x-clawgate-model")
-        if provider is not None and model is not None:
-            self.served_by = ModelRef(*(unquote(value.decode("ascii")) for value in (provider, model)))
+        self._pace(len(self._chunks), _PAUSE_EVENTS)
 
     def _read_event(self, event: Event) -> None:
         if event.name == b"error":
@@ -264,7 +181,6 @@ class ModelCall:
         raise UpstreamFailed("", quote=found.message, status=found.meant_status)
 
     def _failure(self) -> GatewayError | None:
-        """Return the error of a response that is complete, None for a good one."""
         if self._is_stream:
             return None
         body = bytes(self._body)
@@ -272,6 +188,14 @@ class ModelCall:
             return upstream_failure(self._status, parse_error(body, self._status).message, self._retry_after)
         self._read_event(Event(body, data=body))
         return None
+
+
+def served_by(headers: Mapping[bytes, bytes]) -> ModelRef | None:
+    """Return the model that a response names, by its headers."""
+    provider, model = headers.get(b"x-clawgate-provider"), headers.get(b"x-clawgate-model")
+    if provider is None or model is None:
+        return None
+    return ModelRef(*(unquote(value.decode("ascii")) for value in (provider, model)))
 
 
 def _usage(usage: Any) -> Usage:

@@ -117,7 +117,9 @@ class ConversationTranslator:
             case "item_reference":
                 reject(
                     path,
-                    "refers to an item that is not stored here; send the item itself, as SDKs do with 'store': false",
+                    "refers to an item that is not stored here; set gateway.http.endpoints.responses.enabled to true "
+                    "to store responses, or send the item itself, as SDKs do with 'store': false (AI SDK: "
+                    "providerOptions: {openai: {store: false}})",
                 )
             case "compaction_trigger":
                 reject(path, "requests a summary that only OpenAI makes; ask for one in a message")

@@ -15,10 +15,12 @@ from clawgate.wire.translate.compat import Compat
 from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.strict_schema import strict_form
 
-_KEPT = "is kept by a server that stores conversations, which this model's provider does not"
+_SWITCH = "set gateway.http.endpoints.responses.enabled to true to store responses here"
 _REJECTED = {
-    "previous_response_id": f"names a response that {_KEPT}; send the whole conversation in 'input'",
-    "conversation": f"names a conversation that {_KEPT}; send it in 'input'",
+    "previous_response_id": f"names a response that is not stored; {_SWITCH}, or send the whole conversation in "
+    "'input'",
+    "conversation": "names a conversation, which only agents keep; send the whole conversation in 'input', or "
+    "name the last response in 'previous_response_id'",
     "prompt": "names a template that OpenAI stores; send its text in 'instructions' or 'input'",
     "background": "requests a response that is fetched later, which this model's provider cannot keep; "
     "set it to false",

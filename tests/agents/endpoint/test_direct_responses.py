@@ -1,0 +1,245 @@
+"""Responses of a model whose provider has another API: stored, continued, and passed on as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.errors import StoreUnavailable
+from clawgate.state.store import Store
+from tests.agents.agent_stand import AgentStand, agent_config, echoes, serving_agents
+from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.agents.responses_stand import RESPONSES, TOOL, asked, call, create, events, made, text
+from tests.e2e.stand import until
+from tests.peers import faults
+from tests.peers import responses_api as api
+from tests.peers.faults import sse_response
+from tests.peers.upstream import FakeUpstream
+from tests.routing.gateway_server import provider
+
+MODEL = {"model": "up/m"}
+STREAMED = pytest.mark.parametrize("streamed", [False, True])
+CALLS = sse_response(
+    [call_of("look", '{"at":1}', id="call_1"), chunk_of(reason="tool_calls"), usage_of(5, 1), DONE]
+)
+
+
+async def said(stand: AgentStand, given: Any, *, streamed: bool = False, **more: Any) -> Any:
+    """The response object; of a stream the one in its last event."""
+    fields = MODEL | more
+    if not streamed:
+        return await made(stand, given, **fields)
+    response = await create(stand, given, **fields, stream=True)
+    assert response.status == 200, response.body
+    return events(response)[-1]["response"]
+
+
+@STREAMED
+async def test_a_chain_of_responses_is_sent_whole(tmp_path: Path, streamed: bool) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        one = await said(stand, "one", streamed=streamed, instructions="Be brief.")
+        two = await said(stand, "two", streamed=streamed, previous_response_id=one["id"])
+        three = await said(stand, "three", streamed=streamed, previous_response_id=two["id"])
+        fork = await said(stand, "fork", streamed=streamed, previous_response_id=one["id"])
+    assert [text(one), text(two), text(three), text(fork)] == ["one (2)", "two (3)", "three (5)", "fork (3)"]
+    assert one["store"] is True and one["previous_response_id"] is None
+    assert two["previous_response_id"] == one["id"]
+    assert [m["content"] for m in stand.sent[2]] == ["one", "one (2)", "two", "two (3)", "three"]
+
+
+@STREAMED
+async def test_a_response_is_retrieved_listed_and_deleted(tmp_path: Path, streamed: bool) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        one = await said(stand, "one", streamed=streamed)
+        assert (await call(stand, "GET", one["id"])).json() == one
+        listed = (await call(stand, "GET", f"{one['id']}/input_items")).json()["data"]
+        assert [item["content"] for item in listed] == [[{"type": "input_text", "text": "one"}]]
+        assert (await call(stand, "DELETE", one["id"])).json()["deleted"] is True
+        assert (await call(stand, "GET", one["id"])).status == 404
+        gone = await create(stand, "x", previous_response_id=one["id"], **MODEL)
+    assert (gone.status, gone.json()["error"]["code"]) == (404, "response_not_found")
+
+
+@STREAMED
+async def test_items_are_named_in_place_of_sent(tmp_path: Path, streamed: bool) -> None:
+    """As the AI SDK does in each step behind the first."""
+    async with serving_agents(tmp_path, CALLS, echoes) as stand:
+        one = await said(stand, "go", streamed=streamed, tools=[TOOL])
+        [item] = one["output"]
+        given = [
+            {"role": "user", "content": "go"},
+            {"type": "item_reference", "id": item["id"]},
+            {"type": "function_call_output", "call_id": item["call_id"], "output": "seen"},
+        ]
+        two = await said(stand, given, streamed=streamed, tools=[TOOL])
+        assert text(two) == "seen (3)"
+        again = await said(stand, "more", previous_response_id=two["id"], streamed=streamed)
+        assert text(again) == "more (5)"
+        bare = await said(stand, [given[0], {"id": item["id"]}, given[2]], streamed=streamed)
+        assert text(bare) == "seen (3)"
+        unknown = await create(stand, [given[1] | {"id": item["id"] + "9"}], **MODEL)
+    assert unknown.status == 404
+    assert stand.sent[1][1]["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at":1}'}
+
+
+async def test_what_is_not_to_be_stored_is_not(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        one = await said(stand, "one")
+        two = await said(stand, "two", previous_response_id=one["id"], store=False)
+        three = await said(stand, "three", store=False)
+        assert text(two) == "two (3)" and two["store"] is False and three["store"] is False
+        for response in (two, three):
+            assert (await call(stand, "GET", response["id"])).status == 404
+
+
+async def test_a_response_of_an_agent_is_not_continued_by_a_model_nor_the_reverse(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        of_agent, of_model = await made(stand, "one"), await said(stand, "one")
+        to_model = await create(stand, "x", previous_response_id=of_agent["id"], **MODEL)
+        to_agent = await create(stand, "x", previous_response_id=of_model["id"])
+    assert "of agent 'main'" in to_model.json()["error"]["message"] and to_model.status == 400
+    assert "of a model" in to_agent.json()["error"]["message"] and to_agent.status == 400
+
+
+async def test_a_response_says_who_made_it(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        for more in ({}, {"stream": True}):
+            response = await create(stand, "x", seed=1, **MODEL, **more)
+            assert response.header("x-clawgate-provider") == "up"
+            assert response.header("x-clawgate-model") == "m"
+            assert response.header("x-clawgate-ignored") == "seed"
+            assert response.header("cache-control") == "no-store"
+
+
+@STREAMED
+async def test_errors_stay_as_they_are_and_nothing_is_stored(tmp_path: Path, streamed: bool) -> None:
+    scripts = [faults.error_response(429, "slow down"), faults.error_response(400, "no")]
+    for number, script in enumerate(scripts):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        async with serving_agents(folder, script) as stand:
+            kept = await create(stand, "x", **MODEL, stream=streamed)
+            plain = await create(stand, "x", **MODEL, stream=streamed, store=False)
+            assert (kept.status, kept.json()) == (plain.status, plain.json())
+            assert kept.header("x-clawgate-provider") == plain.header("x-clawgate-provider") == "up"
+
+
+async def test_a_cut_stream_stays_cut_and_is_not_stored(tmp_path: Path) -> None:
+    pieces = [chunk_of({"content": text}) for text in ("half", "lost", "lost")]
+    async with serving_agents(tmp_path, faults.cut_mid_chunk(pieces)) as stand:
+        kept = await create(stand, "x", **MODEL, stream=True)
+        plain = await create(stand, "x", **MODEL, stream=True, store=False)
+        found, expected = events(kept), events(plain)
+        assert [one["type"] for one in found] == [one["type"] for one in expected]
+        assert found[-1]["type"] == "response.failed"
+        assert found[-1]["response"]["error"] == expected[-1]["response"]["error"]
+        assert (await call(stand, "GET", found[-1]["response"]["id"])).status == 404
+
+
+async def test_the_end_of_a_response_is_sent_behind_its_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing can be stored: then it is no success."""
+    async with serving_agents(tmp_path, echoes) as stand:
+        first = await said(stand, "one")
+
+        async def fails(*_: object) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        monkeypatch.setattr(Store, "begin_response", fails)
+        body = await create(stand, "x", **MODEL)
+        stream = await create(stand, "x", **MODEL, stream=True)
+    assert first["id"] and body.status == 503
+    assert events(stream)[-1]["type"] == "error" and b"response.completed" not in stream.body
+
+
+async def test_a_client_that_leaves_frees_the_model(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    gates = [gate, asyncio.Event()]
+    script = faults.sse_gated(gates, [chunk_of({"content": "one"}), chunk_of({"content": "two"})])
+    gate.set()
+    async with serving_agents(tmp_path, script) as stand:
+        async with await stand.client() as client:
+            body = json.dumps({**MODEL, "input": "x", "stream": True}).encode()
+            await stand.gateway.send(client, body, target=RESPONSES)
+            await until(lambda: b'"delta":"one"' in client.received, "the first text")
+        await until(lambda: not stand.model.open_connections, "the end of the model's stream")
+
+
+async def test_a_client_that_reads_slowly_makes_the_model_wait(tmp_path: Path) -> None:
+    """A response far larger than all buffers on its way, of which nothing is read at first."""
+    many = [chunk_of({"content": "x" * 50_000}) for _ in range(300)]
+    async with serving_agents(tmp_path, sse_response([*many, chunk_of(reason="stop"), DONE])) as stand:
+        client = await stand.client()
+        async with client:
+            client.stop_reading()
+            body = json.dumps({**MODEL, "input": "x", "stream": True}).encode()
+            await stand.gateway.send(client, body, target=RESPONSES)
+            inner = stand.gateway.role.agents._exchanges
+            assert inner is not None
+            await until(lambda: any(one._flow.client_write_paused for one in inner._exchanges), "a pause")
+            client.resume_reading()
+            response = await client.response()
+    found = events(response)
+    deltas = [one["delta"] for one in found if one["type"] == "response.output_text.delta"]
+    assert "".join(deltas) == text(found[-1]["response"]) == "x" * 50_000 * 300
+
+
+async def test_what_its_provider_speaks_passes_as_it_is(tmp_path: Path) -> None:
+    """There the provider stores it; here nothing does."""
+    async with FakeUpstream(api.responds(api.message("hi"))) as native:
+        config = agent_config(native.url)
+        config["models"]["providers"]["up"] = provider(native.url, "openai-responses", models=[{"id": "m"}])
+        async with serving_agents(tmp_path, config=config) as stand:
+            response = await create(stand, "x", previous_response_id="resp_of_the_provider", **MODEL)
+            assert response.status == 200
+    sent = json.loads(native.requests[0].body)
+    assert sent == {"model": "m", "previous_response_id": "resp_of_the_provider", "input": "x"}
+
+
+async def test_without_stored_responses_the_error_says_what_to_do(tmp_path: Path) -> None:
+    async with FakeUpstream(echoes) as upstream:
+        config = agent_config(upstream.url)
+        config["gateway"]["http"]["endpoints"]["responses"]["enabled"] = False
+        async with serving_agents(tmp_path, config=config) as stand:
+            one = await said(stand, "one")
+            item = {"type": "item_reference", "id": one["output"][0]["id"]}
+            continues = await create(stand, "x", previous_response_id=one["id"], **MODEL)
+            refers = await create(stand, [item, {"role": "user", "content": "x"}], **MODEL)
+        for refused in (continues, refers):
+            assert refused.status == 400
+            assert "gateway.http.endpoints.responses.enabled" in refused.json()["error"]["message"]
+        assert "providerOptions: {openai: {store: false}}" in refers.json()["error"]["message"]
+    assert one["store"] is False
+
+
+async def test_another_callers_response_does_not_exist(tmp_path: Path) -> None:
+    behind = {
+        "trustedProxies": ["127.0.0.1"],
+        "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}},
+    }
+    ann, bob = ((("X-Forwarded-For", "198.51.100.7"), ("x-user", name)) for name in ("ann", "bob"))
+    async with serving_agents(tmp_path, echoes) as stand:
+        config = json.loads(stand.gateway.config.read_text())
+        stand.gateway.rewrite(config | {"gateway": config["gateway"] | behind})
+
+        async def send(who: Any, given: Any, **more: Any) -> Any:
+            return await stand.gateway.ask(asked(given, **MODEL, **more), *who, target=RESPONSES, token=None)
+
+        one = (await send(ann, "one")).json()
+        reference = {"type": "item_reference", "id": one["output"][0]["id"]}
+        continued = await send(bob, "x", previous_response_id=one["id"])
+        referred = await send(bob, [reference, {"role": "user", "content": "x"}])
+        assert (continued.status, referred.status) == (404, 404)
+        assert text((await send(ann, "two", previous_response_id=one["id"])).json()) == "two (3)"
+
+
+async def test_what_only_agents_do_is_rejected_by_name(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        for fields in ({"conversation": "c"}, {"background": True}):
+            response = await create(stand, "x", **MODEL, **fields)
+            assert response.status == 400 and response.json()["error"]["param"] in fields
