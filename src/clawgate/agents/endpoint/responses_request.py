@@ -50,7 +50,7 @@ def run_of(response_id: str, param: str = PREVIOUS) -> str:
 def not_found(response_id: str, param: str | None = PREVIOUS) -> ResponseNotFound:
     return ResponseNotFound(
         f"there is no response '{response_id[:80]}'; it was deleted, is too old, was sent with 'store': false, "
-        "or is another caller's",
+        "is another caller's, or is kept by the provider of a provider/model",
         param=param,
     )
 
