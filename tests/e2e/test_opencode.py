@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.offline import why_not
 from tests.e2e.test_codex import DIALECTS, SECONDS, calls, says
 from tests.peers.connection import Request
 from tests.peers.script import Script
@@ -20,9 +21,8 @@ from tests.peers.upstream import FakeUpstream, OfBody
 from tests.routing.gateway_server import CLIENT_TOKEN, config_of, provider, serving_gateway
 
 OPENCODE = Path(os.environ.get("CLAWGATE_TEST_OPENCODE", "/nonexistent"))
-pytestmark = pytest.mark.skipif(
-    not OPENCODE.is_file(), reason="CLAWGATE_TEST_OPENCODE does not name opencode"
-)
+MISSING = why_not(OPENCODE, "CLAWGATE_TEST_OPENCODE does not name opencode")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 CLIENTS = pytest.mark.parametrize(
     "client", ["@ai-sdk/openai", "@ai-sdk/openai-compatible", "@ai-sdk/anthropic"]
 )
