@@ -325,3 +325,22 @@ async def test_an_address_that_is_not_allowed_is_not_dialled_for_models(tmp_path
     async with serving_gateway(tmp_path, config_of({"x": block}), dialer=dialer) as stand:
         assert (await _get(stand, "/v1/models")).json()["data"] == []
         assert not dialer.ledger
+
+
+async def test_models_are_listed_for_clients_of_ollama_where_that_is_on(tmp_path: Path) -> None:
+    """The same ones, to the same callers, without a restart."""
+    on = {"plugins": {"entries": {"clawgate": {"config": {"ollamaTags": True}}}}}
+    async with serving_gateway(tmp_path, CONFIG) as gateway:
+        for path in ("/api/tags", "/api/version"):
+            off = await gateway.ask(None, target=path)
+            assert off.status == 404
+            assert "plugins.entries.clawgate.config.ollamaTags" in off.json()["error"]["message"]
+        gateway.rewrite(CONFIG | on)
+        listed = (await gateway.ask(None, target="/v1/models")).json()["data"]
+        tags = (await gateway.ask(None, target="/api/tags")).json()["models"]
+        assert [model["name"] for model in tags] == [model["id"] for model in listed] != []
+        assert all(model["model"] == model["name"] and model["size"] == 0 for model in tags)
+        assert (await gateway.ask(None, target="/api/version")).json() == {"version": __version__}
+        assert (await gateway.ask(None, target="/api/tags", token=None)).status == 401
+        gateway.rewrite(CONFIG)
+        assert (await gateway.ask(None, target="/api/tags")).status == 404

@@ -22,7 +22,7 @@ from clawgate.app.revocation import (
 from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy, listed_origin
-from clawgate.policy.path_routing import AGENT_PATHS, MODELS_SWITCH
+from clawgate.policy.path_routing import AGENT_PATHS, MODELS_SWITCH, OLLAMA_SWITCH
 from clawgate.processes.instance.run_records import ConfigReport
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.relay.downstream.connections import ConnectionManager
@@ -282,6 +282,7 @@ def _log_changes(
     for key, old_value, new_value in (
         *((switch, *_are_on(switch, before, after)) for switch in dict.fromkeys(AGENT_PATHS.values())),
         (MODELS_SWITCH, before.serves_models, after.serves_models),
+        (OLLAMA_SWITCH, before.ollama_tags, after.ollama_tags),
     ):
         if old_value != new_value:
             parts.append(f"{key} {'on' if new_value else 'off'}")

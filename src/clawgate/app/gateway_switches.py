@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from clawgate.control.api import OWN_PATHS
 from clawgate.policy.headers import DIRECT_REJECTS, TO_AGENTS
-from clawgate.policy.path_routing import gateway_routes
+from clawgate.policy.path_routing import OLLAMA_PATHS, gateway_routes
 from clawgate.relay.admission.plan import Router
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.routing.gateway_router import GatewayRouter
@@ -69,8 +69,11 @@ class GatewaySwitches:
         router.agent_ids = agent_ids(file.config) if agents else ()
         router.serves_models = models
         router.agent_paths = settings.agent_paths if agents else frozenset()
-        admission.routes = gateway_routes(agents=router.agent_paths, models=models)
-        admission.own_paths = OWN_PATHS if agents or models else ()
+        admission.routes = gateway_routes(
+            agents=router.agent_paths, models=models, ollama=settings.ollama_tags
+        )
+        own_paths = (*OWN_PATHS, *OLLAMA_PATHS) if settings.ollama_tags else OWN_PATHS
+        admission.own_paths = own_paths if agents or models else ()
         admission.agent_headers = TO_AGENTS if agents else DIRECT_REJECTS
 
 

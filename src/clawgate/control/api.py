@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -100,6 +100,8 @@ class ControlApi:
                 *(Route(path, self.ready) for path in ("/ready", "/readyz")),
                 Route("/v1/capabilities", self.capabilities),
                 Route("/v1/models", self.models),
+                Route("/api/tags", self.ollama_tags),
+                Route("/api/version", self.ollama_version),
                 Route("/v1/models/{name:path}", self.model),
             ]
         )
@@ -141,16 +143,28 @@ class ControlApi:
         return True
 
     async def models(self, request: Request) -> JSONResponse:
-        models: Iterable[ListedModel] = ()
-        if self._gateway.serves_models:
-            catalog = self._router.catalog
-            models = list_models(catalog, await self._discovered(catalog.providers.values())).values()
+        models = await self._listed()
         if not _is_anthropic(request):
-            listed = [*agent_entries(self._gateway.agent_ids), *map(_to_openai, models)]
-            return _respond({"object": "list", "data": listed})
+            return _respond({"object": "list", "data": self._with_agents(models)})
         data = [_to_anthropic(model) for model in models]
         ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
         return _respond({"data": data, "has_more": False, "first_id": ends[0], "last_id": ends[1]})
+
+    async def _listed(self) -> Collection[ListedModel]:
+        if not self._gateway.serves_models:
+            return ()
+        catalog = self._router.catalog
+        return list_models(catalog, await self._discovered(catalog.providers.values())).values()
+
+    def _with_agents(self, models: Iterable[ListedModel]) -> list[dict[str, object]]:
+        return [*agent_entries(self._gateway.agent_ids), *map(_to_openai, models)]
+
+    async def ollama_tags(self, request: Request) -> JSONResponse:
+        entries = self._with_agents(await self._listed())
+        return _respond({"models": [_to_ollama(entry) for entry in entries]})
+
+    async def ollama_version(self, request: Request) -> JSONResponse:
+        return _respond({"version": __version__})
 
     async def capabilities(self, request: Request) -> JSONResponse:
         gateway = self._gateway
@@ -260,6 +274,18 @@ def agent_entries(ids: Sequence[str]) -> list[dict[str, object]]:
 def _to_openai(model: ListedModel) -> dict[str, object]:
     """OpenAI's API reference, "Models"; ``created`` is not known."""
     return {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider.id}
+
+
+def _to_ollama(entry: dict[str, object]) -> dict[str, object]:
+    """Ollama's API reference, "List Local Models"; what is not known is empty."""
+    details = {
+        "parent_model": "", "format": "", "family": entry["owned_by"], "families": [entry["owned_by"]],
+        "parameter_size": "", "quantization_level": "",
+    }  # fmt: skip
+    return {
+        "name": entry["id"], "model": entry["id"], "modified_at": "1970-01-01T00:00:00Z", "size": 0, "digest": "",
+        "details": details,
+    }  # fmt: skip
 
 
 def _to_anthropic(model: ListedModel) -> dict[str, object]:

@@ -40,7 +40,7 @@ def capabilities(
     endpoints[f"{STORED_RESPONSES.decode('ascii')}{{id}}"] = {
         "dialect": dialect_of(STORED_RESPONSES).value,
         "agents": _state(keeps, RESPONSES_SWITCH),
-        "models": {"on": False},
+        "models": _state(keeps and serves_models, RESPONSES_SWITCH if serves_models else MODELS_SWITCH),
     }
     features = {name: _state(bool(agent_paths), AGENTS_SWITCH) for name in _OF_RUNS}
     features |= {name: _state(keeps, RESPONSES_SWITCH) for name in _OF_RESPONSES}

@@ -135,6 +135,9 @@ MODEL_ROUTES = RouteTable(
 AGENTS_SWITCH = "gateway.http.endpoints.chatCompletions.enabled"
 RESPONSES_SWITCH = "gateway.http.endpoints.responses.enabled"
 MODELS_SWITCH = "plugins.entries.clawgate.config.directModels"
+OLLAMA_SWITCH = "plugins.entries.clawgate.config.ollamaTags"
+OLLAMA_PATHS = (b"/api/tags", b"/api/version")
+"""What clients of Ollama request before they use its `/v1`."""
 _MODELS = f"set {MODELS_SWITCH} to true to serve provider/model here"
 _BOTH = f"{_MODELS}, or {AGENTS_SWITCH} to serve agents"
 
@@ -178,14 +181,21 @@ GATEWAY_ROUTES = RouteTable(
 """Of the gateway: every route names a model in its body."""
 
 
-def gateway_routes(*, agents: frozenset[bytes], models: bool) -> RouteTable:
-    """Return the routes of a gateway that serves ``models``, ``agents`` at these paths, both or neither."""
+def gateway_routes(*, agents: frozenset[bytes], models: bool, ollama: bool = False) -> RouteTable:
+    """Return the routes of a gateway that serves ``models``, ``agents`` at these paths, both or neither.
+
+    ``ollama``: the control API serves `OLLAMA_PATHS`.
+    """
     if not (models or agents):
         each = {path: _off(path) for path in GATEWAY_ROUTES.exact}
         return RouteTable(exact={}, prefixes={}, off={**each, b"/v1/": _BOTH})
     exact, query = GATEWAY_ROUTES.exact, GATEWAY_ROUTES.query
     on = {path: methods for path, methods in exact.items() if models or path in agents}
     off = {path: _off(path) for path in exact.keys() - on}
+    if not ollama:
+        off |= dict.fromkeys(
+            OLLAMA_PATHS, f"set {OLLAMA_SWITCH} to true to list models for clients of Ollama"
+        )
     if RESPONSES_PATH in agents:
         stored: dict[bytes, tuple[bytes, ...]] = {STORED_RESPONSES: (b"GET", b"POST", b"DELETE")}
         return RouteTable(exact=on, prefixes=stored, query={**query, STORED_RESPONSES: _OF_STORED}, off=off)

@@ -59,6 +59,7 @@ class GatewaySettings:
     allow_origin: tuple[str, ...]
     agent_paths: frozenset[bytes]
     serves_models: bool
+    ollama_tags: bool
     database: str | None = field(repr=False)
 
     @property
@@ -128,6 +129,7 @@ def gateway_settings(
         agent_paths=agent_paths_of(file),
         database=_database(file),
         serves_models=_serves_models(file, listening_on or host),
+        ollama_tags=own.ollama_tags,
     )
 
 

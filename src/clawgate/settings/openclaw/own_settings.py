@@ -158,6 +158,9 @@ class OwnSettings(BaseModel):
     direct_models: StrictBool | None = setting(
         "Whether requests may name a model of a provider; on by default where only this machine reaches the gateway."
     )
+    ollama_tags: StrictBool = setting(
+        "Whether /api/tags and /api/version are served, for clients that list models as Ollama does.", False
+    )
     allow_host: HostNames = setting("Further names to accept in Host, '*' for any.", ())
     database: Annotated[str, AfterValidator(check_database)] | None = setting(
         "Where the state of agents is: a path, or the URL of a PostgreSQL that several gateways may share.",
