@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clawgate.errors import Overloaded
+from clawgate.policy.path_routing import AGENT_PATHS
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 from clawgate.settings.openclaw.config_file import ConfigFile
 from tests.peers import faults
@@ -74,7 +75,8 @@ async def test_both_switches_work_both_ways_without_a_restart(tmp_path: Path) ->
                         response = await stand.ask(question("x/m") if post else None, target=target)
                         error = response.json()["error"]
                         assert (response.status, error["code"]) == (404, "unknown_route"), target
-                        assert AGENTS_SWITCH in error["message"] and MODELS_SWITCH in error["message"]
+                        switch = AGENT_PATHS.get(target.encode(), AGENTS_SWITCH)
+                        assert switch in error["message"] and MODELS_SWITCH in error["message"]
                     continue
                 assert await kind(stand, "openclaw") == (AGENT if agents else (404, "model_not_found"))
                 assert await kind(stand, "x/m") == ((200, "") if models else (400, "invalid_request"))

@@ -243,3 +243,21 @@ async def test_what_only_agents_do_is_rejected_by_name(tmp_path: Path) -> None:
         for fields in ({"conversation": "c"}, {"background": True}):
             response = await create(stand, "x", **MODEL, **fields)
             assert response.status == 400 and response.json()["error"]["param"] in fields
+
+
+async def test_what_continues_a_response_that_is_deleted_meanwhile_is_no_success(tmp_path: Path) -> None:
+    """Its history is gone, so it could not be continued itself."""
+    gates = [asyncio.Event(), asyncio.Event()]
+    gates[0].set()
+    script = faults.sse_gated(gates, [chunk_of({"content": "one"}), chunk_of(reason="stop") + DONE])
+    async with serving_agents(tmp_path, echoes, script) as stand:
+        one = await said(stand, "one")
+        async with await stand.client() as client:
+            body = asked("x", previous_response_id=one["id"], stream=True, **MODEL)
+            await stand.gateway.send(client, body, target=RESPONSES)
+            await until(lambda: b'"delta":"one"' in client.received, "the first text")
+            assert (await call(stand, "DELETE", one["id"])).status == 200
+            gates[1].set()
+            response = await client.response()
+        last = events(response)[-1]
+        assert (last["type"], last["code"]) == ("error", "response_not_found")

@@ -29,7 +29,7 @@ from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS
 from clawgate.agents.request.refusal import reject
 from clawgate.agents.run.inner_client import InnerClient, InnerExchanges
 from clawgate.agents.run.model_call import served_by
-from clawgate.errors import BodyTooLarge, GatewayError
+from clawgate.errors import BodyTooLarge, GatewayError, StoreUnavailable
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 from clawgate.relay.upstream.local import LocalResponse
 from clawgate.routing.router import ModelRouter
@@ -215,20 +215,25 @@ class DirectAttempt(LocalAttempt):
             status=kept["status"],
             parent=self._terms.previous,
         )
-        await store.begin_response(
-            RunRecord(
-                run=run,
-                caller=self._head.caller,
-                agent=NO_AGENT,
-                session="",
-                keeps_session=False,
-                expected_seq=0,
-                started_at=now,
-                finished_at=now,
-                turns=tuple(NewTurn(message=item) for item in items),
-                response=new,
-            )
+        record = RunRecord(
+            run=run,
+            caller=self._head.caller,
+            agent=NO_AGENT,
+            session="",
+            keeps_session=False,
+            expected_seq=0,
+            started_at=now,
+            finished_at=now,
+            turns=tuple(NewTurn(message=item) for item in items),
+            response=new,
         )
+        try:
+            await store.begin_response(record)
+        except StoreUnavailable:
+            parent = self._terms.previous
+            if parent is None or await store.response(record.caller, parent) is not None:
+                raise
+            raise not_found(f"resp_{parent}") from None  # it was deleted meanwhile
 
 
 class _Forwarder(InnerClient):
