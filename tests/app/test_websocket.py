@@ -38,7 +38,7 @@ def limited(**more: Any) -> dict[str, Any]:
 
 async def refusal(stand: GatewayStand, headers: dict[str, str] | None = None, **over: Any) -> Any:
     """The error of a connect that is refused; the socket is closed behind it."""
-    async with opened(stand.url, **(headers or {})) as client:
+    async with opened(stand.url, (headers or {}).items()) as client:
         error = await client.error("connect", params(**over))
         code, _ = await client.closed()
     return {**error, "closed": code}
@@ -105,6 +105,13 @@ async def test_a_user_of_a_proxy_is_a_caller_and_can_give_up_rights(tmp_path: Pa
             assert client.hello["auth"]["scopes"] == ["operator.read"]
             assert client.hello["snapshot"]["authMode"] == "trusted-proxy"
             assert [one.caller for one in stand.role.sockets.clients.readers("user:ann")] == ["user:ann"]
+            head = [
+                ("x-user", "ann"),
+                ("x-openclaw-scopes", "operator.read"),
+                ("x-openclaw-scopes", "operator.admin"),
+            ]
+        async with connected(stand.url, headers=head, token=None) as client:
+            assert client.hello["auth"]["scopes"] == ["operator.read"]
         assert (await refusal(stand, token=None))["closed"] == 1008
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from clawgate.errors import InvalidToken, MissingScope, MissingToken
 from clawgate.policy.client_ip import TrustedProxies
-from clawgate.policy.proxy_identity import ADMIN, READ, WRITE, ProxyIdentity, check_scope
+from clawgate.policy.proxy_identity import ADMIN, READ, WRITE, ProxyIdentity, check_scope, scopes_left
 
 PROXIES = TrustedProxies.of(["10.0.0.0/24", "127.0.0.1", "::1"])
 RULE = ProxyIdentity(user_header=b"x-user", required_headers=(b"x-jwt",))
@@ -90,7 +90,7 @@ def test_only_listed_users_are_admitted_if_any_are_listed() -> None:
 @pytest.mark.parametrize(
     ("declared", "has"),
     [
-        (None, {READ, WRITE, ADMIN}),
+        ((), {READ, WRITE, ADMIN}),
         (b"operator.admin", {READ, WRITE, ADMIN}),
         (b"operator.write", {READ, WRITE}),
         (b"operator.read", {READ}),
@@ -101,12 +101,18 @@ def test_only_listed_users_are_admitted_if_any_are_listed() -> None:
         (b"OPERATOR.ADMIN", set()),
         (b"operator.admin.x", set()),
         (b"\xff", set()),
+        ((b"operator.read", b"operator.admin"), {READ}),
+        ((b"operator.admin", b"operator.read"), {READ}),
+        ((b"operator.admin", b"operator.write,x", b"operator.admin"), {READ, WRITE}),
+        ((b"operator.admin", b""), set()),
     ],
 )
-def test_a_right_that_was_given_up_is_not_there(declared: bytes | None, has: set[str]) -> None:
+def test_a_right_that_was_given_up_is_not_there(declared: bytes | tuple[bytes, ...], has: set[str]) -> None:
+    values = declared if isinstance(declared, tuple) else (declared,)
+    left = scopes_left([(b"x-other", b"operator.read"), *((b"x-openclaw-scopes", value) for value in values)])
     for needed in (READ, WRITE, ADMIN):
         if needed in has:
-            check_scope(declared, needed)
+            check_scope(left, needed)
         else:
             with pytest.raises(MissingScope, match=f"missing scope: {needed}"):
-                check_scope(declared, needed)
+                check_scope(left, needed)

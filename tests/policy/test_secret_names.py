@@ -8,6 +8,7 @@ from clawgate.policy.secret_names import (
     is_credential_header,
     is_known_plain_key,
     is_secret_key,
+    is_secret_text_key,
     is_secret_variable,
 )
 
@@ -39,14 +40,36 @@ def test_the_name_of_a_key_with_a_secret(name: str) -> None:
     assert is_secret_key(name) and not is_known_plain_key(name)
 
 
+@pytest.mark.parametrize(
+    "name", ["pin", "simPin", "card-pin", "PIN", "hmac", "requestHmac", "bodyHMAC", "a_hmac"]
+)
+def test_the_name_of_a_key_whose_text_is_a_secret(name: str) -> None:
+    assert is_secret_text_key(name) and not is_secret_key(name)
+
+
 @pytest.mark.parametrize("name", ["maxTokens", "tokensFile", "sessionKey", "passwordFile", "tokenLimit"])
 def test_the_name_of_a_key_that_is_known_to_hold_none(name: str) -> None:
     assert is_known_plain_key(name) and not is_secret_key(name)
 
 
-@pytest.mark.parametrize("name", ["baseUrl", "model", "name", "port", "bypass", "compass", "passive"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "baseUrl",
+        "model",
+        "name",
+        "port",
+        "bypass",
+        "compass",
+        "passive",
+        "spin",
+        "pinned",
+        "pinnedPath",
+        "hmacAlgorithm",
+    ],
+)
 def test_the_name_of_a_plain_key(name: str) -> None:
-    assert not is_known_plain_key(name) and not is_secret_key(name)
+    assert not is_known_plain_key(name) and not is_secret_text_key(name)
 
 
 def test_the_names_of_variables() -> None:

@@ -36,6 +36,8 @@ from clawgate.settings.secrets import PLACEHOLDER
         ("channels", "telegram", "botToken"),
         ("tools", "web", "search", "apiKey"),
         ("a", 0, "private_key"),
+        ("channels", "signal", "pin"),
+        ("hooks", "hmac"),
     ],
 )
 def test_a_name_tells_a_secret(path: KeyPath) -> None:
@@ -74,6 +76,7 @@ def test_a_value_may_look_like_a_secret(value: str) -> None:
         (("agents", "defaults", "models", "x/password-1", "alias"), "p"),
         (("agents", "defaults", "model", "primary"), "openai/gpt-4o"),
         (("gateway", "auth", "allowTailscale"), True),
+        (("plugins", "entries", "gpio", "config", "pin"), 17),
         ((), "text"),
     ],
 )

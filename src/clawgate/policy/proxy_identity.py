@@ -75,9 +75,15 @@ def is_user(caller: str) -> bool:
     return caller.startswith(_USER)
 
 
-def scopes_of(declared: bytes) -> frozenset[str]:
-    """Return the rights in the value of ``SCOPES``."""
-    return frozenset(text.strip() for text in declared.decode("latin-1").split(","))
+def scopes_left(headers: Headers) -> frozenset[str] | None:
+    """Return the rights that ``SCOPES`` leaves, those in each where it is there several times; None without it."""
+    left: frozenset[str] | None = None
+    for name, value in headers:
+        if name == SCOPES:
+            named = frozenset(text.strip() for text in value.decode("latin-1").split(","))
+            has = frozenset(scope for scope in _IMPLIED if implies(named, scope))
+            left = has if left is None else left & has
+    return left
 
 
 def implies(scopes: frozenset[str], needed: str) -> bool:
@@ -85,9 +91,9 @@ def implies(scopes: frozenset[str], needed: str) -> bool:
     return not scopes.isdisjoint((needed, *_IMPLIED[needed]))
 
 
-def check_scope(declared: bytes | None, needed: str) -> None:
-    """Raises `MissingScope` unless the value of ``SCOPES`` has ``needed``. Without the header a caller has all."""
-    if declared is not None and not implies(scopes_of(declared), needed):
+def check_scope(left: frozenset[str] | None, needed: str) -> None:
+    """Raises `MissingScope` unless the rights that `scopes_left` returns have ``needed``; None is all."""
+    if left is not None and needed not in left:
         raise MissingScope(f"missing scope: {needed}; the request gave it up with x-openclaw-scopes")
 
 

@@ -18,6 +18,8 @@ _SECRET_KEY = re.compile(
     r"|(?:^|[-_])pass$|(?-i:[a-z]Pass$)",
     re.IGNORECASE,
 )
+_SECRET_TEXT_KEY = re.compile(r"(?:^|[-_])(?:pin|hmac)$|(?-i:[a-z](?:Pin|PIN|Hmac|HMAC)$)", re.IGNORECASE)
+"""As a number it is a pin of a board, or a length."""
 _NO_SECRET_KEY = re.compile(
     r"tokens?(?:Budget|Limit|Count|File|Path|Window|Ratio|Url)$|^(?:max|min|context|reserve|input|output|total|cache)\w*Tokens"
     r"|^authHeader$|(?:password|secret|key|credential)s?(?:File|Path)$|^(?:session|public|cache|sort|group|primary)Key$",
@@ -36,6 +38,11 @@ def is_credential_header(name: str) -> bool:
 def is_secret_key(name: str) -> bool:
     """Whether a config key of this name holds a secret."""
     return _SECRET_KEY.search(name) is not None and not is_known_plain_key(name)
+
+
+def is_secret_text_key(name: str) -> bool:
+    """Whether a text under a config key of this name is a secret."""
+    return _SECRET_TEXT_KEY.search(name) is not None or is_secret_key(name)
 
 
 def is_known_plain_key(name: str) -> bool:

@@ -8,7 +8,6 @@ WebSockets where its `Admission.socket_paths` has their path, and its `Connectio
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from clawgate.relay.interfaces import RequestHead
@@ -38,8 +37,6 @@ class Socket(Protocol):
     """Of the upgrade, where it is an allowed one; None without."""
     head: RequestHead
     """Of the upgrade. `Admission.identify` finds the caller by it, by ``remote`` and by the token of a message."""
-    headers: Callable[[bytes], bytes | None]
-    """Returns the value of one of the head's headers by its name in lower case."""
 
     def send(self, text: bytes) -> None:
         """Send one text message, encoded as UTF-8. Never blocks.

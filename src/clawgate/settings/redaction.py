@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from clawgate.policy.secret_names import is_known_plain_key, is_secret_key
+from clawgate.policy.secret_names import is_known_plain_key, is_secret_key, is_secret_text_key
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.secrets import PLACEHOLDER, PLACEHOLDERS, has_secret_shape, looks_random
 
@@ -42,7 +42,7 @@ def is_secret(path: KeyPath, value: object) -> bool:
     if not names or is_known_plain_key(names[-1]):
         return False
     if isinstance(value, str):
-        return any(map(is_secret_key, names)) or _is_secret_place(names)
+        return any(map(is_secret_text_key, names)) or _is_secret_place(names)
     return is_secret_key(names[-1])
 
 

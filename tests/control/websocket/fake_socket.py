@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +33,6 @@ class FakeSocket:
 
     def __post_init__(self) -> None:
         self.head = RequestHead(b"GET", b"/", "1.1", self.fields, wants_socket=True)
-        self.headers: Callable[[bytes], bytes | None] = dict(self.fields).get
 
     def send(self, text: bytes) -> None:
         if self.end is None:

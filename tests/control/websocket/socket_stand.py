@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,10 +100,12 @@ def params(token: str | None = CLIENT_TOKEN, scopes: Sequence[str] = SCOPES, **o
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str, **headers: str) -> AsyncIterator[SocketClient]:
+async def opened(url: str, headers: Iterable[tuple[str, str]] = ()) -> AsyncIterator[SocketClient]:
     """A WebSocket at ``url`` of which only the challenge was read."""
     address = url.replace("http://", "ws://")
-    async with open_socket(address, compression=None, max_size=None, additional_headers=headers) as wire:
+    async with open_socket(
+        address, compression=None, max_size=None, additional_headers=list(headers)
+    ) as wire:
         client = SocketClient(wire)
         await client.receive()
         yield client
@@ -111,8 +113,8 @@ async def opened(url: str, **headers: str) -> AsyncIterator[SocketClient]:
 
 @contextlib.asynccontextmanager
 async def connected(
-    url: str, *, headers: dict[str, str] | None = None, **over: Any
+    url: str, *, headers: dict[str, str] | Sequence[tuple[str, str]] = (), **over: Any
 ) -> AsyncIterator[SocketClient]:
-    async with opened(url, **(headers or {})) as client:
+    async with opened(url, headers.items() if isinstance(headers, dict) else headers) as client:
         client.hello = await client.call("connect", params(**over))
         yield client

@@ -9,13 +9,15 @@ import pytest
 from clawgate import errors
 from clawgate.control.websocket.frames import parse_request
 from clawgate.control.websocket.handshake import Connect, Refusal, read_connect, refusal_of
+from clawgate.policy.proxy_identity import SCOPES, scopes_left
 from tests.control.websocket.fake_socket import TOKEN, connect, request
 
 BACKEND = {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"}
 
 
 def decided(declared: bytes | None = None, **over: Any) -> Connect | Refusal:
-    return read_connect(parse_request(connect(**over)), declared)
+    left = scopes_left([(SCOPES, declared)] if declared is not None else [])
+    return read_connect(parse_request(connect(**over)), left)
 
 
 def accepted(declared: bytes | None = None, **over: Any) -> Connect:

@@ -17,7 +17,7 @@ from clawgate.control.websocket.error_shapes import NOT_PAIRED, invalid, shape_o
 from clawgate.control.websocket.frames import ErrorShape, Request
 from clawgate.control.websocket.params import Count, NonEmpty, Params, ParamsReader, Positive
 from clawgate.errors import GatewayError
-from clawgate.policy.proxy_identity import ADMIN, READ, WRITE, implies, scopes_of
+from clawgate.policy.proxy_identity import ADMIN, READ, WRITE, implies
 
 PROTOCOL = 4
 _PROBE_PROTOCOL = 3
@@ -108,8 +108,8 @@ class Refusal:
     close_code: int = _POLICY_VIOLATION
 
 
-def read_connect(request: Request, declared: bytes | None) -> Connect | Refusal:
-    """``declared`` is the upgrade's ``x-openclaw-scopes``: the rights that remain, None for all."""
+def read_connect(request: Request, left: frozenset[str] | None) -> Connect | Refusal:
+    """``left`` are the rights that the upgrade's ``x-openclaw-scopes`` leaves, None for all."""
     if request.method != "connect":
         return Refusal(invalid("invalid handshake: first request must be connect"))
     try:
@@ -130,7 +130,7 @@ def read_connect(request: Request, declared: bytes | None) -> Connect | Refusal:
     if params.role != OPERATOR:
         return Refusal(invalid("invalid role"))
     return Connect(
-        scopes=_granted(frozenset(params.scopes), declared),
+        scopes=_granted(frozenset(params.scopes), left),
         caps=frozenset(params.caps),
         secret=params.auth.token or params.auth.password or None,
         client=params.client.id,
@@ -138,11 +138,10 @@ def read_connect(request: Request, declared: bytes | None) -> Connect | Refusal:
     )
 
 
-def _granted(requested: frozenset[str], declared: bytes | None) -> tuple[str, ...]:
-    if declared is None:
+def _granted(requested: frozenset[str], left: frozenset[str] | None) -> tuple[str, ...]:
+    if left is None:
         return tuple(scope for scope in SCOPES if scope in requested)
-    left = scopes_of(declared)
-    return tuple(scope for scope in SCOPES if implies(requested, scope) and implies(left, scope))
+    return tuple(scope for scope in SCOPES if implies(requested, scope) and scope in left)
 
 
 def _speaks(params: ConnectParams) -> bool:

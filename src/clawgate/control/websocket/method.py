@@ -17,12 +17,13 @@ from clawgate.control.websocket.frames import ErrorShape
 from clawgate.control.websocket.params import ParamsReader
 from clawgate.errors import InvalidRequest
 from clawgate.policy.path_routing import AGENTS_SWITCH
-from clawgate.policy.proxy_identity import is_user
+from clawgate.policy.proxy_identity import ADMIN, is_user
 from clawgate.routing.gateway_router import GatewayRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
 
 if TYPE_CHECKING:
     from clawgate.control.websocket.agent_runs import AgentRuns
+    from clawgate.state.store import Store
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +77,10 @@ class Call:
         if self.runs is None:
             raise agents_off()
         return self.runs
+
+    def path_of(self, store: Store) -> str:
+        """Return where the database is, for an administrator alone: others get nothing."""
+        return store.name if self.client.may(ADMIN) else ""
 
 
 class CallFailed(Exception):

@@ -28,7 +28,7 @@ from clawgate.control.websocket.handshake import Connect, Refusal, read_connect,
 from clawgate.control.websocket.hello import hello_ok
 from clawgate.control.websocket.method import Call, CallFailed, Gateway, Method, agents_off
 from clawgate.errors import GatewayError, InternalError, InvalidRequest, InvalidToken, PolicyDenied
-from clawgate.policy.proxy_identity import SCOPES
+from clawgate.policy.proxy_identity import scopes_left
 from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.websocket import POLICY_VIOLATION, Socket
 
@@ -96,7 +96,7 @@ class SocketSession:
             self._is_refused = True
             self._socket.close(POLICY_VIOLATION, "invalid request frame")
             return
-        found = read_connect(request, self._socket.headers(SCOPES))
+        found = read_connect(request, scopes_left(self._socket.head.fields))
         if isinstance(found, Refusal):
             self._refuse(request.id, found)
             return

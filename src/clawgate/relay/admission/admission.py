@@ -19,7 +19,7 @@ from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.headers import TO_HOOKS, lines_to_upstream
 from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import RouteTable, is_among
-from clawgate.policy.proxy_identity import ADMIN, READ, SCOPES, WRITE, ProxyIdentity, check_scope
+from clawgate.policy.proxy_identity import ADMIN, READ, WRITE, ProxyIdentity, check_scope, scopes_left
 from clawgate.policy.rate_limit import RateLimiter
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, Router
 from clawgate.relay.admission.request_checks import (
@@ -64,7 +64,7 @@ class _Request:
     query: bytes
     lockout_key: str | None = None
     caller: str | None = None
-    scopes: bytes | None = None
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -274,7 +274,7 @@ class Admission:
         elif self.tokens is not None:
             return False
         if self.honours_scopes:
-            request.scopes = request.get(SCOPES)
+            request.scopes = scopes_left(request.head.fields)
         return True
 
     def _lockout_key(self, request: _Request, peer: str) -> str | None:

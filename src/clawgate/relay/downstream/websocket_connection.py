@@ -58,7 +58,7 @@ class WebSocketConnection(asyncio.Protocol):
         admitted: AdmittedSocket,
         handler: SocketHandler,
     ) -> None:
-        self.head, self.headers = admitted.head, admitted.get
+        self.head = admitted.head
         self.peer, self.remote = admitted.peer, admitted.remote
         origin = admitted.get(b"origin")
         self.origin = None if origin is None else origin.decode("latin-1")

@@ -121,6 +121,16 @@ async def test_a_subscription_with_params_returns_their_list(tmp_path: Path) -> 
         assert [row["key"] for row in found["list"]["sessions"]] == [OTHER]
 
 
+async def test_only_an_administrator_is_shown_where_the_database_is(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        for scopes, shown in ((["operator.write"], False), (["operator.admin"], True)):
+            async with connected(stand.gateway.url, scopes=scopes) as client:
+                found = await client.call("sessions.list"), await client.call("status")
+                subscribed = await client.call("sessions.subscribe", {"limit": 1})
+                assert (str(tmp_path) in str([*found, subscribed])) is shown
+                assert (found[0]["path"] != "", found[1]["sessions"]["paths"] != []) == (shown, shown)
+
+
 async def test_a_session_is_deleted_but_for_the_main_one(tmp_path: Path) -> None:
     async with two_sessions(tmp_path) as client:
         assert "main session" in (await client.error("sessions.delete", {"key": MAIN}))["message"]

@@ -50,7 +50,7 @@ async def _sessions(call: Call, agent: str, now: int) -> dict[str, Any]:
     try:
         store = await call.agents.store()
         found = await store.sessions(caller=call.client.caller, agent=agent, limit=_MOST_COUNTED)
-        name = store.name
+        name = call.path_of(store)
     except StoreUnavailable:
         found, name = (), ""
     recent = [

@@ -117,7 +117,7 @@ async def sessions_list(call: Call, params: SessionsList) -> object:
     defaults = {"modelProvider": primary.provider, "model": primary.model} if primary is not None else {}
     return {
         "ts": now,
-        "path": store.name,
+        "path": call.path_of(store),
         "count": len(page),
         "totalCount": len(found),
         "limitApplied": params.limit,
