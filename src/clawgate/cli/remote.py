@@ -59,7 +59,15 @@ def with_next_step(failure: GatewayCallFailed) -> GatewayCallFailed:
     if failure.code.startswith("auth_") or failure.code in ("device_identity_required", "not_paired"):
         message = f"{failure.message}; give that gateway's secret with --token or --password"
         return type(failure)(message, failure.code)
-    return failure
+    return with_model_step(failure, "see there: clawgate models status")
+
+
+def with_model_step(failure: GatewayCallFailed, step: str) -> GatewayCallFailed:
+    """Return the error of a model's provider with its code and ``step``; another one as it is."""
+    if not failure.code.startswith(("upstream_", "provider_")):
+        return failure
+    message = f"{failure.message.rstrip('. ')} ({failure.code}); {step}, or choose another model with --model"
+    return type(failure)(message, failure.code)
 
 
 _ADDRESS = (

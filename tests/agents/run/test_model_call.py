@@ -140,7 +140,9 @@ async def test_a_complete_response_serves_as_well() -> None:
 async def test_an_error_of_the_provider_keeps_its_status_and_text(status: int) -> None:
     async with models(faults.error_response(status, "the provider's words")) as stand:
         error = await error_of(call(stand))
-    assert getattr(error, "status", None) == status and "the provider's words" in error.message
+    assert getattr(error, "status", None) == status
+    assert error.message == f"up/m responded with {status}: the provider's words"
+    assert "words" not in error.log_text
 
 
 async def test_an_error_without_structure_keeps_its_words() -> None:
@@ -202,7 +204,7 @@ async def test_an_error_in_a_stream_has_the_status_that_it_means(error: object, 
     event = b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
     async with models(sse_response([*HELLO, event])) as stand:
         failure = await error_of(call(stand))
-    assert failure.message == "busy" and getattr(failure, "status", None) == status
+    assert failure.message == "up/m reports an error: busy" and getattr(failure, "status", None) == status
 
 
 async def test_a_stream_that_was_cut_fails_with_the_cause_itself() -> None:

@@ -69,6 +69,14 @@ def test_the_events_of_another_run_of_the_caller_are_not_of_this_one(home: ChatH
         ),
         ("the token is unknown", "auth_token_mismatch", "the token is unknown; see: clawgate gateway token"),
         ("Unknown agent 'x'.", "invalid_request", "Unknown agent 'x'."),
+        (
+            "rate limit: up/m responded with 429: slow down.",
+            "upstream_failed",
+            (
+                "rate limit: up/m responded with 429: slow down (upstream_failed); see: clawgate models status, "
+                "or choose another model with --model"
+            ),
+        ),
     ],
 )
 def test_an_error_has_its_next_step(home: ChatHome, message: str, code: str, expected: str) -> None:

@@ -118,7 +118,9 @@ async def test_a_run_that_fails_says_why_and_can_be_sent_again(tmp_path: Path) -
     broken = error_response(400, "no such parameter")
     async with serving_agents(tmp_path, broken, says("now")) as stand, connected(stand.gateway.url) as client:
         await client.call("chat.send", send())
-        assert (await client.event("chat", state="error"))["errorMessage"] == "no such parameter"
+        assert (await client.event("chat", state="error"))[
+            "errorMessage"
+        ] == "up/m responded with 400: no such parameter"
         assert (await client.call("chat.send", send()))["status"] == "started"
         await client.event("chat", state="final")
 

@@ -17,7 +17,7 @@ import msgspec
 from clawgate.agents.run.inner_client import InnerClient, InnerExchanges
 from clawgate.agents.run.model_message import message_of
 from clawgate.agents.run.step import Completion, Message, Usage
-from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
+from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed, UpstreamUnauthorized
 from clawgate.policy.model_routing import ModelRef
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 from clawgate.relay.response.error_mapping import upstream_failure
@@ -176,16 +176,24 @@ class ModelCall(InnerClient):
             self._raise(found)
         self._chunks.append(chunk)
 
-    @staticmethod
-    def _raise(found: UpstreamError) -> NoReturn:
-        raise UpstreamFailed("", quote=found.message, status=found.meant_status)
+    def _raise(self, found: UpstreamError) -> NoReturn:
+        raise UpstreamFailed(self._named("reports an error"), quote=found.message, status=found.meant_status)
+
+    def _named(self, what: str) -> str:
+        """Return how the message begins: who reports it."""
+        return f"{self.served_by} {what}: " if self.served_by is not None else ""
 
     def _failure(self) -> GatewayError | None:
         if self._is_stream:
             return None
         body = bytes(self._body)
         if self._status >= _FAILED:
-            return upstream_failure(self._status, parse_error(body, self._status).message, self._retry_after)
+            found = parse_error(body, self._status)
+            is_ours = (
+                found.code == UpstreamUnauthorized.code
+            )  # which names the provider's address and its key
+            named = "" if is_ours else self._named(f"responded with {self._status}")
+            return upstream_failure(self._status, found.message, self._retry_after, named)
         self._read_event(Event(body, data=body))
         return None
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from clawgate.cli.credential import fail_if_another_counts, read_secret
 from clawgate.cli.errors import fail
 from clawgate.cli.paths import Paths
-from clawgate.cli.remote import with_next_step
+from clawgate.cli.remote import with_model_step, with_next_step
 from clawgate.cli.running import find_running
 from clawgate.policy.path_routing import AGENTS_SWITCH
 from clawgate.processes.instance.gateway_client import (
@@ -145,7 +145,7 @@ class Conversation:
             return GatewayCallFailed(step, failure.code)
         if failure.code.startswith("auth_") or failure.code == "device_identity_required":
             return GatewayCallFailed(f"{failure.message}; see: clawgate gateway token", failure.code)
-        return failure
+        return with_model_step(failure, "see: clawgate models status")
 
 
 @contextlib.contextmanager

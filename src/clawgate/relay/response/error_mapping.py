@@ -86,10 +86,12 @@ def unauthorized_response(
     return make
 
 
-def upstream_failure(status: int, message: str, retry_after: int | None = None) -> UpstreamFailed:
-    """Return the failure that an upstream reports with ``status``."""
+def upstream_failure(
+    status: int, message: str, retry_after: int | None = None, named: str = ""
+) -> UpstreamFailed:
+    """Return the failure that an upstream reports with ``status``; ``named`` says who does, in front of its words."""
     kind = UpstreamUnauthorized if status == UNAUTHORIZED else UpstreamFailed
-    return kind("", quote=message, retry_after=retry_after, status=status)
+    return kind(named, quote=message, retry_after=retry_after, status=status)
 
 
 def own_response(head: ResponseHead, options: ResponseOptions, failure: UpstreamFailed) -> MadeResponse:
