@@ -17,10 +17,6 @@ from clawgate.policy.model_routing import ModelRef
 AGENTS = AgentNames({"main", "ops"}, "main")
 
 
-def is_direct(name: str) -> bool:
-    return name in ("fast", "mock/mock-chat")
-
-
 def target(model: str = "openclaw", user: str = "", **headers: str) -> Target:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     return read_target(model, given, user, AGENTS, fresh="u1")
@@ -135,8 +131,11 @@ def test_a_user_that_is_no_key_is_refused(user: str) -> None:
 def test_a_model_may_be_overridden_by_its_bare_id() -> None:
     default = ModelRef("mock", "mock-chat")
     assert target().model is None and target(x_openclaw_model="mock-slow").model == "mock-slow"
-    assert model_name("mock-slow", default, is_direct) == "mock/mock-slow"
-    assert model_name("bogus", default, is_direct) == "mock/bogus"
-    assert model_name("nope/nope", default, is_direct) == "nope/nope"
-    assert model_name("fast", default, is_direct) == "fast"
-    assert model_name("mock-slow", None, is_direct) == "mock-slow"
+
+    def named(override: str, *listed: str, of: ModelRef | None = default) -> str:
+        return model_name(override, of, {"fast"}, {"mock": listed})
+
+    assert named("mock-slow", "mock-slow") == named("mock-slow") == "mock/mock-slow"
+    assert named("bogus", "mock-slow") == "bogus" and named("nope/nope") == "nope/nope"
+    assert named("Fast") == "Fast" and named("openclaw") == "openclaw"
+    assert named("Default") == "mock/mock-chat" and named("mock-slow", of=None) == "mock-slow"

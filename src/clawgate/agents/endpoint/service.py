@@ -27,7 +27,7 @@ from clawgate.agents.request.chat_request import ChatRequest, check_tool_names
 from clawgate.agents.request.images import ImageRules
 from clawgate.agents.request.side_tasks import is_side_task
 from clawgate.agents.request.slash_commands import Facts, ListedModel, command_of
-from clawgate.agents.request.target import SessionKey, Target, model_name, read_target
+from clawgate.agents.request.target import MODEL_HEADER, SessionKey, Target, model_name, read_target
 from clawgate.agents.run.events import RunEvent
 from clawgate.agents.session.run_order import ResponseOrder, RunOrder, RunServices, Tools
 from clawgate.agents.session.runs import Runs, RunStart
@@ -275,7 +275,7 @@ class AgentService:
     def _chain_of(self, spec: AgentSpec, target: Target) -> Callable[[str | None], tuple[ModelRef, ...]]:
         """Return what decides on the models of a run, by the model that its session was set to."""
         catalog = self._models.catalog
-        override = target.model and _chosen(target.model, spec, catalog)
+        override = target.model and _of_header(target.model, spec, catalog)
 
         def chain_of(of_session: str | None) -> tuple[ModelRef, ...]:
             if override:
@@ -287,10 +287,20 @@ class AgentService:
         return chain_of
 
 
+def _of_header(name: str, spec: AgentSpec, catalog: Catalog) -> ModelRef:
+    """Return the model of the header. A bare name that is none is a mistake of the header, like one of an agent."""
+    try:
+        return _chosen(name, spec, catalog)
+    except ModelNotFound as error:
+        if "/" in name:
+            raise
+        raise InvalidRequest(error.message, param=MODEL_HEADER) from None
+
+
 def _chosen(name: str, spec: AgentSpec, catalog: Catalog) -> ModelRef:
     """Return the model that a request, or its session, chooses. It has no fallbacks: it was named."""
     default = spec.chain[0] if spec.chain else None
-    full = model_name(name, default, lambda text: text in catalog.aliases)
+    full = model_name(name, default, catalog.aliases, catalog.listed())
     ref = catalog.resolve(full).ref
     if not spec.may_choose(ref, catalog.aliases):
         raise ModelNotFound(

@@ -8,11 +8,11 @@ Whether a request is for an agent at all is decided before. Source of names and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from clawgate.agents.request.refusal import listing, reject, shown
-from clawgate.policy.model_routing import ModelRef
+from clawgate.policy.model_routing import DEFAULT_NAMES, ModelRef, names_agent
 
 DEFAULT = "default"
 """The name of the agent that the config chooses."""
@@ -90,6 +90,13 @@ def read_target(
     """
     for name in (AGENT_HEADER, MODEL_HEADER, SESSION_HEADER, CHAT_HEADER):
         _check(headers.get(name, ""), name)
+    if names_agent(override := headers.get(MODEL_HEADER, "")):
+        reject(
+            MODEL_HEADER,
+            f"Invalid `{MODEL_HEADER}`: '{shown(override)}' names an agent, not a model. Use `provider/model`, an "
+            f"alias, or the id of a model that the agent's own provider lists; the agent is named by `model`, or by "
+            f"`{AGENT_HEADER}`.",
+        )
     named = _agent_of_model(model, agents)
     header = headers.get(AGENT_HEADER)
     agent = agents.find(header, AGENT_HEADER) if header else named
@@ -107,9 +114,23 @@ def read_target(
     return Target(agent, session, headers.get(MODEL_HEADER) or None)
 
 
-def model_name(override: str, default: ModelRef | None, is_direct: Callable[[str], bool]) -> str:
-    """Return the name in full of an overriding model: a bare id is one of the default model's provider."""
-    if "/" in override or default is None or is_direct(override):
+def model_name(
+    override: str,
+    default: ModelRef | None,
+    aliases: Collection[str],
+    listed: Mapping[str, Collection[str]],
+) -> str:
+    """Return the name in full of an overriding model: a bare id is one that the default model's provider lists.
+
+    Of a provider that lists none, every id may be one; the name of an agent never is.
+    """
+    folded = override.strip().casefold()
+    if default is None or "/" in override or names_agent(override):
+        return override
+    if folded in DEFAULT_NAMES:
+        return str(default)
+    ids = listed.get(default.provider, ())
+    if any(alias.casefold() == folded for alias in aliases) or (ids and override not in ids):
         return override
     return str(ModelRef(default.provider, override))
 
