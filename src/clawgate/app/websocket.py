@@ -48,6 +48,7 @@ class GatewaySockets:
             plugins=lambda: list(role.plugins.statuses()),
             state=role.plugins.environment.state,
             find_agents=lambda: role.agents.socket_runs if router.agents is not None else None,
+            find_runs=lambda: role.agents.socket_runs,
             count_runs=lambda: role.agents.running_count,
         )
         return role

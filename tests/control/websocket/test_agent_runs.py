@@ -148,6 +148,53 @@ async def test_another_caller_finds_and_stops_nothing(tmp_path: Path) -> None:
         assert not [frame for frame in bob.events if frame["event"] in ("chat", "agent")]
 
 
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("chat.abort", {"sessionKey": "main"}),
+        ("chat.abort", {"sessionKey": "main", "runId": "k1"}),
+        ("sessions.abort", {"key": KEY}),
+        ("sessions.abort", {"runId": "k1"}),
+        ("chat.send", send("k2", "/stop")),
+        ("sessions.reset", {"key": KEY}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_run_of_http_is_seen_and_stopped(
+    tmp_path: Path, method: str, params: dict[str, Any], *, streams: bool
+) -> None:
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await client.call("sessions.patch", {"key": KEY, "model": "up/m"})
+        await client.call("sessions.subscribe")
+        body, key = user("hi", model="openclaw/main", stream=streams), ("Idempotency-Key", "k1")
+        asked = asyncio.create_task(stand.ask(body, session(KEY), key))
+        assert (await client.event("sessions.changed", reason="run"))["sessionKey"] == KEY
+        await until(lambda: bool(stand.model.requests), "the model to be called")
+        row = (await client.call("sessions.describe", {"key": KEY}))["session"]
+        assert (row["hasActiveRun"], row["activeRunIds"]) == (True, ["k1"])
+        (live,) = runs_of(stand).active("token")
+        await until(lambda: live.text == "half", "its first text")
+        assert (await client.call("chat.history", {"sessionKey": KEY}))["inFlightRun"]["text"] == "half"
+        assert (await client.call(method, params))["ok"] is True
+        await client.event("sessions.changed", reason="run")
+        response = await asked
+        assert b"stopped by its caller" in response.body
+        assert response.status == (200 if streams else 400)
+        assert not runs_of(stand).active("token")
+
+
+async def test_a_run_of_http_without_a_session_stays_private(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await client.call("sessions.subscribe")
+        asked = asyncio.create_task(stand.ask(user("hi", model="openclaw/main"), ("Idempotency-Key", "k1")))
+        await until(lambda: bool(stand.model.requests), "the model to be called")
+        assert (await client.call("sessions.abort", {"runId": "k1"}))["status"] == "no-active-run"
+        assert not [frame for frame in client.events if frame["event"] == "sessions.changed"]
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+
+
 async def test_runs_that_are_over_are_forgotten_after_a_while(tmp_path: Path) -> None:
     async with (
         serving_agents(tmp_path, says("a"), says("b")) as stand,

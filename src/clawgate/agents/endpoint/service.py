@@ -169,6 +169,7 @@ class AgentService:
         body: bytes,
     ) -> AgentRequest:
         request, created = order.request, int(self._clock())
+        session = order.session.text if order.session.is_kept else ""
         background = order.response is not None and order.response.is_background
         detaches = _detaches(headers, spec, is_background=background)
         resumes = headers.get(LAST_EVENT_HEADER)
@@ -187,6 +188,8 @@ class AgentService:
                 caller=order.caller,
                 created=created,
                 work=work,
+                agent=spec.id,
+                session=session,
                 is_detached=detaches,
                 key=order.key,
                 body_hash=_digest(read.dialect, headers, body) if order.key is not None else "",
@@ -196,7 +199,7 @@ class AgentService:
             stream=request.stream,
             background=background,
             encoder_of=lambda live: encoder_of(live.run, live.created),
-            session=order.session.text if order.session.is_kept else "",
+            session=session,
             ignored=(*request.ignored, *(name for name in _WITHOUT_EFFECT if name in headers)),
             resumes=_resumed(resumes) if resumes is not None else None,
         )

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 from clawgate.agents.run.events import Finished, RunEvent, TextDelta, ToolEnded
-from clawgate.errors import GatewayError, GatewayStopping, InternalError
+from clawgate.errors import GatewayError, GatewayStopping, InternalError, InvalidRequest
 
 logger = logging.getLogger("clawgate.agents")
 
@@ -38,13 +38,25 @@ class LiveRun:
         """Whether it was cancelled, and may still have to store what it leaves."""
         self.is_cancelled = False
         """Whether its caller stopped it, while it was under way."""
+        self.agent = self.session = ""
+        self.key: str | None = None
         self.encoder: Callable[[], Any] | None = None
-        """As in `RunStart`."""
+        """All four as in `RunStart`."""
         self.followers = 0
         self.size = 0
         """Characters of the events so far, about."""
         self._waiting: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def public_id(self) -> str:
+        """What its caller knows it by: its idempotency key, or its own id without one."""
+        return self.run if self.key is None else self.key
+
+    @property
+    def text(self) -> str:
+        """What it has said so far."""
+        return "".join(event.text for event in self.events if isinstance(event, TextDelta))
 
     def start(self, work: Work) -> asyncio.Task[None]:
         """Begin the run in a task of its own; the caller keeps a reference to it."""
@@ -95,7 +107,12 @@ class LiveRun:
         except GatewayError as failure:
             error = failure
         except asyncio.CancelledError:
-            error = GatewayStopping("the run was stopped before it was complete")
+            # what its caller stopped is not to be sent again by a client that repeats what failed with a 5xx
+            error = (
+                InvalidRequest("the run was stopped by its caller before it was complete")
+                if self.is_cancelled
+                else GatewayStopping("the run was stopped before it was complete")
+            )
             raise
         except Exception:
             logger.exception("run %s failed with an unforeseen error", self.run)

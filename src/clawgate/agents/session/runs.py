@@ -43,12 +43,17 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStart:
-    """What starts a run. ``key`` is its idempotency key, with the hash of its request; ``work`` does it."""
+    """What starts a run. ``key`` is its idempotency key, with the hash of its request; ``work`` does it.
+
+    ``session`` is the key of the session of ``agent`` that it is a part of; empty for a run that leaves nothing there.
+    """
 
     run: str
     caller: str
     created: int
     work: Work
+    agent: str = ""
+    session: str = ""
     is_detached: bool = False
     key: str | None = None
     body_hash: str = ""
@@ -57,11 +62,17 @@ class RunStart:
 
 
 class Runs:
-    """``store`` is opened when it is needed. ``now`` returns seconds of a clock that does not go back."""
+    """``store`` is opened when it is needed. ``now`` returns seconds of a clock that does not go back.
+
+    ``on_session_run`` is called with each run of a session when it has started, and when it is over.
+    """
 
     def __init__(self, store: Callable[[], Awaitable[Store]], now: Callable[[], float]) -> None:
         self._store = store
         self._now = now
+        self.on_session_run: Callable[[LiveRun], None] = lambda live: None
+        self._in_sessions: dict[LiveRun, None] = {}
+        """The runs of sessions that are under way, in the order of their starts."""
         self._by_id: dict[str, LiveRun] = {}
         self._by_key: dict[tuple[str, str], tuple[str, LiveRun]] = {}
         self._reading: dict[tuple[str, str], asyncio.Event] = {}
@@ -80,6 +91,12 @@ class Runs:
         self._forget()
         found = self._by_id.get(run)
         return found if found is not None and found.caller == caller else None
+
+    def under_way(self, caller: str, session: str | None = None) -> list[LiveRun]:
+        """Return the runs of ``caller`` that are under way in ``session``, or in any of its sessions."""
+        return [
+            live for live in self._in_sessions if live.caller == caller and session in (None, live.session)
+        ]
 
     def cancel(self, caller: str, run: str) -> LiveRun | None:
         """Stop a run of ``caller`` at its wish; None if there is none. `LiveRun.ended` returns once it has stopped."""
@@ -141,6 +158,7 @@ class Runs:
                 f"{MAX_LIVE} runs are under way, the most there may be; try again", retry_after=1
             )
         live = LiveRun(start.run, start.caller, created=start.created, is_detached=start.is_detached)
+        live.agent, live.session, live.key = start.agent, start.session, start.key
         live.encoder = start.encoder
         self._by_id[live.run] = live
         if start.key is not None:
@@ -148,6 +166,9 @@ class Runs:
         task = live.start(start.work)
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._ended(task, live, start))
+        if live.session:
+            self._in_sessions[live] = None
+            self.on_session_run(live)
         return live
 
     def _ended(self, task: asyncio.Task[None], live: LiveRun, start: RunStart) -> None:
@@ -166,6 +187,9 @@ class Runs:
             self._kept_size += live.size
         else:
             del self._by_id[live.run]
+        if live.session:
+            del self._in_sessions[live]
+            self.on_session_run(live)
 
     async def _abandon(self, caller: str, key: str, run: str) -> None:
         """What fails here is done by the next request with the key."""

@@ -2,6 +2,7 @@
 
 Law: a run is that of `AgentService` and `Runs`, as for HTTP, with the same idempotency keys; it continues without its
 client, as the protocol has it. It is found by its own caller alone, under the idempotency key that the client gave it.
+What is under way in a session, `Runs` says: also what HTTP started. Only events are of the runs that began here.
 Imported only where agents are on.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -107,8 +108,10 @@ class AgentRuns:
         self._clients = clients
         self._now_ms = now_ms
         self._followed: dict[tuple[str, str], FollowedRun] = {}
-        self._active: dict[FollowedRun, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        runs.on_session_run = lambda live: clients.session_changed(
+            live.caller, live.session, live.agent, "run"
+        )
 
     @property
     def agents(self) -> Agents:
@@ -194,8 +197,7 @@ class AgentRuns:
 
     async def delete(self, caller: str, key: str) -> bool:
         """Stop the runs of a session, then delete it; return whether there was one."""
-        for run in self.active(caller, key):
-            await self.abort(run)
+        await self.abort(self.active(caller, key))
         store = await self.store()
         async with store.locks.hold(caller, key, _HOLD_SECONDS):
             return await store.delete_session(caller, key)
@@ -204,14 +206,30 @@ class AgentRuns:
         """Return a run of ``caller`` that a WebSocket began, by its idempotency key."""
         return self._followed.get((caller, run_id))
 
-    def active(self, caller: str, session: str | None = None) -> list[FollowedRun]:
-        """Return the runs of ``caller`` that are under way, in ``session`` or in any."""
-        return [run for run in self._active if run.caller == caller and session in (None, run.session)]
+    def active(self, caller: str, session: str | None = None) -> list[LiveRun]:
+        """Return the runs of ``caller`` that are under way, in ``session`` or in any; whatever started them."""
+        return self._runs.under_way(caller, session)
 
-    async def abort(self, run: FollowedRun) -> None:
-        """Stop a run, and return once it has stored what it leaves."""
-        self._runs.cancel(run.caller, run.run)
-        await run.over.wait()
+    async def abort(self, runs: Sequence[LiveRun]) -> None:
+        """Stop runs, and return once each has stored what it leaves, and has reported that where it is followed."""
+        for live in runs:
+            self._runs.cancel(live.caller, live.run)
+        for live in runs:
+            await live.ended()
+            if (followed := self._followed_of(live)) is not None:
+                await followed.over.wait()
+
+    def progress(self, live: LiveRun) -> dict[str, Any]:
+        """Return what a history says of a run under way: its text as far as events have had it."""
+        run = self._followed_of(live)
+        text, started_ms = (
+            (live.text, live.created * 1000) if run is None else (run.events.text, run.started_ms)
+        )
+        return {"runId": live.public_id, "text": text, "startedAt": started_ms}
+
+    def _followed_of(self, live: LiveRun) -> FollowedRun | None:
+        run = self._followed.get((live.caller, live.public_id))
+        return run if run is not None and run.run == live.run else None
 
     async def close(self) -> None:
         """Follow no run any more: they were stopped."""
@@ -231,7 +249,6 @@ class AgentRuns:
             events=RunEvents(turn.key, target.session.text, target.agent, now),
         )
         client.runs.add(run.id)
-        self._active[run] = None
         task = asyncio.get_running_loop().create_task(self._send_events(run, live, turn.seconds))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -262,9 +279,7 @@ class AgentRuns:
                 self._send(run, event)
         finally:
             run.ended_ms = self._now_ms()
-            del self._active[run]
             run.over.set()
-            self._clients.session_changed(run.caller, run.session, run.agent, "run")
 
     async def _send_reports(self, run: FollowedRun, live: LiveRun) -> None:
         async with contextlib.aclosing(live.follow()) as batches:

@@ -33,7 +33,8 @@ def hello_ok(gateway: Gateway, client: Client, methods: Iterable[Method]) -> dic
             "methods": [
                 method.name
                 for method in methods
-                if (has_agents or not method.of_agents) and method.is_for(client.caller)
+                if (not method.of_agents or gateway.runs_for(method) is not None)
+                and method.is_for(client.caller)
             ],
             "events": [*EVENTS, *(AGENT_EVENTS if has_agents else ())],
             "capabilities": list(CAPABILITIES),

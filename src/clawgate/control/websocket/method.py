@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 class Gateway:
     """The gateway as its methods see it. ``now_ms`` returns milliseconds of UNIX time.
 
-    ``find_agents`` returns None while they are off, ``count_runs`` how many are under way even then. ``log_file`` is
-    None where the log goes to a terminal, ``restart`` where this process cannot restart itself.
+    ``find_agents`` returns None while they are off; ``find_runs`` what has the runs that are under way even then, and
+    ``count_runs`` how many these are. ``log_file`` is None where the log goes to a terminal, ``restart`` where this
+    process cannot restart itself.
     """
 
     router: GatewayRouter
@@ -48,11 +49,16 @@ class Gateway:
     restart: Callable[[], None] | None = None
     is_restarting: Callable[[], bool] = lambda: False
     find_agents: Callable[[], AgentRuns | None] = lambda: None
+    find_runs: Callable[[], AgentRuns | None] = lambda: None
     count_runs: Callable[[], int] = lambda: 0
 
     @property
     def agents(self) -> AgentRuns | None:
         return self.find_agents()
+
+    def runs_for(self, method: Method) -> AgentRuns | None:
+        """Return what a method of agents works with, None where it is not there now."""
+        return self.find_runs() if method.ends_runs else self.agents
 
     @property
     def uptime_ms(self) -> int:
@@ -102,8 +108,9 @@ Handler = Callable[[Call, Any], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """``of_agents``: it is there only while agents are on. ``has_effect``: it is done to its end without its client,
-    and refused while the gateway stops, unless it ``ends_runs``.
+    """``of_agents``: it is there only while agents are on; where it ``ends_runs``, also while runs are left of then.
+    ``has_effect``: it is done to its end without its client, and refused while the gateway stops, unless it
+    ``ends_runs``.
 
     ``of_owner``: it shows or does what concerns every caller, so that a user whom a proxy names has it not.
     """

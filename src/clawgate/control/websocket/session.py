@@ -158,7 +158,7 @@ class SocketSession:
             )
             self._fail(request.id, shape_of(denied))
             self._socket.refused()
-        elif method.of_agents and self._gateway.agents is None:
+        elif method.of_agents and self._gateway.runs_for(method) is None:
             self._fail(
                 request.id, shape_of(agents_off().with_message(f"{method.name}: {agents_off().message}"))
             )
@@ -179,7 +179,7 @@ class SocketSession:
             client=client,
             gateway=self._gateway,
             respond=lambda payload: self._socket.send(encode_response(request.id, payload)),
-            runs=self._gateway.agents,
+            runs=self._gateway.runs_for(method),
             traceparent=request.traceparent if _TRACE.fullmatch(request.traceparent) else "",
         )
         task = asyncio.get_running_loop().create_task(self._call(request.id, method, call, params))

@@ -161,8 +161,26 @@ async def test_a_run_ends_for_its_client_though_agents_were_switched_off(tmp_pat
         stand.gateway.rewrite(agents_on(json.loads(stand.gateway.config.read_text()), on=False))
         assert "agents are off" in (await client.error("chat.history", {"sessionKey": KEY}))["message"]
         assert (await client.call("gateway.restart.preflight"))["safe"] is False
+        assert (await client.call("sessions.abort", {"runId": "another"}))["status"] == "no-active-run"
         gate.set()
         assert (await client.response(id_))["payload"]["result"]["payloads"][0]["text"] == "whole"
+
+
+@pytest.mark.parametrize(
+    ("method", "params"), [("chat.abort", {"sessionKey": KEY}), ("sessions.abort", {"runId": "k1"})], ids=str
+)
+async def test_a_run_can_be_stopped_though_agents_were_switched_off(
+    tmp_path: Path, method: str, params: dict[str, Any]
+) -> None:
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send())
+        await client.event("chat", state="delta")
+        stand.gateway.rewrite(agents_on(json.loads(stand.gateway.config.read_text()), on=False))
+        async with connected(stand.gateway.url) as later:
+            assert method in later.hello["features"]["methods"]
+            assert "chat.send" not in later.hello["features"]["methods"]
+            assert (await later.call(method, params))["ok"] is True
+        await client.event("chat", state="aborted")
 
 
 @pytest.mark.parametrize("number", [2**53, 2**63 - 1, 2**63, 2**64 - 1, 2**70])

@@ -266,10 +266,9 @@ async def _abort(call: Call, session: str | None, run_id: str) -> list[str]:
     """Stop one run of the caller, or all in a session, and return their ids once they have stored what they leave."""
     caller = call.client.caller
     runs = call.agents.active(caller, None if run_id else session)
-    wanted = [run for run in runs if not run_id or run.id == run_id]
-    for run in wanted:
-        await call.agents.abort(run)
-    return [run.id for run in wanted]
+    wanted = [run for run in runs if not run_id or run.public_id == run_id]
+    await call.agents.abort(wanted)
+    return [run.public_id for run in wanted]
 
 
 async def chat_history(call: Call, params: ChatHistory) -> object:
@@ -295,5 +294,5 @@ async def chat_history(call: Call, params: ChatHistory) -> object:
     else:
         history["totalMessages"] = params.offset + len(page)
     for run in call.agents.active(call.client.caller, target.session.text):
-        history["inFlightRun"] = {"runId": run.id, "text": run.events.text, "startedAt": run.started_ms}
+        history["inFlightRun"] = call.agents.progress(run)
     return history

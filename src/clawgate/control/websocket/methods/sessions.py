@@ -94,7 +94,7 @@ async def find(call: Call, target: Target, *, last: int) -> StoredSession | None
 
 
 def row_of(call: Call, session: SessionSummary | StoredSession) -> dict[str, Any]:
-    active = [run.id for run in call.agents.active(call.client.caller, session.key)]
+    active = [run.public_id for run in call.agents.active(call.client.caller, session.key)]
     session_id = call.agents.session_id(call.client.caller, session.key)
     return session_row(session, session_id, active, call.gateway.now_ms())
 
