@@ -87,6 +87,26 @@ async def test_an_unforeseen_error_is_none_of_its_texts(caplog: pytest.LogCaptur
     assert caught.value.code == "internal_error" and "SECRET" not in caught.value.message
 
 
+async def test_a_run_that_is_cancelled_before_its_first_step_ends_for_its_followers() -> None:
+    made = Steered()
+    follower = asyncio.create_task(seen(made.run))
+    made.run.cancel()
+    await settle()
+    assert made.run.is_over and follower.done()
+    with pytest.raises(GatewayError, match="was stopped"):
+        await follower
+
+
+@pytest.mark.parametrize(("by_caller", "code"), [(True, "invalid_request"), (False, "gateway_stopping")])
+async def test_what_a_caller_stopped_is_no_error_that_clients_repeat(by_caller: bool, code: str) -> None:
+    made = await steered()
+    made.run.is_cancelled = by_caller
+    made.run.cancel()
+    with pytest.raises(GatewayError) as caught:
+        await seen(made.run)
+    assert caught.value.code == code
+
+
 async def left(run: LiveRun) -> None:
     """Follow it, and go."""
     task = asyncio.create_task(seen(run))

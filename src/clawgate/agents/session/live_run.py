@@ -61,6 +61,8 @@ class LiveRun:
     def start(self, work: Work) -> asyncio.Task[None]:
         """Begin the run in a task of its own; the caller keeps a reference to it."""
         self._task = asyncio.get_running_loop().create_task(self._run(work))
+        # one that is cancelled before its first step never comes to its frame
+        self._task.add_done_callback(lambda _: None if self.is_over else self._end(self._stopped()))
         return self._task
 
     def cancel(self) -> None:
@@ -107,20 +109,24 @@ class LiveRun:
         except GatewayError as failure:
             error = failure
         except asyncio.CancelledError:
-            # what its caller stopped is not to be sent again by a client that repeats what failed with a 5xx
-            error = (
-                InvalidRequest("the run was stopped by its caller before it was complete")
-                if self.is_cancelled
-                else GatewayStopping("the run was stopped before it was complete")
-            )
+            error = self._stopped()
             raise
         except Exception:
             logger.exception("run %s failed with an unforeseen error", self.run)
             error = InternalError("an internal error; the log of clawgate says more")
         finally:
-            self.error = error
-            self.is_over = True
-            self._wake()
+            self._end(error)
+
+    def _stopped(self) -> GatewayError:
+        """Return the error of a run that was cancelled: clients repeat what failed with a 5xx, and no 4xx."""
+        if self.is_cancelled:
+            return InvalidRequest("the run was stopped by its caller before it was complete")
+        return GatewayStopping("the run was stopped before it was complete")
+
+    def _end(self, error: GatewayError | None) -> None:
+        self.error = error
+        self.is_over = True
+        self._wake()
 
     def _emit(self, event: RunEvent) -> None:
         self.events.append(event)
