@@ -55,7 +55,7 @@ class LiveRun:
 
     @property
     def text(self) -> str:
-        """What it has said so far."""
+        """Return all text of its model so far."""
         return "".join(event.text for event in self.events if isinstance(event, TextDelta))
 
     def start(self, work: Work) -> asyncio.Task[None]:
