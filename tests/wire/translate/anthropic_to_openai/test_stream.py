@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 
 from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire.translate.anthropic_to_openai import stream as messages_stream
-from clawgate.wire.translate.anthropic_to_openai.stream import KEEP_ALIVE, PING, MessagesStream
+from clawgate.wire.translate.anthropic_to_openai.stream import PING, MessagesStream
+from clawgate.wire.translate.chat_upstream.stream import KEEP_ALIVE
 from clawgate.wire.translate.errors import messages_event
 from tests.wire.exchanges import Fed, check_messages, events, sse
 

@@ -19,9 +19,10 @@ from clawgate.wire.responses.types import ResponsesRequest, Tool
 from clawgate.wire.sse.reader import EventReader
 from clawgate.wire.translate.chat_upstream import opaque_state
 from clawgate.wire.translate.chat_upstream.call_ids import CallIds
+from clawgate.wire.translate.chat_upstream.stream import KEEP_ALIVE
 from clawgate.wire.translate.compat import Compat
 from clawgate.wire.translate.responses_to_chat import response
-from clawgate.wire.translate.responses_to_chat.stream import KEEP_ALIVE, ResponsesStream
+from clawgate.wire.translate.responses_to_chat.stream import ResponsesStream
 from clawgate.wire.translate.responses_to_chat.tools import ToolTable
 from clawgate.wire.translate.responses_to_chat.writer import ResponseWriter
 from tests.wire.exchanges import Fed, check_responses, events, sse

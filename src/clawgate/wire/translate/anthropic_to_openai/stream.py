@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import msgspec
 
-from clawgate.errors import UpstreamClosed, UpstreamMalformed
-from clawgate.wire.json import lenient, strict
+from clawgate.errors import UpstreamMalformed
+from clawgate.wire.json import lenient
 from clawgate.wire.openai import types as chat
-from clawgate.wire.openai.stream_calls import StreamedCalls
-from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
-from clawgate.wire.translate import errors as upstream_errors
+from clawgate.wire.sse.reader import MAX_EVENT_BYTES
 from clawgate.wire.translate.anthropic_to_openai import response
 from clawgate.wire.translate.chat_upstream import completion
 from clawgate.wire.translate.chat_upstream.call_ids import CallIds
-from clawgate.wire.translate.chat_upstream.opaque_members import OpaqueMembers
+from clawgate.wire.translate.chat_upstream.stream import KEEP_ALIVE, NAMELESS, ChatUpstreamStream
 from clawgate.wire.translate.chat_upstream.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
-from clawgate.wire.translate.exchange import TranslatedStream
 
-KEEP_ALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 CALL_WAITS_BYTES = 16_384
 """What is held at most for a first call that may still be signed: some 240 tokens, if each comes in a chunk."""
@@ -44,27 +40,19 @@ class _HeldBlock(msgspec.Struct):
     signature: str | None = None
 
 
-class MessagesStream(TranslatedStream):
+class MessagesStream(ChatUpstreamStream):
     """One stream: chat completion chunks in, Anthropic's events out."""
 
     __slots__ = (
         "_blocks",
         "_called",
-        "_calls",
-        "_decode_entities",
-        "_finish",
         "_held_blocks",
         "_held_calls",
-        "_id",
-        "_ids",
         "_model",
         "_names",
-        "_opaque",
         "_open",
         "_open_call",
         "_refused",
-        "_started",
-        "_visible",
     )
 
     def __init__(
@@ -75,73 +63,24 @@ class MessagesStream(TranslatedStream):
         ids: CallIds | None = None,
         compat: Compat = NO_COMPAT,
     ) -> None:
-        super().__init__()
+        super().__init__(ids, compat)
         self._model = model
         self._names = names or ToolNames()
-        self._ids = ids or CallIds()
-        self._visible = compat.visible_reasoning_detail_types
-        self._decode_entities = compat.tool_call_arguments_encoding == completion.HTML_ENTITIES
-        self._id: object = None  # of the upstream's response
-        self._started = False
         self._blocks = 0  # how many were opened; the open one's index is one less
         self._open = ""  # the kind of the open block: text, thinking, tool
         self._open_call = -1  # our number of the call that is open
-        self._calls = StreamedCalls()
         self._called = False  # whether a call was sent
-        self._opaque = OpaqueMembers()
         self._held_blocks: list[_HeldBlock] = []
         self._held_calls: dict[int, _HeldBlock] = {}
         self._refused = False
-        self._finish: str | None = None
 
-    def feed(self, event: Event, out: list[bytes]) -> None:
-        data = event.data
-        if self._over:
-            self._fail_if_error(data or b"")
-            return
-        if not data or data.isspace():
-            if event.raw.strip():
-                out.append(PING if self._started else KEEP_ALIVE)
-        elif data.startswith(b"[DONE]"):
-            if self._finish is None:
-                raise UpstreamMalformed("the upstream's stream has [DONE] without a finish_reason")
-            self._end(out)
-        else:
-            self._chunk(data, out)
+    @property
+    def _has_content(self) -> bool:
+        return bool(self._blocks or self._holds)
 
-    def end(self, out: list[bytes]) -> None:
-        if self._over:
-            return
-        if self._finish is None:
-            raise UpstreamClosed("the upstream's stream ended before a finish_reason")
-        self._end(out)
-
-    def _chunk(self, data: bytes, out: list[bytes]) -> None:
-        try:
-            chunk = strict.parse_response(data, chat.CHAT_CHUNK, self._halves)
-        except UpstreamMalformed:
-            self._fail_if_error(data)
-            raise
-        if chunk.error is not None or chunk.choices is None:
-            self._fail_if_error(data)
-        self._id = self._id or chunk.id
-        if not self._started:
-            self._start(chunk, out)
-        if chunk.usage is not None:
-            lenient.merge_counts(self._usage, chunk.usage)
-        for choice in chunk.choices or ():
-            if lenient.as_index(choice.index):
-                continue
-            if choice.usage is not None:
-                lenient.merge_counts(self._usage, choice.usage)
-            if choice.delta is not None:
-                self._add(choice.delta, out)
-            elif choice.message is not None and not (self._blocks or self._holds):  # complete, in one event
-                self._add(choice.message, out)
-            if choice.finish_reason:
-                self._finish = choice.finish_reason
-                if self._finish == completion.FAILED:
-                    self._fail(upstream_errors.UNSPECIFIED)
+    @property
+    def _keep_alive(self) -> bytes:
+        return PING if self._started else KEEP_ALIVE
 
     def _add(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
         if delta.reasoning_details or delta.extra_content:
@@ -165,7 +104,6 @@ class MessagesStream(TranslatedStream):
                 self._call(call, in_delta, out)
 
     def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
-        self._started = True
         message: dict[str, object] = {
             "id": self._ids.message_id(chunk.id),
             "type": "message",
@@ -296,21 +234,16 @@ class MessagesStream(TranslatedStream):
             self._emit_call(block.number, content, out)
 
     def _emit_call(self, number: int, arguments: str, out: list[bytes]) -> None:
-        call = self._calls.calls[number]
-        if not call.name:
-            raise UpstreamMalformed("the upstream's stream calls a tool without a name")
+        name = self._calls.calls[number].name
+        if not name:
+            raise UpstreamMalformed(NAMELESS)
         self._close(out)
-        message = self._opaque.message if not self._called else None
-        call.id = self._ids.to_client(call.id, self._id, call=call.extra, message=message)
-        if self._ids.carries_state(call.id):
-            self._opaque.sent_in_call(number, call.extra)
+        call = self._identify(number, is_first=not self._called)
         self._called = True
-        name = self._names.restore(call.name)
+        name = self._names.restore(name)
         self._begin("tool", {"type": "tool_use", "id": call.id, "name": name, "input": {}}, out)
         self._open_call = number
-        if self._decode_entities and (parsed := strict.parse_arguments(arguments)) is not None:
-            arguments = strict.encode_response(completion.without_entities(parsed)).decode()
-        if arguments:
+        if arguments := self._decoded(arguments):
             out.append(self._input(arguments))
 
     def _begin(self, kind: str, block: dict[str, object], out: list[bytes]) -> None:
@@ -334,13 +267,7 @@ class MessagesStream(TranslatedStream):
 
     def _emit_rest(self, out: list[bytes]) -> None:
         """Emit opaque members that came behind what they belong to, in a thinking block without words."""
-        numbered = enumerate(self._calls.calls)
-        calls = {
-            call.id: call.extra
-            for number, call in numbered
-            if call.id and self._opaque.is_unsent(number, call.extra)
-        }
-        if signature := self._ids.signature(message=self._opaque.take(), calls=calls):
+        if signature := self._unsent_state():
             self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""}, out)
             self._emit_signature(signature, out)
             self._stop(out)
