@@ -362,7 +362,7 @@ def test_a_complete_message_behind_its_pieces_is_not_sent_again() -> None:
 def test_an_event_of_nothing_keeps_the_stream_warm(warm: bytes) -> None:
     stream = new()
     said = stream.feed(warm + sse(chunk(content="hi")) + warm + sse(chunk("stop")) + warm + DONE)
-    assert said.startswith(messages_stream.KEEP_ALIVE) and added_up(said).content[0].text == "hi"
+    assert said.startswith(KEEP_ALIVE) and added_up(said).content[0].text == "hi"
 
 
 def test_a_call_that_never_gets_a_name_is_malformed() -> None:
