@@ -207,6 +207,33 @@ def test_a_valid_file_is_called_valid(file: Path) -> None:
     assert json.loads(run("validate", "--json").stdout)["valid"] is True
 
 
+@pytest.mark.parametrize(
+    ("gateway", "key"),
+    [
+        ('auth: { mode: "password" }', "gateway.auth"),
+        ('auth: { mode: "password", token: "s3cret-0123456789-abcdef" }', "gateway.auth"),
+        ('bind: "lan", auth: { mode: "token" }', "gateway.auth"),
+        ('bind: "lan", auth: { mode: "none" }', "gateway.auth.mode"),
+        ('auth: { token: "short" }', "gateway.auth.token"),
+    ],
+)
+def test_a_file_with_which_no_gateway_would_start_is_not_valid(file: Path, gateway: str, key: str) -> None:
+    file.write_text(f'{{ gateway: {{ mode: "local", {gateway} }} }}')
+    found = run("validate")
+    assert found.exit_code == 1 and f"  - {key}" in found.stderr, found.output
+    assert json.loads(run("validate", "--json").stdout)["valid"] is False
+
+
+def test_a_token_that_the_start_makes_or_finds_elsewhere_is_not_missing(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text('{ gateway: { mode: "local", auth: { mode: "token" } } }')
+    assert run("validate").exit_code == 0
+    file.write_text('{ gateway: { mode: "local", auth: { mode: "password" } } }')
+    write_private(tmp_path / ".env", f"OPENCLAW_GATEWAY_PASSWORD={SECRET}\n")
+    assert run("validate").exit_code == 0
+
+
 def test_validate_prints_every_problem_with_its_line(file: Path) -> None:
     """Also in the settings of our own roles."""
     file.write_text(

@@ -19,7 +19,7 @@ from clawgate.cli.config.warnings import validate_for_openclaw, validate_for_plu
 from clawgate.cli.config.write import print_change, write_value
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import env_file_option, find_paths, json_option, path_options
+from clawgate.cli.paths import Paths, env_file_option, find_paths, json_option, path_options
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.environment import named_environment
 from clawgate.settings.json5.document import NoSuchPath, value_at
@@ -141,7 +141,7 @@ def validate(config: str | None, as_json: bool) -> None:
     A warning is about what does not work as it is, or what OpenClaw would reject; it leaves the exit status 0.
     """
     paths = find_paths(config)
-    problems, warnings, notes = _validate(paths.config, paths.state)
+    problems, warnings, notes = _validate(paths)
     if as_json:
         issues = [
             {"path": one.key or "config file", "place": one.location, "message": one.text} for one in problems
@@ -160,16 +160,20 @@ def validate(config: str | None, as_json: bool) -> None:
     sys.exit(ExitCode.FAILED if problems else ExitCode.OK)
 
 
-def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], list[str]]:
+def _validate(paths: Paths) -> tuple[list[Diagnostic], list[str], list[str]]:
     """Return the problems, the warnings and the notes of the file; the last two only if there is no problem."""
     from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
+    from clawgate.app.gateway_token import start_problems
     from clawgate.plugins.host.diagnostics import plugin_diagnostics
     from clawgate.settings.openclaw.config_file import read_config
+    from clawgate.settings.openclaw.gateway import GatewayFlags
 
+    path, state = paths.config, paths.state
     problems: list[Diagnostic] = []
     try:
         problems = problems_of(_read(path), os.environ)
         file = read_config(path, os.environ, required=True)
+        problems += start_problems(file, GatewayFlags())
     except SettingsInvalid as error:
         return problems or error.problems, [], []
     diagnostics = [*plugin_diagnostics(file, state), *tool_diagnostics(file, state)]
