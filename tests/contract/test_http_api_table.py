@@ -86,6 +86,7 @@ RIGHTS = {
     "with scope operator.read": (
         Who({"auth": {"mode": "none"}}, (READ,)),
         Who(BEHIND, (FORWARDED, USER, READ)),
+        Who(BEHIND, (FORWARDED, USER, READ, (READ[0], "operator.admin"))),
     ),
 }
 
