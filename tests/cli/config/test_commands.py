@@ -246,7 +246,7 @@ def test_validate_prints_every_problem_with_its_line(file: Path) -> None:
     assert issues["valid"] is False and len(issues["issues"]) == 2
 
 
-@pytest.mark.parametrize("verb", [["get", "a"], ["unset", "a"], ["set", "a", "1"], ["explain", "a"]])
+@pytest.mark.parametrize("verb", [["get", "a"], ["unset", "a"], ["set", "channels", "1"], ["explain", "a"]])
 def test_a_file_that_cannot_be_read_is_refused(file: Path, verb: list[str]) -> None:
     """Status 2, with the line."""
     file.write_text("{\n a: \n}")

@@ -63,7 +63,7 @@ def warn_of_secret(path: KeyPath, value: object) -> None:
 
 
 def check_keys(path: KeyPath, value: object) -> None:
-    """Warn of keys that only OpenClaw reads; a misspelled key ends the command, since OpenClaw rejects it."""
+    """Warn of keys that only OpenClaw reads; one that is in neither schema ends the command."""
     from clawgate.settings.openclaw.unknown_keys import unknown_keys
     from clawgate.settings.schema.upstream_keys import VERSION
 
@@ -74,9 +74,13 @@ def check_keys(path: KeyPath, value: object) -> None:
         name = format_key_path((*path[: len(unread.path)], *unread.path[len(path) :]))
         if unread.is_openclaw:
             click.echo(f"Warning: clawgate does not read {name}; the key is kept for OpenClaw", err=True)
-        elif unread.suggestion is not None:
+            continue
+        rejects = f"neither clawgate nor OpenClaw {VERSION}, which rejects its whole config for it"
+        if unread.suggestion is not None:
+            fail(f"{name} is a key of {rejects}; did you mean '{unread.suggestion}'?", outcome=UNCHANGED)
+        if unread.may_be_secret:
             fail(
-                f"{name} is a key of neither clawgate nor OpenClaw {VERSION}, which rejects its whole config for it; "
-                f"did you mean '{unread.suggestion}'?",
+                f"{format_key_path(unread.path[:-1]) or 'the file'} contains a key of {rejects}; leave it out",
                 outcome=UNCHANGED,
             )
+        fail(f"{name} is a key of {rejects}; leave it out", outcome=UNCHANGED)

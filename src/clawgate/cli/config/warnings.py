@@ -7,6 +7,7 @@ not run. `config validate` prints all of it, `config set` what its change adds.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clawgate.cli.paths import Paths, read_config_at
@@ -15,7 +16,6 @@ from clawgate.settings.json5.file import json5_file
 from clawgate.settings.json5.source_map import InvalidJson5, nearest_position
 from clawgate.settings.key_path import KeyPath, in_document
 from clawgate.settings.openclaw.update import BringsProblems
-from clawgate.settings.openclaw.upstream_values import wrong_values
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.redaction import redact_name
 
@@ -70,9 +70,9 @@ def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -
 
 
 def validate_for_openclaw(after: str, paths: Paths, path: KeyPath) -> str:
-    """Return ``after``. Raises `BringsProblems` for a number or a boolean at ``path`` that OpenClaw rejects."""
+    """Return ``after``. Raises `BringsProblems` for a value at ``path`` that OpenClaw rejects."""
+    from clawgate.settings.openclaw.compatibility import rejected_values
     from clawgate.settings.openclaw.config_file import validate
-    from clawgate.settings.schema.upstream_keys import VERSION
 
     try:
         file = json5_file(paths.config, after)
@@ -81,13 +81,8 @@ def validate_for_openclaw(after: str, paths: Paths, path: KeyPath) -> str:
         return after  # its writer reports that
     own = in_document(path, file.value)
     wrong = [
-        Diagnostic(
-            one.path,
-            one.message,
-            fix=f"OpenClaw {VERSION} rejects its whole config for it",
-            location=file.location(*nearest_position(file.source_map.spans, one.path)),
-        )
-        for one in wrong_values(file.value)
+        replace(one, location=file.location(*nearest_position(file.source_map.spans, one.path)))
+        for one in rejected_values(file.value)
         if one.path[: len(own)] == own
     ]
     if wrong:

@@ -33,26 +33,40 @@ def unknown_key(key: UnknownKey) -> Diagnostic:
 
 def incompatibilities(document: object) -> Iterator[Diagnostic]:
     """Yield what is missing or wrong in providers and models, every value that OpenClaw rejects, and TLS."""
-    for wrong in wrong_values(document):
-        yield _warning(wrong.path, f"{wrong.message}; {_REJECTS}", "enter such a value")
+    yield from rejected_values(document)
     if not isinstance(document, dict):
         return
-    gateway, models = document.get("gateway"), document.get("models")
+    gateway = document.get("gateway")
     tls = gateway.get("tls") if isinstance(gateway, dict) else None
     if isinstance(tls, dict) and tls.get("enabled") is True:
         message = "is not read: this gateway serves plain HTTP, on which anybody between can read its token"
         yield _warning(("gateway", "tls"), message, "put a reverse proxy with TLS in front of it")
+    for block, path in _models(document):
+        if isinstance(path[-1], int):
+            yield from _model_name(block, path)
+
+
+def rejected_values(document: object) -> Iterator[Diagnostic]:
+    """Yield every value that OpenClaw rejects: numbers, booleans, and the dialects of providers and models."""
+    for wrong in wrong_values(document):
+        yield _warning(wrong.path, f"{wrong.message}; {_REJECTS}", "enter such a value")
+    for block, path in _models(document):
+        yield from _dialect(block, path)
+
+
+def _models(document: object) -> Iterator[tuple[Mapping[str, object], KeyPath]]:
+    """Yield each provider, and behind it its models, with their key paths."""
+    models = document.get("models") if isinstance(document, dict) else None
     providers = models.get("providers") if isinstance(models, dict) else None
     for provider, block in providers.items() if isinstance(providers, dict) else ():
         if not isinstance(block, dict):
             continue
         path: KeyPath = ("models", "providers", provider)
-        yield from _dialect(block, path)
+        yield block, path
         entries = block.get("models")
         for index, entry in enumerate(entries) if isinstance(entries, list) else ():
             if isinstance(entry, dict):
-                yield from _dialect(entry, (*path, "models", index))
-                yield from _model_name(entry, (*path, "models", index))
+                yield entry, (*path, "models", index)
 
 
 def _dialect(block: Mapping[str, object], path: KeyPath) -> Iterator[Diagnostic]:
