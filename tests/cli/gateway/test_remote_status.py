@@ -75,7 +75,7 @@ def test_a_real_gateway_is_checked_with_what_was_given(home: Home) -> None:
         assert line in status.stdout
     found = json.loads(wrong.stdout)
     assert wrong.returncode == 1 and found["ok"] is False, "the token of this machine's config is not used"
-    assert "give the gateway's own with --token or --password" in found["error"]
+    assert "give that gateway's secret with --token or --password" in found["error"]
     lost = home.gateway("health", "--url", url, "--token", TOKEN)
     text = "Not healthy" in lost.stdout and "the provider 'local'" in lost.stdout
     assert lost.returncode == 1, lost.stdout
