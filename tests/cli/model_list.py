@@ -1,4 +1,4 @@
-"""A server on loopback, in a thread, that lists two models for the right Bearer token."""
+"""A server on loopback, in a thread, that lists its models for the right Bearer token."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ class ModelList:
     def __init__(self, key: str) -> None:
         outer = self
         self.asked = 0
+        self.models = ["qwen", "llama"]
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked += 1
                 known = self.headers.get("Authorization") == f"Bearer {key}" and self.path == "/v1/models"
-                said = {"data": [{"id": "qwen"}, {"id": "llama"}]} if known else {"error": {"message": "no"}}
+                said = (
+                    {"data": [{"id": one} for one in outer.models]} if known else {"error": {"message": "no"}}
+                )
                 body = json.dumps(said).encode()
                 self.send_response(200 if known else 401)
                 self.send_header("Content-Type", "application/json")

@@ -40,6 +40,21 @@ def test_a_secret_comes_by_standard_input(path: Path, server: ModelList) -> None
     assert config["agents"]["defaults"]["model"] == {"primary": "hut2/qwen", "fallbacks": ["far/sonnet"]}
 
 
+def test_the_only_model_that_a_provider_lists_becomes_the_default_without_its_name(
+    path: Path, server: ModelList
+) -> None:
+    found = login(path, server, "--yes", "--key", "${HUT_KEY}", "--set-default", HUT_KEY=KEY)
+    assert found.exit_code == 1 and "name one with --models" in found.stderr and untouched(path)
+    server.models = ["qwen"]
+    found = login(path, server, "--yes", "--key", "${HUT_KEY}", "--set-default", "--models", "", HUT_KEY=KEY)
+    assert found.exit_code == 1 and untouched(path)
+    found = login(path, server, "--yes", "--key", "${HUT_KEY}", "--set-default", HUT_KEY=KEY)
+    config = pyjson5.decode(path.read_text())
+    assert found.exit_code == 0 and "Default model set to hut2/qwen" in found.stdout, found.output
+    assert [model["id"] for model in config["models"]["providers"]["hut2"]["models"]] == ["qwen"]
+    assert config["models"]["providers"]["hut2"]["apiKey"] == "${HUT_KEY}"
+
+
 def test_a_secret_among_the_arguments_is_warned_of(path: Path, server: ModelList) -> None:
     assert "every user of this machine can see" in login(path, server, "--yes", "--key", KEY).stderr
 

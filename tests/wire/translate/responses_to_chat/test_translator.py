@@ -48,6 +48,7 @@ def test_a_request_without_input_is_rejected(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         sent(new(), **given)
     assert caught.value.param == "input"
+    assert ("is missing" if given["input"] is None else "is empty") in caught.value.message
 
 
 def test_instructions_alone_are_a_request() -> None:

@@ -158,7 +158,7 @@ def _working_answers(
         result = _test_connection(target, answers.plain, context.setup)
         context.show(f"  {'ok' if result.ok else 'failed'}: {result.message}")
         if result.ok:
-            return answers
+            return _with_only_model(answers, result, questions, options)
         if result.next_step:
             context.show(f"  next: {result.next_step}")
         if prompter is None:
@@ -171,6 +171,17 @@ def _working_answers(
         sources = AnswerSources(
             environment=context.setup.environment, earlier=answers.written, earlier_first=True
         )
+
+
+def _with_only_model(
+    answers: AnswerSet, result: CheckResult, questions: Sequence[Question], options: SignInOptions
+) -> AnswerSet:
+    """Return the answers with the only model that is listed, where one is to be the default and none is named."""
+    is_open = any(one.name == "models" for one in questions) and "models" not in options.flags
+    if not (options.set_default and is_open and len(result.models) == 1) or answers.plain.text("models"):
+        return answers
+    named = {"models": result.models[0]}
+    return AnswerSet(Answers({**answers.plain, **named}), Answers({**answers.written, **named}))
 
 
 def _get_answers(

@@ -60,7 +60,7 @@ class ResponsesToChat(Translation):
         request = strict.parse_request(body, responses.RESPONSES_REQUEST)
         request_fields.check_supported(request)
         if not request.input and not request.instructions:
-            reject("input", "is missing")
+            reject("input", "is missing" if request.input is None else "is empty")
         compat = self._compat
         self._tools.add_all(request.tools or (), "tools")
         conversation = ConversationTranslator(
