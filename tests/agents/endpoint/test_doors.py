@@ -10,6 +10,7 @@ import pytest
 from clawgate.agents.endpoint.doors import ReadRequest, read_chat, read_messages, read_responses
 from clawgate.agents.endpoint.responses_request import read_terms
 from clawgate.agents.request.images import ImageRules
+from clawgate.agents.run.history import compose
 from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
 
@@ -91,3 +92,52 @@ def test_each_stream_has_a_translation_of_its_own() -> None:
     from clawgate.agents.run.events import Started
 
     assert list(first.frames(Started())) == list(second.frames(Started())) != []
+
+
+IMAGES: dict[Dialect, dict[str, Any]] = {
+    Dialect.MESSAGES: {
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "image", "source": {"type": "url", "url": "http://a.test/x.png"}}],
+            }
+        ]
+    },
+    Dialect.RESPONSES: {
+        "input": [{"role": "user", "content": [{"type": "input_image", "image_url": "http://a.test/x.png"}]}]
+    },
+}
+
+
+@pytest.mark.parametrize("dialect", IMAGES)
+def test_an_image_that_is_refused_has_no_place_of_another_dialect(dialect: Dialect) -> None:
+    with pytest.raises(InvalidRequest, match=r"An image must be a data URL: .*allowUrl is not on") as caught:
+        read(dialect, **IMAGES[dialect])
+    assert caught.value.param is None and "messages" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fields", "named"),
+    [
+        (
+            Dialect.MESSAGES,
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "x"}]}
+                ]
+            },
+            "tool_use_id",
+        ),
+        (
+            Dialect.RESPONSES,
+            {"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]},
+            "call_id",
+        ),
+    ],
+)
+def test_a_result_of_no_call_is_named_in_words_of_its_dialect(
+    dialect: Dialect, fields: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"^`{named}` must name a call") as caught:
+        compose((), read(dialect, **fields).request.conversation, system="")
+    assert caught.value.param is None and "'c' does not" in caught.value.message

@@ -16,6 +16,7 @@ from clawgate.agents.endpoint.responses_request import ResponseTerms, translatab
 from clawgate.agents.endpoint.translated_encoder import MessagesEncoder, ResponsesEncoder
 from clawgate.agents.request.chat_request import ChatRequest, read_request
 from clawgate.agents.request.images import ImageRules
+from clawgate.errors import InvalidRequest
 from clawgate.policy.model_routing import DEFAULT_AGENT
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import find_model
@@ -79,7 +80,7 @@ def read_messages(body: bytes, images: ImageRules) -> ReadRequest:
         return made, made.translate_request(body)
 
     first, chat = translated()
-    request = read_request(chat, images)
+    request = _read_translated(chat, images, "tool_use_id")
     ignored = [*first.ignored, *request.ignored, *(["metadata.user_id"] if request.user else [])]
     unused = [first]
 
@@ -122,7 +123,7 @@ def read_responses(terms: ResponseTerms, images: ImageRules) -> ReadRequest:
     first, chat = translated("", 0)
     sent = msgspec.json.decode(chat)
     sent["messages"] = without_stand_ins(sent["messages"], absent)
-    request = read_request(encode_request(sent), images)
+    request = _read_translated(encode_request(sent), images, "call_id")
     user = terms.fields.get("user")
     ignored = dict.fromkeys((*first.ignored, *request.ignored))
 
@@ -135,3 +136,21 @@ def read_responses(terms: ResponseTerms, images: ImageRules) -> ReadRequest:
         encoder=encoder,
         hints=(("reasoning_effort", "reasoning.effort"),),
     )
+
+
+def _read_translated(chat: bytes, images: ImageRules, call_id: str) -> ChatRequest:
+    """Read a translated request. Its places are none of the client's, so no error may have one.
+
+    ``call_id`` is the member that names the call of a result, in the client's dialect.
+    """
+    try:
+        request = read_request(chat, images)
+    except InvalidRequest as error:
+        if error.param is None or not error.param.startswith("messages"):
+            raise
+        named = "An image" if error.param.endswith("image_url") else "A message"
+        message = error.message.replace("image_url content in `messages`.", "image content.")
+        raise InvalidRequest(message.replace(f"`{error.param}`", named)) from None
+    conversation = request.conversation
+    places = (call_id,) * len(conversation.places)
+    return replace(request, conversation=replace(conversation, places=places))

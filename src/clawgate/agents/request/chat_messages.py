@@ -36,7 +36,8 @@ _TEXT_MEMBERS = ("name", "refusal")
 class Conversation:
     """``system`` is the text of the caller's system and developer messages; ``turns`` are OpenAI's messages.
 
-    ``places`` has the place in the request of each turn, ``ignored`` the members without effect.
+    ``places`` has the place in the request of each turn, or the name of a result's call in its dialect;
+    ``ignored`` the members without effect.
     """
 
     system: str

@@ -19,8 +19,8 @@ _NOT_IN_LISTS = re.compile(r"[^A-Za-z0-9_.*-]")
 _NAMES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
-def reject(param: str, message: str) -> NoReturn:
-    """Raise `InvalidRequest` for a field."""
+def reject(param: str | None, message: str) -> NoReturn:
+    """Raise `InvalidRequest` for a field, None for one whose place is not known."""
     raise InvalidRequest(message, param=param)
 
 

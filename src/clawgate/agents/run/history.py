@@ -137,10 +137,10 @@ def _with_results(past: list[Message], new: Sequence[Message], places: Sequence[
                 waiting.remove(call_id)
                 messages.append(message)
             elif place:
-                path = f"{place}.tool_call_id"
+                path = f"{place}.tool_call_id" if place.startswith("messages[") else None
                 reject(
                     path,
-                    f"`{path}` must name a call of the message before it, and each call once; "
+                    f"`{path or place}` must name a call of the message before it, and each call once; "
                     f"'{shown(call_id)}' does not",
                 )
             continue
