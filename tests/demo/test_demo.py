@@ -57,7 +57,7 @@ def running(
                 if line.startswith("Running."):
                     break
             ports = re.findall(r"^  (\w+) +http://127\.0\.0\.1:(\d+)", said, re.MULTILINE)
-            assert process.poll() is None, said
+            assert process.poll() is None and "\nRunning." in said, said
             yield process, said, {name: int(port) for name, port in ports}
         finally:
             process.kill()
