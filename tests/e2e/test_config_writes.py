@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,16 +73,14 @@ def start(state: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_commands_at_once_lose_no_change(tmp_path: Path) -> None:
     """Six set a key each, at the same time, in a file with comments: all six stand there, and the comments."""
     path = tmp_path / "openclaw.json"
-    path.write_text("// mine\n{\n  tools: {}, // also mine\n}\n")
-    writers = [start(tmp_path, "set", f"tools.key{number}", str(number)) for number in range(6)]
+    path.write_text("// mine\n{\n  env: { vars: {} }, // also mine\n}\n")
+    writers = [start(tmp_path, "set", f"env.vars.KEY{number}", f'"{number}"') for number in range(6)]
     for writer in writers:
         _, said = writer.communicate(timeout=50)
         assert writer.returncode == 0, said
     text = path.read_text()
-    assert text.startswith("// mine\n{\n  tools: {\n") and text.endswith("  }, // also mine\n}\n")
-    assert sorted(part.strip(",") for part in text.split() if part.isdigit() or part[:-1].isdigit()) == [
-        str(number) for number in range(6)
-    ]
+    assert text.startswith("// mine\n{\n  env: { vars: {") and text.endswith("  } }, // also mine\n}\n")
+    assert sorted(re.findall(r'"(\d)"', text)) == [str(number) for number in range(6)]
     assert all(path.with_name(path.name + ending).exists() for ending in BACKUPS)
     assert {entry.name for entry in tmp_path.iterdir()} == {
         "openclaw.json", ".openclaw.json.lock", *(f"openclaw.json{ending}" for ending in BACKUPS)
