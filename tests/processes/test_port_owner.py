@@ -42,6 +42,20 @@ def test_of_another_users_process_the_user_is_named(tmp_path: Path) -> None:
     assert port_owner(0x1F98, tmp_path) is None
 
 
+def test_a_file_that_its_process_closes_meanwhile_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text(
+        f"header\n0: 0100007F:{8080:04X} 00000000:0000 0A 0 0 0 1000 0 4242\n"
+    )
+    files = tmp_path / "7" / "fd"
+    files.mkdir(parents=True)
+    (tmp_path / "7" / "comm").write_text("python\n")
+    for number in (*range(3, 20), *range(21, 40)):
+        (files / str(number)).touch()  # no link: as one that is gone, it cannot be read
+    (files / "20").symlink_to("socket:[4242]")
+    assert port_owner(8080, tmp_path) == "python (pid 7)"
+
+
 def test_port_owner_is_none_without_proc(tmp_path: Path) -> None:
     """No result, and no error."""
     assert port_owner(80, tmp_path) is None

@@ -121,4 +121,8 @@ def _parse(text: str) -> Address:
 
 
 def _has_open(folder: Path, links: set[str]) -> bool:
-    return any(str(entry.readlink()) in links for entry in (folder / "fd").iterdir())
+    for entry in (folder / "fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile, which says nothing about the others
+            if str(entry.readlink()) in links:
+                return True
+    return False
