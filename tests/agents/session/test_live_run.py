@@ -35,8 +35,8 @@ class Steered:
         self.emit(TextDelta(text))
 
 
-async def seen(run: LiveRun, start: int = 0) -> list[RunEvent]:
-    return [event async for batch in run.follow(start) for event in batch]
+async def seen(run: LiveRun, start: int = 0, *, keeps: bool = True) -> list[RunEvent]:
+    return [event async for batch in run.follow(start, keeps=keeps) for event in batch]
 
 
 async def steered(**options: bool) -> Steered:
@@ -107,9 +107,9 @@ async def test_what_a_caller_stopped_is_no_error_that_clients_repeat(by_caller: 
     assert caught.value.code == code
 
 
-async def left(run: LiveRun) -> None:
+async def left(run: LiveRun, *, keeps: bool = True) -> None:
     """Follow it, and go."""
-    task = asyncio.create_task(seen(run))
+    task = asyncio.create_task(seen(run, keeps=keeps))
     await settle()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -126,6 +126,18 @@ async def test_the_last_follower_that_leaves_cancels_the_run() -> None:
     await asyncio.gather(other, return_exceptions=True)
     await settle()
     assert made.task.cancelled() and made.run.is_over
+
+
+async def test_who_only_watches_neither_ends_the_run_nor_keeps_it() -> None:
+    made = await steered()
+    watching = asyncio.create_task(seen(made.run, keeps=False))
+    await settle()
+    await left(made.run, keeps=False)
+    assert not made.task.done()
+    await left(made.run)
+    assert made.task.cancelled()
+    with pytest.raises(GatewayError):
+        await watching
 
 
 async def test_a_detached_run_continues_without_followers() -> None:

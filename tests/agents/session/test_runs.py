@@ -88,6 +88,21 @@ async def test_a_client_that_left_and_repeats_its_request_gets_a_new_run(tmp_pat
     assert [chunk["choices"][0]["delta"].get("content") for chunk in chunks(response)][1] == "whole"
 
 
+async def test_a_repeat_that_detaches_keeps_the_run_of_a_client_that_leaves(tmp_path: Path) -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    gates[0].set()
+    events = [chunk_of({"content": "half"}), chunk_of({"content": " rest"}, "stop") + DONE]
+    key, detach = ("idempotency-key", "k"), ("x-clawgate-disconnect", "detach")
+    async with serving_agents(tmp_path, faults.sse_gated(gates, events)) as stand:
+        async with await stand.client() as client:
+            await stand.gateway.send(client, user("hi", stream=True), key)
+            await until(lambda: b"half" in client.received, "the first text")
+            await hold_and_leave(stand, key, detach)
+        gates[1].set()
+        await stand.ask(user("hi", stream=True), key)
+        assert len(stand.model.requests) == 1
+
+
 async def test_a_key_whose_run_failed_begins_the_whole_stream_anew(tmp_path: Path) -> None:
     """What the client has of the failed run is no part of the new one."""
     key = ("idempotency-key", "k")

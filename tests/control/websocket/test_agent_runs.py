@@ -11,7 +11,7 @@ import pytest
 
 from clawgate.control.websocket import agent_runs
 from clawgate.control.websocket.agent_runs import AgentRuns
-from tests.agents.agent_stand import AgentStand, says, serving_agents, session, user
+from tests.agents.agent_stand import AgentStand, hold_and_leave, says, serving_agents, session, user
 from tests.agents.model_stand import DONE, chunk_of
 from tests.control.websocket.socket_stand import connected
 from tests.e2e.stand import until
@@ -89,6 +89,23 @@ async def test_a_run_continues_without_its_client(tmp_path: Path) -> None:
             await client.call("chat.send", send())
         turns = await stand.turns(KEY)
         assert turns[-1].message["content"] == "still here"
+
+
+async def test_a_run_continues_without_an_http_client_that_joined_it(tmp_path: Path) -> None:
+    """The same request with the same key over HTTP; that its client leaves is nothing to the one that began it."""
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send())
+        await client.event("chat", state="delta")
+        body = json.dumps(
+            {"model": "openclaw/main", "messages": [{"role": "user", "content": "hi"}]}, separators=(",", ":")
+        )
+        async with await stand.client() as joined:
+            (live,) = runs_of(stand).active("token")
+            await stand.gateway.send(joined, body.encode(), session(KEY), ("Idempotency-Key", "k1"))
+            await until(lambda: live.followers == 1, "the second client to join")
+        await until(lambda: live.followers == 0, "it to be gone")
+        assert not live.is_stopping and len(stand.model.requests) == 1
+        await client.call("chat.abort", {"sessionKey": KEY})
 
 
 async def test_a_run_that_is_stopped_leaves_what_came(tmp_path: Path) -> None:
@@ -173,8 +190,7 @@ async def test_a_run_of_http_is_seen_and_stopped(
         await until(lambda: bool(stand.model.requests), "the model to be called")
         row = (await client.call("sessions.describe", {"key": KEY}))["session"]
         assert (row["hasActiveRun"], row["activeRunIds"]) == (True, ["k1"])
-        (live,) = runs_of(stand).active("token")
-        await until(lambda: live.text == "half", "its first text")
+        await client.event("chat", state="delta", runId="k1")
         assert (await client.call("chat.history", {"sessionKey": KEY}))["inFlightRun"]["text"] == "half"
         assert (await client.call(method, params))["ok"] is True
         await client.event("sessions.changed", reason="run")
@@ -184,13 +200,72 @@ async def test_a_run_of_http_is_seen_and_stopped(
         assert not runs_of(stand).active("token")
 
 
+@pytest.mark.parametrize("key", ["k1", None])
+async def test_a_run_of_http_reports_to_its_callers_connections(tmp_path: Path, key: str | None) -> None:
+    async with (
+        serving_agents(tmp_path, says("hello")) as stand,
+        connected(stand.gateway.url) as client,
+        connected(stand.gateway.url, scopes=[]) as blind,
+    ):
+        named = [("Idempotency-Key", key)] if key is not None else []
+        response = await stand.ask(user("hi", model="openclaw/main"), session(KEY), *named)
+        run_id = key or response.header("x-clawgate-run")
+        final = await client.event("chat", state="final")
+        assert (final["runId"], final["sessionKey"], final["agentId"]) == (run_id, KEY, "main")
+        assert final["message"]["content"][0]["text"] == "hello"
+        assert [frame["payload"]["data"]["phase"] for frame in client.events if frame["event"] == "agent"
+                and frame["payload"]["stream"] == "lifecycle"] == ["start", "end"]  # fmt: skip
+        assert (await client.call("agent.wait", {"runId": run_id}))["status"] == "ok"
+        assert [frame["event"] for frame in blind.events] == ["connect.challenge"]
+
+
+async def test_who_connects_in_mid_run_gets_the_rest_of_it(tmp_path: Path) -> None:
+    gates = [opened_gate(), asyncio.Event()]
+    script = sse_gated(gates, [chunk_of({"content": "half"}), chunk_of({"content": " rest"}, "stop") + DONE])
+    async with serving_agents(tmp_path, script) as stand:
+        asked = asyncio.create_task(stand.ask(user("hi", model="openclaw/main"), session(KEY)))
+        async with connected(stand.gateway.url) as first:
+            await first.event("chat", state="delta")
+        async with connected(stand.gateway.url) as client:
+            run = (await client.call("chat.history", {"sessionKey": KEY}))["inFlightRun"]
+            assert run["text"] == "half"
+            gates[1].set()
+            delta = await client.event("chat", state="delta", runId=run["runId"])
+            assert delta["deltaText"] == " rest"
+            final = await client.event("chat", state="final", runId=run["runId"])
+            assert final["message"]["content"][0]["text"] == "half rest"
+        assert (await asked).status == 200
+
+
+async def test_connections_that_watch_a_run_of_http_do_not_keep_it(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await hold_and_leave(stand, session(KEY))
+        assert (await client.event("chat", state="error"))["errorMessage"]
+        assert (await stand.turns(KEY))[-1].status == "interrupted"
+
+
+async def test_a_run_is_named_by_an_id_of_another_one_without_harm(tmp_path: Path) -> None:
+    async with (
+        serving_agents(tmp_path, half(), says("other")) as stand,
+        connected(stand.gateway.url) as client,
+    ):
+        asked = asyncio.create_task(stand.ask(user("hi", model="openclaw/main"), session(KEY)))
+        run_id = (await client.event("chat", state="delta"))["runId"]
+        await client.call("chat.send", {**send(run_id), "sessionKey": "agent:main:second"})
+        await client.event("chat", state="final", sessionKey="agent:main:second")
+        history = await client.call("chat.history", {"sessionKey": KEY})
+        assert history["inFlightRun"]["text"] == "half"
+        await client.call("chat.abort", {"sessionKey": KEY})
+        assert (await asked).status == 400
+
+
 async def test_a_run_of_http_without_a_session_stays_private(tmp_path: Path) -> None:
     async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
         await client.call("sessions.subscribe")
         asked = asyncio.create_task(stand.ask(user("hi", model="openclaw/main"), ("Idempotency-Key", "k1")))
         await until(lambda: bool(stand.model.requests), "the model to be called")
         assert (await client.call("sessions.abort", {"runId": "k1"}))["status"] == "no-active-run"
-        assert not [frame for frame in client.events if frame["event"] == "sessions.changed"]
+        assert [frame["event"] for frame in client.events] == ["connect.challenge"]
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
 

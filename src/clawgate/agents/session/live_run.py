@@ -76,12 +76,12 @@ class LiveRun:
         if self._task is not None:
             await asyncio.wait([self._task])
 
-    async def follow(self, start: int = 0) -> AsyncGenerator[Sequence[RunEvent], None]:
+    async def follow(self, start: int = 0, *, keeps: bool = True) -> AsyncGenerator[Sequence[RunEvent], None]:
         """Yield the events from number ``start`` on, as many at a time as there are. Raises the error behind them.
 
-        Leaving early may end the run.
+        Leaving early may end the run, unless ``keeps`` is False: the run is not for this follower.
         """
-        self.followers += 1
+        self.followers += keeps
         try:
             while True:
                 if start < len(self.events):
@@ -97,8 +97,8 @@ class LiveRun:
                     self._waiting.append(waiter)
                     await waiter
         finally:
-            self.followers -= 1
-            if not (self.followers or self.is_over or self.is_detached):
+            self.followers -= keeps
+            if keeps and not (self.followers or self.is_over or self.is_detached):
                 self.cancel()
 
     async def _run(self, work: Work) -> None:

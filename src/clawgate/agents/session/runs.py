@@ -123,6 +123,7 @@ class Runs:
                         f"Idempotency-Key '{start.key}': it was used with another request; use a new key for each"
                     )
                 if live.is_over or not live.is_stopping:
+                    live.is_detached |= start.is_detached
                     return live
                 await live.ended()  # its client left, and comes back: the request is new
                 continue

@@ -1,9 +1,9 @@
 """Starts, finds and stops runs of agents for WebSockets, and sends what they report to their caller's connections.
 
-Law: a run is that of `AgentService` and `Runs`, as for HTTP, with the same idempotency keys; it continues without its
-client, as the protocol has it. It is found by its own caller alone, under the idempotency key that the client gave it.
-What is under way in a session, `Runs` says: also what HTTP started. Only events are of the runs that began here.
-Imported only where agents are on.
+Law: a run is that of `AgentService` and `Runs`, as for HTTP, with the same idempotency keys; one that begins here
+continues without its client, as the protocol has it. It is found by its own caller alone, by `LiveRun.public_id`. The
+runs of sessions are followed whatever started them, and are not kept under way by that; one without a session is seen
+by none but the client that sent it. Imported only where agents are on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,7 +63,10 @@ class Turn:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class FollowedRun:
-    """A run whose events go to its caller's connections. ``status`` is running, ok, error or aborted."""
+    """A run whose events go to its caller's connections. ``status`` is running, ok, error or aborted.
+
+    ``seconds`` is how long it may take for the request that began it, 0 for as long as it takes.
+    """
 
     id: str
     run: str
@@ -71,6 +75,9 @@ class FollowedRun:
     session: str
     started_ms: int
     events: RunEvents
+    seconds: float = 0.0
+    clients: list[Client] = field(default_factory=list)
+    """Those that sent it."""
     status: str = "running"
     error: GatewayError | None = None
     finished: Finished | None = None
@@ -107,11 +114,12 @@ class AgentRuns:
         self.store = store
         self._clients = clients
         self._now_ms = now_ms
-        self._followed: dict[tuple[str, str], FollowedRun] = {}
+        self._followed: dict[str, FollowedRun] = {}
+        """By what `Runs` knows them by."""
+        self._over: deque[FollowedRun] = deque()
+        self._kept_size = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        runs.on_session_run = lambda live: clients.session_changed(
-            live.caller, live.session, live.agent, "run"
-        )
+        runs.on_session_run = self._session_run
 
     @property
     def agents(self) -> Agents:
@@ -158,15 +166,18 @@ class AgentRuns:
         if isinstance(found, Repeated):
             return Started(None, text=_text_of(found))
         self._forget()
-        place = (client.caller, turn.key)
-        known = self._followed.get(place)
-        if known is not None and known.run == found.run:
-            return Started(known)
-        if found.is_over:
-            return Started(None, text=_final_text(found))  # what became of it was sent, and is forgotten
-        run = self._follow(client, turn, found)
-        self._followed[place] = run
-        return Started(run, is_new=found.run == start.run)
+        run = self._followed.get(found.run)
+        if run is None:
+            if found.is_over:
+                return Started(None, text=_final_text(found))  # what became of it was sent, and is forgotten
+            run = self._follow(found, session)
+        is_new = found.run == start.run
+        if is_new:
+            run.seconds = turn.seconds  # its task has not begun: nothing was awaited since the run did
+        if not run.is_over:
+            client.runs.add(run.run)
+            run.clients.append(client)
+        return Started(run, is_new=is_new)
 
     async def set_model(self, caller: str, target: Target, model: str | None) -> None:
         """Set the model of a session, or return it to the agent's own for None.
@@ -203,33 +214,26 @@ class AgentRuns:
             return await store.delete_session(caller, key)
 
     def find(self, caller: str, run_id: str) -> FollowedRun | None:
-        """Return a run of ``caller`` that a WebSocket began, by its idempotency key."""
-        return self._followed.get((caller, run_id))
+        """Return the last run of ``caller`` that it knows by this id."""
+        runs = reversed(self._followed.values())
+        return next((run for run in runs if (run.caller, run.id) == (caller, run_id)), None)
 
     def active(self, caller: str, session: str | None = None) -> list[LiveRun]:
         """Return the runs of ``caller`` that are under way, in ``session`` or in any; whatever started them."""
         return self._runs.under_way(caller, session)
 
     async def abort(self, runs: Sequence[LiveRun]) -> None:
-        """Stop runs, and return once each has stored what it leaves, and has reported that where it is followed."""
+        """Stop runs of sessions, and return once each has stored what it leaves, and that was reported."""
+        followed = [self._followed[live.run] for live in runs]
         for live in runs:
             self._runs.cancel(live.caller, live.run)
-        for live in runs:
-            await live.ended()
-            if (followed := self._followed_of(live)) is not None:
-                await followed.over.wait()
+        for run in followed:
+            await run.over.wait()
 
     def progress(self, live: LiveRun) -> dict[str, Any]:
         """Return what a history says of a run under way: its text as far as events have had it."""
-        run = self._followed_of(live)
-        text, started_ms = (
-            (live.text, live.created * 1000) if run is None else (run.events.text, run.started_ms)
-        )
-        return {"runId": live.public_id, "text": text, "startedAt": started_ms}
-
-    def _followed_of(self, live: LiveRun) -> FollowedRun | None:
-        run = self._followed.get((live.caller, live.public_id))
-        return run if run is not None and run.run == live.run else None
+        run = self._followed[live.run]
+        return {"runId": run.id, "text": run.events.text, "startedAt": run.started_ms}
 
     async def close(self) -> None:
         """Follow no run any more: they were stopped."""
@@ -237,38 +241,44 @@ class AgentRuns:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _follow(self, client: Client, turn: Turn, live: LiveRun) -> FollowedRun:
-        now, target = self._now_ms(), turn.target
+    def _session_run(self, live: LiveRun) -> None:
+        """A run of a session has begun, or is over."""
+        if not live.is_over:
+            self._forget()
+            self._follow(live, live.session)
+        self._clients.session_changed(live.caller, live.session, live.agent, "run")
+
+    def _follow(self, live: LiveRun, session: str) -> FollowedRun:
+        now = self._now_ms()
         run = FollowedRun(
-            id=turn.key,
+            id=live.public_id,
             run=live.run,
             caller=live.caller,
-            agent=target.agent,
-            session=target.session.text,
+            agent=live.agent,
+            session=session,
             started_ms=now,
-            events=RunEvents(turn.key, target.session.text, target.agent, now),
+            events=RunEvents(live.public_id, session, live.agent, now),
         )
-        client.runs.add(run.id)
-        task = asyncio.get_running_loop().create_task(self._send_events(run, live, turn.seconds))
+        self._followed[run.run] = run
+        task = asyncio.get_running_loop().create_task(self._send_events(run, live))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: client.runs.discard(run.id))
         return run
 
-    async def _send_events(self, run: FollowedRun, live: LiveRun, seconds: float) -> None:
+    async def _send_events(self, run: FollowedRun, live: LiveRun) -> None:
         """Send what a run reports until it is over."""
         try:
             self._send(run, run.events.started())
             try:
-                async with asyncio.timeout(seconds or None):
+                async with asyncio.timeout(run.seconds or None):
                     await self._send_reports(run, live)
             except TimeoutError:
                 self._runs.cancel(run.caller, run.run)
                 await live.ended()
                 raise UpstreamTimedOut(
-                    f"the run was not complete within {seconds:g} s, which its request allows",
+                    f"the run was not complete within {run.seconds:g} s, which its request allows",
                     limit="total",
-                    seconds=seconds,
+                    seconds=run.seconds,
                 ) from None
         except GatewayError as error:
             run.error = error
@@ -280,9 +290,13 @@ class AgentRuns:
         finally:
             run.ended_ms = self._now_ms()
             run.over.set()
+            for client in run.clients:
+                client.runs.discard(run.run)
+            self._over.append(run)
+            self._kept_size += len(run.events.text)
 
     async def _send_reports(self, run: FollowedRun, live: LiveRun) -> None:
-        async with contextlib.aclosing(live.follow()) as batches:
+        async with contextlib.aclosing(live.follow(keeps=False)) as batches:
             async for batch in batches:
                 for event in run.events.of(batch, self._now_ms()):
                     self._send(run, event)
@@ -302,13 +316,16 @@ class AgentRuns:
         return opaque_session(caller, key)
 
     def _forget(self) -> None:
-        """Forget the runs that have been over for long, and the oldest of too many."""
-        before, size = self._now_ms() - KEEP_MS, 0
-        over = [(place, run) for place, run in self._followed.items() if run.ended_ms is not None]
-        for number, (place, run) in enumerate(reversed(over)):
-            size += len(run.events.text)
-            if (run.ended_ms or 0) < before or number >= MAX_KEPT or size > MAX_KEPT_SIZE:
-                del self._followed[place]
+        """Forget the runs that have been over for long, and the first of too many."""
+        before = self._now_ms() - KEEP_MS
+        while self._over:
+            run = self._over[0]
+            is_old = run.ended_ms is None or run.ended_ms < before
+            if not (is_old or len(self._over) > MAX_KEPT or self._kept_size > MAX_KEPT_SIZE):
+                return
+            self._over.popleft()
+            self._kept_size -= len(run.events.text)
+            del self._followed[run.run]
 
 
 def _final_text(live: LiveRun) -> str:

@@ -45,26 +45,30 @@ class Clients:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._clients: dict[Client, None] = {}
+        self._clients: dict[str, dict[Client, None]] = {}
+        """By their callers: an event of one run costs nothing for the connections of others."""
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._clients)
+        return sum(map(len, self._clients.values()))
 
     def add(self, client: Client) -> None:
-        self._clients[client] = None
+        self._clients.setdefault(client.caller, {})[client] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
 
     def remove(self, client: Client) -> None:
-        self._clients.pop(client, None)
+        own = self._clients.get(client.caller, {})
+        own.pop(client, None)
+        if not own:
+            self._clients.pop(client.caller, None)
         if not self._clients and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def readers(self, caller: str) -> list[Client]:
         """Return the connections that get the events of ``caller``."""
-        return [client for client in self._clients if client.caller == caller and client.may(READ)]
+        return [client for client in self._clients.get(caller, ()) if client.may(READ)]
 
     def session_changed(self, caller: str, key: str, agent: str, reason: str) -> None:
         payload = {"sessionKey": key, "agentId": agent, "reason": reason, "ts": self._now_ms()}
@@ -75,5 +79,5 @@ class Clients:
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
         payload = {"ts": self._now_ms()}
-        for client in list(self._clients):
+        for client in [client for own in self._clients.values() for client in own]:
             client.event("tick", payload)
