@@ -20,6 +20,7 @@ from clawgate.routing.router import ModelRouter
 from clawgate.wire.http.url import parse_url
 from tests.peers.upstream import FakeUpstream, ScriptChoice
 from tests.relay.fakes import Relay
+from tests.relay.recording_dialer import OPEN
 from tests.routing.no_hooks import NoHooks
 
 MODEL = ModelRef("up", "m")
@@ -67,7 +68,7 @@ def _connect(provider: Provider) -> Upstream:
     assert provider.origin is not None
     config = UpstreamConfig(
         name=provider.id,
-        endpoint=UpstreamEndpoint(origin=provider.origin, allow_private=True),
+        endpoint=UpstreamEndpoint(origin=provider.origin, policy=OPEN),
         prefix=provider.path,
         replaces="/v1",
         credential=provider.credential,

@@ -13,13 +13,13 @@ import pytest
 from clawgate.app.gateway import BODY_LIMIT, build_gateway
 from clawgate.errors import ProviderNotConfigured
 from clawgate.policy.authentication import TokenStore
-from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from tests.e2e.stand import run
 from tests.peers import faults
 from tests.peers.script import Send
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import RecordingDialer
 from tests.routing.gateway_server import (
     CHAT,
     CLIENT_TOKEN,
@@ -59,7 +59,7 @@ async def test_a_private_address_without_the_switch_is_never_dialled(
     async def resolver(name: str, port: int) -> list[str]:
         return {"localhost": ["127.0.0.1"], "inside.example": ["93.184.216.34", "10.0.0.1"]}.get(name, [name])
 
-    dialer = Dialer(resolver)
+    dialer = RecordingDialer(resolver)
     async with serving_gateway(tmp_path, config_of({"x": block}), dialer=dialer) as stand:
         answer = await stand.ask(question("x/m"), target=path)
         assert answer.status == 403 and answer.json()["error"]["code"] == "private_network_blocked"
@@ -76,7 +76,7 @@ async def test_some_addresses_are_never_dialled_whatever_the_config_allows(
     async def resolver(name: str, port: int) -> list[str]:
         return [address]
 
-    dialer = Dialer(resolver)
+    dialer = RecordingDialer(resolver)
     host = f"[{address}]" if ":" in address else address
     blocks = {"plain": provider(f"http://{host}:9"), "named": provider("http://inside.example:9")}
     async with serving_gateway(tmp_path, config_of(blocks), dialer=dialer) as stand:

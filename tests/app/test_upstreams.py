@@ -23,6 +23,7 @@ from tests.peers import faults
 from tests.peers.script import Close, Send
 from tests.peers.throwaway_ca import make_throwaway
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import RecordingDialer
 from tests.relay.upstream.test_tunnel import TinyProxy
 
 KEY = "sk-u3Zr8mWc6QfXv1NbTj4K"
@@ -121,7 +122,7 @@ def test_private_addresses_are_allowed_per_provider() -> None:
     """The switch that allows private addresses, and its name for the error message."""
     for trusted in (True, False):
         route = upstream("http://h/v1", allow_private=trusted, allow_private_setting="the.key").pool._endpoint
-        assert (route.allow_private, route.allow_private_setting) == (trusted, "the.key")
+        assert (route.policy.private, route.policy.setting) == (trusted, "the.key")
 
 
 async def test_connect_to_a_proxy_has_the_proxys_credential() -> None:
@@ -129,7 +130,7 @@ async def test_connect_to_a_proxy_has_the_proxys_credential() -> None:
     refusal = (Send(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"), Close())
     async with FakeUpstream(refusal) as proxy:
         place = proxy.url.removeprefix("http://")
-        dialer = Dialer()
+        dialer = RecordingDialer()
         made = upstream("http://inside.example/v1", proxy=f"http://user:secret@{place}", dialer=dialer)
         with pytest.raises(GatewayError, match="proxy"):
             await fetch(made, b"/v1/models", connect_seconds=5, response_seconds=5)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from clawgate.relay.upstream.dial import Dialer
 from tests.contract.case import chunked, get, post
 from tests.peers import faults
 from tests.peers.client import RawClient
@@ -23,6 +22,7 @@ from tests.peers.connection import Request
 from tests.peers.response import Response
 from tests.peers.script import Script
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import RecordingDialer
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,
@@ -580,7 +580,7 @@ async def attempt(case: Case, stand: GatewayStand, upstream: FakeUpstream, clien
 async def test_request(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The status, the shape and the end that it deserves; where it is refused, not one connection is dialled."""
     caplog.set_level(logging.INFO, "clawgate")
-    dialer = Dialer()
+    dialer = RecordingDialer()
     async with (
         FakeUpstream(answer_of) as upstream,
         serving_gateway(tmp_path, config(upstream), dialer=dialer) as stand,
@@ -610,7 +610,7 @@ async def test_a_chunked_body_is_counted_as_it_comes(over: bool, tmp_path: Path)
     padding = LIMIT - len(said("oa/m", more='"p":"",')) + over
     body = said("oa/m", more=f'"p":"{"x" * padding}",')
     assert len(body) == LIMIT + over
-    dialer = Dialer()
+    dialer = RecordingDialer()
     async with (
         FakeUpstream(answer_of) as upstream,
         serving_gateway(tmp_path, config(upstream), dialer=dialer) as stand,

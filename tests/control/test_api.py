@@ -13,10 +13,10 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.processes.instance.health_client import KEY_HEADER
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
-from clawgate.relay.upstream.dial import Dialer
 from tests.peers import faults
 from tests.peers.response import Response
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import RecordingDialer
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,
@@ -81,7 +81,7 @@ async def _get(stand: GatewayStand, target: str, *fields: tuple[str, str], token
 
 async def test_models_in_the_shape_of_each_vendor(tmp_path: Path) -> None:
     """Nobody is asked for them."""
-    dialer = Dialer()
+    dialer = RecordingDialer()
     async with serving_gateway(tmp_path, CONFIG, dialer=dialer) as stand:
         listed = (await _get(stand, "/v1/models")).json()
         assert set(listed) == {"object", "data"} and listed["object"] == "list"
@@ -224,7 +224,7 @@ async def test_a_provider_that_could_not_be_reached_is_tried_again_for_commands_
         async def resolve(host: str, port: int) -> list[str]:
             return list(address)
 
-        dialer = Dialer(resolve)
+        dialer = RecordingDialer(resolve)
         url = upstream.url.replace("127.0.0.1", "oa.test")
         async with serving_gateway(tmp_path, config_of({"oa": provider(url)}), dialer=dialer) as stand:
             assert (await stand.ask(question("oa/m"))).status == 503
@@ -294,7 +294,7 @@ async def test_one_model_can_be_requested_before_the_list(tmp_path: Path) -> Non
 )
 async def test_discovery_can_be_turned_off(own: dict[str, Any], tmp_path: Path) -> None:
     config = config_of({"oa": provider(NOWHERE)}) | {"plugins": {"entries": {"clawgate": {"config": own}}}}
-    dialer = Dialer()
+    dialer = RecordingDialer()
     async with serving_gateway(tmp_path, config, dialer=dialer) as stand:
         assert (await _get(stand, "/v1/models")).json()["data"] == [] and not dialer.ledger
 
@@ -320,7 +320,7 @@ async def test_a_provider_that_leads_back_is_a_failure_and_no_loop(tmp_path: Pat
 
 
 async def test_an_address_that_is_not_allowed_is_not_dialled_for_models(tmp_path: Path) -> None:
-    dialer = Dialer()
+    dialer = RecordingDialer()
     block = provider("http://10.1.2.3:9", request={"allowPrivateNetwork": False})
     async with serving_gateway(tmp_path, config_of({"x": block}), dialer=dialer) as stand:
         assert (await _get(stand, "/v1/models")).json()["data"] == []

@@ -28,6 +28,7 @@ from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.fetch import FetchResponse
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
+from tests.relay.recording_dialer import OPEN
 
 KEY = "canary-key-123"
 _T = TypeVar("_T")
@@ -50,7 +51,7 @@ def on(loop: Clock, work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def upstream(limits: TimeLimits = TimeLimits()) -> Upstream:  # noqa: B008  # frozen
-    route = UpstreamEndpoint(origin=parse_url("https://api.example:8443/v1")[0], allow_private=True)
+    route = UpstreamEndpoint(origin=parse_url("https://api.example:8443/v1")[0], policy=OPEN)
     return Upstream(
         UpstreamConfig(name="u", endpoint=route, prefix="/v1", credential=bearer(KEY), limits=limits),
         Dialer(),

@@ -20,6 +20,7 @@ from clawgate.relay.observe.record import RequestRecord
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
+from tests.relay.recording_dialer import OPEN
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def tally() -> RequestMetrics:
 
 @pytest.fixture
 def client(tally: RequestMetrics) -> Iterator[TestClient]:
-    route = UpstreamEndpoint(origin=parse_url("http://127.0.0.1:1")[0], allow_private=True)
+    route = UpstreamEndpoint(origin=parse_url("http://127.0.0.1:1")[0], policy=OPEN)
     plan = UpstreamConfig(name="u", endpoint=route, prefix="", credential=bearer("canary-key"))
     upstream = Upstream(plan, Dialer(), via=b"v")
     admission = Admission(

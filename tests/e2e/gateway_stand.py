@@ -20,13 +20,14 @@ from starlette.applications import Starlette
 
 from clawgate.app.gateway import GatewayRole, build_gateway
 from clawgate.relay.downstream.server import Server, listen
-from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer, DialRecord
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from demo.models import openai_server as model
 from demo.models.anthropic_server import build_messages_model
 from demo.models.openai_server import RecordedRequest, build_model
 from tests.e2e.stand import PATIENCE
+from tests.relay.recording_dialer import record_dials
 
 GATEWAY_TOKEN = "gw-9Lr4TzXn2WqYd7KvBs6H"
 """What clients show to the gateway."""
@@ -84,6 +85,7 @@ class Gateway:
     role: GatewayRole
     url: str
     path: Path
+    dials: list[DialRecord]
     _loop: list[asyncio.AbstractEventLoop] = field(default_factory=list)
 
     def openai(self, *, key: str = GATEWAY_TOKEN, retries: int = 0, timeout: float = PATIENCE) -> OpenAI:
@@ -123,7 +125,7 @@ class Gateway:
     @property
     def dialled(self) -> list[tuple[str, int, str | None]]:
         """Host, port and address of each dial so far; the address is None where none was dialled."""
-        return [(dial.host, dial.port, dial.dialled) for dial in self.role.dialer.ledger]
+        return [(dial.origin.host, dial.origin.port, dial.dialled) for dial in self.dials]
 
     @property
     def quiet(self) -> bool:
@@ -146,7 +148,9 @@ def serving_gateway(
     file = read_config(path, environment, required=True)
     role = build_gateway(file, GatewayFlags(port=0), environment, instance="test", dialer=dialer)
     sockets = listen("127.0.0.1", 0)
-    gateway = Gateway(role, f"http://127.0.0.1:{sockets[0].getsockname()[1]}", path)
+    gateway = Gateway(
+        role, f"http://127.0.0.1:{sockets[0].getsockname()[1]}", path, record_dials(role.dialer)
+    )
     up = threading.Event()
 
     def on_started(host: Server) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from clawgate.relay.upstream.dial import Dialer
 from tests.e2e.stand import KINDS, PATIENCE, Kind, serving, until
 from tests.peers import faults
 from tests.peers.client import RawClient
 from tests.peers.faults import SSE_FIELDS, chunk, head
 from tests.peers.script import DontReadBody, Hold, ReadBody, Send, Trickle
 from tests.peers.upstream import FakeUpstream, SilentListener
+from tests.relay.recording_dialer import RecordingDialer
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_response({"next": "fine"})
@@ -42,7 +42,7 @@ async def test_a_client_that_leaves_before_the_name_is_resolved_ends_the_dial(ho
         await never
         return ["127.0.0.1"]
 
-    dialer = Dialer(resolver)
+    dialer = RecordingDialer(resolver)
     async with (
         serving(kind, "http://nowhere.example", dialer=dialer) as stand,
         await stand.client() as client,
@@ -60,9 +60,10 @@ async def test_a_client_that_leaves_before_the_name_is_resolved_ends_the_dial(ho
 async def test_a_client_that_leaves_while_connecting_ends_the_dial(how: str, kind: Kind) -> None:
     """The handshake that nobody answers is given up."""
     with SilentListener(backlog_full=True) as listener:
-        async with serving(kind, listener.url) as stand, await stand.client() as client:
+        dialer = RecordingDialer()
+        async with serving(kind, listener.url, dialer=dialer) as stand, await stand.client() as client:
             await stand.send(client)
-            await until(lambda: bool(stand.role.dialer.ledger), "the dial")
+            await until(lambda: bool(dialer.ledger), "the dial")
             await leave(client, how)
             await stand.all_quiet(kept=0)
 

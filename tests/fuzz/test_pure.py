@@ -16,7 +16,7 @@ from clawgate.errors import GatewayError, InvalidRequest, MalformedRequest
 from clawgate.policy.authentication import presented_token
 from clawgate.policy.client_ip import client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy, host_name
-from clawgate.policy.egress import decide_text
+from clawgate.policy.egress.policy import EgressPolicy, check_address
 from clawgate.relay.response.closing import closing_event
 from clawgate.settings.environment import Environment
 from clawgate.settings.problems import SettingsInvalid
@@ -25,7 +25,7 @@ from clawgate.settings.roles.loader import SettingsSources, load, read_sources
 from clawgate.settings.roles.server import ServerSettings
 from clawgate.wire.anthropic.stream_end import EventKind, kind_of
 from clawgate.wire.http.message import split_target
-from clawgate.wire.http.url import parse_url
+from clawgate.wire.http.url import Origin, parse_url
 from clawgate.wire.json.model_field import peek_model, require_model
 from clawgate.wire.sse.reader import EventReader
 
@@ -214,7 +214,8 @@ def test_settings(
 def test_address(text: str, trusted: bool) -> None:
     """Any text: a verdict; what is allowed is an address. And any text has a key to count failures by."""
     assert isinstance(client_key(text), str)
-    if decide_text(text, allow_private=trusted).allowed:
+    policy = EgressPolicy(requester="test", private=trusted)
+    if check_address(text, Origin("http", "h", 80), policy).allowed:
         ip_address(text.partition("%")[0])
 
 

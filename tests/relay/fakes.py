@@ -31,6 +31,7 @@ from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.url import Origin
+from tests.relay.recording_dialer import OPEN
 
 OK = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{"ok":1}'
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -309,7 +310,7 @@ def connected(owner: Any = None, *, tls: bool = False) -> tuple[UpstreamConnecti
 
 
 def endpoint(origin: Origin = ORIGIN) -> UpstreamEndpoint:
-    return UpstreamEndpoint(origin=origin, allow_private=True)
+    return UpstreamEndpoint(origin=origin, policy=OPEN)
 
 
 def make_pool(dialer: FakeDialer, limits: PoolLimits | None = None) -> Pool:

@@ -19,6 +19,7 @@ from tests.e2e.stand import until
 from tests.peers import faults
 from tests.peers.response import Response
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import RecordingDialer
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,
@@ -304,14 +305,14 @@ async def test_a_server_of_this_machine_is_reported_before_any_request_and_one_e
             "far": provider(f"http://far.test:{port}"),
             "proxied": provider(nobody, request={"proxy": {"mode": "explicit-proxy", "url": nobody}}),
         }
-        dialer = Dialer(names.resolve)
+        dialer = RecordingDialer(names.resolve)
         async with serving_gateway(tmp_path, config_of(blocks), dialer=dialer) as stand:
             names.address = "127.0.0.1"
             for _ in range(2):
                 await stand.role.router.recheck()
                 found = {name: expected(stand, name) for name in blocks}
                 assert [name for name, error in found.items() if error is not None] == ["down"]
-            assert {one.host for one in dialer.ledger} == {"127.0.0.1", "localhost"}
+            assert {one.origin.host for one in dialer.ledger} == {"127.0.0.1", "localhost"}
             assert upstream.requests == []
 
 

@@ -26,6 +26,7 @@ from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from tests.peers import faults
 from tests.peers.script import Hold, ReadBody, Reset, Send, Wait
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import OPEN
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,
@@ -68,7 +69,7 @@ def connect(provider: Provider) -> Upstream:
         raise ValueError("it has no place")
     plan = UpstreamConfig(
         name=provider.id,
-        endpoint=UpstreamEndpoint(origin=provider.origin, allow_private=True),
+        endpoint=UpstreamEndpoint(origin=provider.origin, policy=OPEN),
         prefix=provider.path,
         replaces="/v1",
         credential=provider.credential,

@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
+from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.policy import EgressPolicy
+from clawgate.policy.egress.ranges import NEVER_ALLOWED, AddressKind
 from clawgate.policy.local_hosts import WILDCARDS, is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
@@ -36,7 +38,7 @@ def relay_endpoint(settings: RelaySettings, origin: Origin, listener: tuple[str,
         problems.append(
             Diagnostic((), "it is this listener itself", fix=_OTHER, location=f"upstream URL {origin}")
         )
-    elif (kind := classify_host(origin.host)) in NEVER_ALLOWED:
+    elif (kind := host_kind(origin.host)) in NEVER_ALLOWED:
         message = f"this address is never dialled ({kind})"
         problems.append(Diagnostic((), message, location=f"upstream URL {origin}"))
     tls = None
@@ -52,7 +54,11 @@ def relay_endpoint(settings: RelaySettings, origin: Origin, listener: tuple[str,
     proxy_url = settings.upstream_proxy
     proxy, authorization = parse_proxy(None if proxy_url is None else proxy_url.get_secret_value())
     return UpstreamEndpoint(
-        origin=origin, allow_private=True, tls=tls, proxy=proxy, proxy_authorization=authorization
+        origin=origin,
+        policy=EgressPolicy(requester=settings.ENTRY, private=True, origin=origin),
+        tls=tls,
+        proxy=proxy,
+        proxy_authorization=authorization,
     )
 
 
@@ -70,8 +76,7 @@ def provider_upstream(
         name=provider.id,
         endpoint=UpstreamEndpoint(
             origin=origin,
-            allow_private=provider.allow_private,
-            allow_private_setting=provider.allow_private_setting,
+            policy=provider.egress_policy(),
             tls=_provider_tls(provider) if origin.scheme == "https" else None,
             server_name=provider.server_name,
             proxy=proxy,
@@ -120,7 +125,7 @@ def parse_proxy(url: str | None) -> tuple[Origin | None, str | None]:
 def is_sent_in_the_clear(origin: Origin) -> bool:
     if origin.scheme == "https" or is_loopback(origin.host):
         return False
-    return classify_host(origin.host) in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
+    return host_kind(origin.host) in (AddressKind.PUBLIC, AddressKind.NOT_AN_ADDRESS)
 
 
 def why_unusable(error: OSError, *files: str | None) -> str:

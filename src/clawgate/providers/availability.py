@@ -21,11 +21,10 @@ from clawgate.errors import (
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
-from clawgate.policy.egress import Reason, denied
+from clawgate.policy.egress.policy import check_host, denied
 from clawgate.policy.fallback import should_fall_back
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
-from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 
 _REPORTED = (
@@ -97,13 +96,11 @@ def provider_error(provider: Provider) -> GatewayError | None:
 
 def egress_error(provider: Provider) -> EgressDenied | None:
     """Return the error where the address is private and not allowed; a name is checked when it is dialled."""
-    origin = provider.origin
-    if origin is None or provider.allow_private or provider.proxy is not None:
+    origin, policy = provider.origin, provider.egress_policy()
+    if origin is None or provider.proxy is not None:
         return None
-    kind = address_kind(origin)
-    if kind not in (Reason.LOOPBACK, Reason.PRIVATE):
-        return None
-    return denied(str(origin), origin.host, kind, provider.allow_private_setting)
+    decision = check_host(origin, policy)
+    return None if decision.allowed else denied(origin, origin.host, decision, policy)
 
 
 def model_error(provider: Provider, model: str) -> GatewayError | None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
+from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.policy import check_host
+from clawgate.policy.egress.ranges import NEVER_ALLOWED, PRIVATE_KINDS
 from clawgate.providers.credential_selection import how_to_set
 from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
@@ -29,17 +31,10 @@ def endpoint_of(
 
 
 def _never_dialled(origin: Origin, key_path: str) -> str | None:
-    reason = address_kind(origin)
+    reason = host_kind(origin.host)
     if reason in NEVER_ALLOWED:
         return f"{key_path}.baseUrl: the address {origin.host} is never dialled ({reason})"
     return None
-
-
-def address_kind(origin: Origin) -> Reason:
-    """Return the kind of the address without resolving a name; NOT_AN_ADDRESS for a name."""
-    if origin.host == "localhost" or origin.host.endswith(".localhost"):
-        return Reason.LOOPBACK
-    return classify_host(origin.host)
 
 
 def address_notes(provider: Provider) -> list[str]:
@@ -47,9 +42,9 @@ def address_notes(provider: Provider) -> list[str]:
     origin, notes = provider.origin, list[str]()
     if origin is None:
         return notes
-    kind = address_kind(origin)
-    is_public = kind not in (Reason.LOOPBACK, Reason.PRIVATE)
-    if not is_public and not provider.allow_private and provider.proxy is None:
+    kind = host_kind(origin.host)
+    is_public = kind not in PRIVATE_KINDS
+    if not is_public and not check_host(origin, provider.egress_policy()).allowed and provider.proxy is None:
         notes.append(
             f"egress: blocked until {provider.allow_private_setting} is true ({origin.host} is {kind})"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
 from clawgate.providers.credential import Basic, Credential, HeaderToken, NoCredential
 from clawgate.settings.fields import MAX_UPSTREAM_CONNECTIONS, UPSTREAM_WAIT_SECONDS
 from clawgate.wire.http.url import Origin, split_proxy_url, userinfo_secrets
@@ -56,6 +57,7 @@ class Provider:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     allow_private: bool = False
     allow_private_setting: str = ""
+    network: NetworkRules = NO_RULES
     timeout_seconds: float | None = None
     max_connections: int = MAX_UPSTREAM_CONNECTIONS
     connection_wait_seconds: float = UPSTREAM_WAIT_SECONDS
@@ -82,6 +84,15 @@ class Provider:
         return (
             f"the model '{self.id}/{model}' has its own {listed.unsupported_setting}, which is not supported; "
             "configure it as a separate provider"
+        )
+
+    def egress_policy(self) -> EgressPolicy:
+        return EgressPolicy(
+            requester=f"provider:{self.id}",
+            private=self.allow_private,
+            setting=self.allow_private_setting,
+            origin=self.origin,
+            network=self.network,
         )
 
     def apis_of(self, model: Model | None, of_plugin: Iterable[str] = ()) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from clawgate.plugins.host.bundled import local_providers
-from clawgate.policy.egress import Reason
+from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.ranges import AddressKind
 from clawgate.providers.built_in import BUILT_IN, OPENAI_HOSTS, SUPPORTED_APIS, BuiltIn
 from clawgate.providers.credential_selection import choose_credential, how_to_set
-from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_problem
+from clawgate.providers.endpoint import address_notes, endpoint_of, proxy_of, tls_problem
 from clawgate.providers.provider import Model, Provider
 from clawgate.settings.fields import BaseUrl
 from clawgate.settings.key_path import format_key_path
@@ -105,7 +106,7 @@ def _allows_private(name: str, block: ProviderBlock, origin: Origin | None) -> b
     configured = block.request.allow_private_network
     if configured is not None:
         return configured
-    return name in local_providers() and origin is not None and address_kind(origin) is Reason.LOOPBACK
+    return name in local_providers() and origin is not None and host_kind(origin.host) is AddressKind.LOOPBACK
 
 
 def _tls_settings(tls: RequestTls | None) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 
 from clawgate import errors
-from clawgate.policy.egress import Reason
+from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.ranges import AddressKind
 from clawgate.providers.availability import unreachable
-from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 from clawgate.relay.response.redact import masked_error
 from clawgate.relay.upstream.upstream import Upstream
@@ -45,7 +45,7 @@ class ProviderUpstream:
         self._is_local = (
             provider.origin is not None
             and provider.proxy is None
-            and address_kind(provider.origin) is Reason.LOOPBACK
+            and host_kind(provider.origin.host) is AddressKind.LOOPBACK
         )
         self._begun = self._noted = 0
         self._operator_names = frozenset(name.lower().encode() for name, _ in provider.headers)

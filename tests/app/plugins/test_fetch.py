@@ -16,6 +16,7 @@ from tests.other_user import NOBODY, listening_as, needs_another_user
 from tests.peers import faults
 from tests.peers.script import Close, ReadBody
 from tests.peers.upstream import FakeUpstream, SilentListener
+from tests.relay.recording_dialer import RecordingDialer
 
 SECRET = "canary-9f8e7d6c5b4a3928"
 
@@ -23,7 +24,9 @@ SECRET = "canary-9f8e7d6c5b4a3928"
 async def failure(url: str, *, dialer: Dialer | None = None, **more: Any) -> FetchFailed:
     given: dict[str, Any] = {"allow_private": True, "connect_seconds": 5.0, "response_seconds": 5.0}
     with pytest.raises(FetchFailed) as caught:
-        await fetch_for_plugin(FetchRequest(url=url, **{**given, **more}), dialer or Dialer())
+        await fetch_for_plugin(
+            FetchRequest(url=url, **{**given, **more}), dialer or Dialer(), requester="plugin:test"
+        )
     assert SECRET not in caught.value.message and caught.value.message.isprintable()
     return caught.value
 
@@ -38,13 +41,15 @@ async def test_one_get_with_what_was_asked_for() -> None:
             headers={"X-Other": "yes"},
             allow_private=True,
         )
-        found = await fetch_for_plugin(plan, Dialer())
+        found = await fetch_for_plugin(plan, Dialer(), requester="plugin:test")
         assert (found.status, found.json()) == (200, {"a": 1}) and found.milliseconds > 0
         (request,) = upstream.requests
         assert (request.method, request.target) == ("GET", "/v1/models?deep=1&x=%20")
         assert request.header_all("x-key") == [SECRET] and request.header_all("x-other") == ["yes"]
         assert (
-            await fetch_for_plugin(FetchRequest(url=upstream.url, allow_private=True), Dialer())
+            await fetch_for_plugin(
+                FetchRequest(url=upstream.url, allow_private=True), Dialer(), requester="plugin:test"
+            )
         ).status == 503
         assert upstream.requests[1].target == "/" and upstream.anomalies == []
 
@@ -60,6 +65,7 @@ async def test_a_prefix_stands_before_the_secret() -> None:
                 allow_private=True,
             ),
             Dialer(),
+            requester="plugin:test",
         )
         assert upstream.requests[0].header_all("authorization") == [f"Bearer {SECRET}"]
 
@@ -90,7 +96,7 @@ async def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: st
     async def resolver(host: str, port: int) -> Sequence[str]:
         return [address]
 
-    dialer = Dialer(resolver)
+    dialer = RecordingDialer(resolver)
     blocked = await failure("http://some.example:9/x", dialer=dialer, allow_private=private)
     assert blocked.cause == "blocked"
     assert [entry.dialled for entry in dialer.ledger] == [None]
@@ -114,7 +120,7 @@ async def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: st
 )
 async def test_what_is_no_request_is_none(url: str, more: dict[str, Any]) -> None:
     """Nothing is dialled, and the reason repeats no secret."""
-    dialer = Dialer()
+    dialer = RecordingDialer()
     assert (await failure(url, dialer=dialer, **more)).cause == "bad_url"
     assert len(dialer.ledger) == 0
 
@@ -129,7 +135,7 @@ def test_nothing_is_sent_to_another_users_process_on_a_loopback_port() -> None:
             url=url, header="x-api-key", secret=SecretStr(SECRET), allow_private=True, trusted_user="self"
         )
         with pytest.raises(FetchFailed, match=f"uid {NOBODY}") as caught:
-            asyncio.run(fetch_for_plugin(given, Dialer()))
+            asyncio.run(fetch_for_plugin(given, Dialer(), requester="plugin:test"))
         program.kill()
         assert caught.value.cause == "untrusted" and program.stdout.read() == b""
 
@@ -138,6 +144,6 @@ def test_our_own_users_process_is_fetched_from() -> None:
     async def work() -> int:
         async with FakeUpstream(faults.json_response({})) as upstream:
             given = FetchRequest(url=upstream.url, allow_private=True, trusted_user="self")
-            return (await fetch_for_plugin(given, Dialer())).status
+            return (await fetch_for_plugin(given, Dialer(), requester="plugin:test")).status
 
     assert asyncio.run(work()) == 200

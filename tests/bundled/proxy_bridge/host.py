@@ -51,7 +51,7 @@ class Host:
 
     async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
         self.requests.append(plan)
-        return await fetch_for_plugin(plan, Dialer())
+        return await fetch_for_plugin(plan, Dialer(), requester="plugin:test")
 
     async def serve_relay(self, plan: api.RelaySpec) -> api.RunningRelay:
         return await relays.serve_relay(plan, Dialer(), instance=self.instance)

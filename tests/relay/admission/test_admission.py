@@ -43,6 +43,7 @@ from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
+from tests.relay.recording_dialer import OPEN
 
 TOKEN = "a-token-of-a-client"
 KEY = "the-key-of-the-owner"
@@ -54,7 +55,7 @@ def make_admission(**parts: object) -> Admission:
     origin, _ = parse_url("http://127.0.0.1:9")
     plan = UpstreamConfig(
         name="u",
-        endpoint=UpstreamEndpoint(origin=origin, allow_private=True),
+        endpoint=UpstreamEndpoint(origin=origin, policy=OPEN),
         prefix="/v1",
         replaces="/v1",
         credential=bearer(KEY),

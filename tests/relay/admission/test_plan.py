@@ -39,6 +39,7 @@ from tests.peers import faults
 from tests.peers.client import RawClient
 from tests.peers.response import Response
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import OPEN
 
 OWN = "clawgate-me"
 
@@ -123,7 +124,7 @@ class Scripted:
 
 def upstream(url: str, name: str) -> Upstream:
     origin, _ = parse_url(url)
-    route = UpstreamEndpoint(origin=origin, allow_private=True)
+    route = UpstreamEndpoint(origin=origin, policy=OPEN)
     return Upstream(
         UpstreamConfig(name=name, endpoint=route, prefix="", credential=bearer("k")),
         Dialer(),

@@ -10,12 +10,14 @@ from typing import Any, cast
 import pytest
 
 from clawgate.errors import EgressDenied, GatewayError, PrivateNetworkBlocked, UpstreamUnreachable
+from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.wire.http.url import Origin
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, serving
 from tests.peers import faults
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import CLOSED, OPEN, RecordingDialer
 
 GOOD = faults.json_response({"next": "fine"})
 ROLES = pytest.mark.parametrize("kind", KINDS)
@@ -43,6 +45,9 @@ NO_ADDRESS = ["", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "1
 """What no resolver should say, and what another parser would take for an address."""
 
 PUBLIC = ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"]
+
+
+SWITCHED = EgressPolicy(requester="test", setting="the.switch")
 
 
 class Recorder:
@@ -91,8 +96,8 @@ async def test_an_address_that_is_never_dialled(address: str, trusted: bool) -> 
     recorder = Recorder()
     recorder.install()
     for addresses in ([address], ["93.184.216.34", address], [address, "93.184.216.34"]):
-        dialer = Dialer(answers(*addresses))
-        error = await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=trusted))
+        dialer = RecordingDialer(answers(*addresses))
+        error = await attempt(dialer, UpstreamEndpoint(origin=origin(), policy=OPEN if trusted else CLOSED))
         assert isinstance(error, EgressDenied)
         assert [dial.dialled for dial in dialer.ledger] == [None]
     assert recorder.dialled == []
@@ -103,12 +108,10 @@ async def test_an_address_that_is_dialled_for_the_configured_origin_alone(addres
     """Loopback and private networks, in every spelling of IPv6, need the operator's word."""
     recorder = Recorder()
     recorder.install()
-    dialer = Dialer(answers("93.184.216.34", address))
-    assert isinstance(
-        await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=False)), EgressDenied
-    )
+    dialer = RecordingDialer(answers("93.184.216.34", address))
+    assert isinstance(await attempt(dialer, UpstreamEndpoint(origin=origin(), policy=CLOSED)), EgressDenied)
     assert recorder.dialled == [] and dialer.ledger[-1].dialled is None
-    trusted = await attempt(Dialer(answers(address)), UpstreamEndpoint(origin=origin(9), allow_private=True))
+    trusted = await attempt(Dialer(answers(address)), UpstreamEndpoint(origin=origin(9), policy=OPEN))
     assert isinstance(trusted, UpstreamUnreachable)
     assert recorder.dialled == [(address, 9)]
 
@@ -119,9 +122,9 @@ async def test_public_addresses_are_dialled(address: str, trusted: bool) -> None
     """As they were checked, and as the ledger records."""
     recorder = Recorder()
     recorder.install()
-    dialer = Dialer(answers(address))
+    dialer = RecordingDialer(answers(address))
     assert isinstance(
-        await attempt(dialer, UpstreamEndpoint(origin=origin(443), allow_private=trusted)),
+        await attempt(dialer, UpstreamEndpoint(origin=origin(443), policy=OPEN if trusted else CLOSED)),
         UpstreamUnreachable,
     )
     assert recorder.dialled == [(address, 443)] == [(dialer.ledger[0].dialled, 443)]
@@ -132,7 +135,7 @@ async def test_a_resolver_that_says_nothing_is_refused() -> None:
     recorder = Recorder()
     recorder.install()
     assert isinstance(
-        await attempt(Dialer(answers()), UpstreamEndpoint(origin=origin(), allow_private=True)),
+        await attempt(Dialer(answers()), UpstreamEndpoint(origin=origin(), policy=OPEN)),
         EgressDenied,
     )
     assert recorder.dialled == []
@@ -150,8 +153,8 @@ async def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> 
         queries += 1
         return [next(moving)]
 
-    dialer = Dialer(resolver)
-    route = UpstreamEndpoint(origin=origin(9), allow_private=False)
+    dialer = RecordingDialer(resolver)
+    route = UpstreamEndpoint(origin=origin(9), policy=CLOSED)
     found = [type(await attempt(dialer, route)) for _ in range(4)]
     assert found == [UpstreamUnreachable, EgressDenied, EgressDenied, UpstreamUnreachable]
     assert queries == 4
@@ -165,14 +168,14 @@ async def test_addresses_are_tried_in_order_until_one_answers() -> None:
     recorder = Recorder()
     recorder.install()
     async with FakeUpstream(GOOD) as upstream:
-        dialer = Dialer(answers("10.0.0.1", "93.184.216.34", "127.0.0.1", "127.0.0.2"))
+        dialer = RecordingDialer(answers("10.0.0.1", "93.184.216.34", "127.0.0.1", "127.0.0.2"))
         made: list[asyncio.Protocol] = []
 
         def make() -> asyncio.Protocol:
             made.append(Kept())
             return made[-1]
 
-        protocol = await dialer.open(make, UpstreamEndpoint(origin=origin(upstream.port), allow_private=True))
+        protocol = await dialer.open(make, UpstreamEndpoint(origin=origin(upstream.port), policy=OPEN))
         assert isinstance(protocol, Kept) and made == [protocol]
         assert [host for host, _ in recorder.dialled] == ["10.0.0.1", "93.184.216.34", "127.0.0.1"]
         protocol.transport.abort()
@@ -198,7 +201,7 @@ async def test_a_client_is_told_that_an_address_may_not_be_dialled(addresses: li
         return said
 
     async with FakeUpstream(GOOD) as upstream:
-        dialer = Dialer(resolver)
+        dialer = RecordingDialer(resolver)
         url = f"http://somewhere.example:{upstream.port}"
         async with serving(kind, url, dialer=dialer) as stand, await stand.client() as client:
             response = await stand.ask(client)
@@ -217,7 +220,7 @@ async def test_a_name_that_cannot_be_resolved_is_a_502(kind: Kind) -> None:
     async def resolver(host: str, port: int) -> Sequence[str]:
         raise OSError(-2, "Name or service not known")
 
-    dialer = Dialer(resolver)
+    dialer = RecordingDialer(resolver)
     async with serving(kind, "http://nowhere.example", dialer=dialer) as stand:
         response = await stand.fresh()
         error = response.json()["error"]
@@ -360,11 +363,11 @@ async def test_the_switch_that_would_open_a_private_place_is_named(address: str)
     recorder = Recorder()
     recorder.install()
     for found in ((address,), (PUBLIC[0], address)):
-        dialer = Dialer(answers(*found))
-        route = UpstreamEndpoint(origin=origin(), allow_private=False, allow_private_setting="the.switch")
+        dialer = RecordingDialer(answers(*found))
+        route = UpstreamEndpoint(origin=origin(), policy=SWITCHED)
         error = await attempt(dialer, route)
         assert type(error) is PrivateNetworkBlocked and "set the.switch to true" in error.message
-        error = await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=False))
+        error = await attempt(dialer, UpstreamEndpoint(origin=origin(), policy=CLOSED))
         assert type(error) is EgressDenied and "the.switch" not in error.message
         assert [entry.dialled for entry in dialer.ledger] == [None, None]
     assert recorder.dialled == []
@@ -372,6 +375,6 @@ async def test_the_switch_that_would_open_a_private_place_is_named(address: str)
 
 @pytest.mark.parametrize("address", NEVER)
 async def test_no_switch_is_named_for_what_no_switch_opens(address: str) -> None:
-    route = UpstreamEndpoint(origin=origin(), allow_private=False, allow_private_setting="the.switch")
+    route = UpstreamEndpoint(origin=origin(), policy=SWITCHED)
     error = await attempt(Dialer(answers(address)), route)
     assert type(error) is EgressDenied and "the.switch" not in error.message

@@ -11,12 +11,13 @@ from typing import Any, Self
 import pytest
 
 from clawgate.errors import EgressDenied
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import UpstreamEndpoint
 from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, credential_of, serving, until
 from tests.peers import faults
 from tests.peers.upstream import FakeUpstream
+from tests.relay.recording_dialer import OPEN, RecordingDialer
 
 GOOD = faults.json_response({"next": "fine"})
 ROLES = pytest.mark.parametrize("kind", KINDS)
@@ -76,11 +77,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("ca"), "good")
 
 
-def resolver_for(names: dict[str, str]) -> Dialer:
+def resolver_for(names: dict[str, str]) -> RecordingDialer:
     async def resolver(host: str, port: int) -> Sequence[str]:
         return [names[host]]
 
-    return Dialer(resolver)
+    return RecordingDialer(resolver)
 
 
 @ROLES
@@ -113,7 +114,9 @@ async def test_a_request_goes_through_the_tunnel(scheme: str, kind: Kind, author
             assert (secret in proxy.tunnelled) is (scheme == "http")
             assert all(request.header("proxy-authorization") is None for request in upstream.requests)
             assert upstream.requests[0].header("host") == "api.example:4444"
-            assert dialer.ledger[-1].host == "proxy.example" and dialer.ledger[-1].dialled == "127.0.0.1"
+            assert (
+                dialer.ledger[-1].origin.host == "proxy.example" and dialer.ledger[-1].dialled == "127.0.0.1"
+            )
 
 
 REFUSALS = [
@@ -194,10 +197,10 @@ async def test_a_proxy_that_says_nothing_counts_as_connecting(kind: Kind) -> Non
 async def test_what_is_never_dialled_is_not_asked_of_a_proxy_either(host: str) -> None:
     """Who would resolve the name there is not ours to see; private places behind a proxy are its own affair."""
     async with TinyProxy(9) as proxy:
-        dialer = Dialer()
+        dialer = RecordingDialer()
         route = UpstreamEndpoint(
             origin=parse_url(f"http://{host}")[0],
-            allow_private=True,
+            policy=OPEN,
             proxy=parse_url(f"http://127.0.0.1:{proxy.port}")[0],
         )
         with pytest.raises(EgressDenied, match="metadata"):

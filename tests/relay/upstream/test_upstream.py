@@ -10,6 +10,7 @@ from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 from tests.peers.message_reader import MessageReader
+from tests.relay.recording_dialer import OPEN
 
 KEY = "sk-canary-0123456789"
 
@@ -25,7 +26,7 @@ def upstream(
     return Upstream(
         UpstreamConfig(
             name="openai",
-            endpoint=UpstreamEndpoint(origin=parse_url(url)[0], allow_private=True),
+            endpoint=UpstreamEndpoint(origin=parse_url(url)[0], policy=OPEN),
             prefix=prefix,
             replaces=replaces,
             credential=credential or bearer(KEY),
@@ -128,7 +129,7 @@ def test_no_repr_shows_the_key() -> None:
     one = upstream()
     plan = UpstreamConfig(
         name="x",
-        endpoint=UpstreamEndpoint(origin=one.origin, allow_private=True),
+        endpoint=UpstreamEndpoint(origin=one.origin, policy=OPEN),
         prefix="",
         credential=bearer(KEY),
     )

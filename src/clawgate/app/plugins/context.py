@@ -60,6 +60,7 @@ class PluginContext:
         self.gateway_url = environment.gateway_url
         self.instance = environment.instance
         self._dialer = environment.dialer
+        self._requester = f"plugin:{plugin}"
         self._running: list[api.RunningRelay | api.ChildHandle] = []
 
     async def serve_relay(self, spec: api.RelaySpec) -> api.RunningRelay:
@@ -86,7 +87,7 @@ class PluginContext:
             ) from error
 
     async def fetch(self, request: api.FetchRequest) -> api.FetchResponse:
-        return await fetch_for_plugin(request, self._dialer)
+        return await fetch_for_plugin(request, self._dialer, requester=self._requester)
 
     async def close(self) -> None:
         """Stop every relay and child, whether or not the service did."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 from clawgate.errors import EgressDenied, GatewayError, UpstreamMalformed, UpstreamTimedOut
 from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
+from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
 from clawgate.processes.port_owner import distrust_reason
 from clawgate.providers.credential import Credential, HeaderToken, NoCredential
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
@@ -18,9 +20,17 @@ _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding
 _VIA = b"clawgate-probe"
 
 
-async def fetch_for_plugin(request: FetchRequest, dialer: Dialer) -> FetchResponse:
+async def fetch_for_plugin(
+    request: FetchRequest, dialer: Dialer, *, requester: str, network: NetworkRules = NO_RULES
+) -> FetchResponse:
     """Return the response. Raises `FetchFailed`."""
-    upstream, target = _upstream(request, dialer)
+    policy = EgressPolicy(
+        requester=requester,
+        private=request.allow_private,
+        setting="a private address for it",
+        network=network,
+    )
+    upstream, target = _upstream(request, dialer, policy)
     await _check_listener(request, upstream.origin)
     started_at = time.monotonic()
     try:
@@ -53,7 +63,7 @@ async def _check_listener(request: FetchRequest, origin: Origin) -> None:
         raise FetchFailed("untrusted", f"the program at {origin} is not used: {reason}")
 
 
-def _upstream(request: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
+def _upstream(request: FetchRequest, dialer: Dialer, policy: EgressPolicy) -> tuple[Upstream, bytes]:
     base, mark, query = request.url.partition("?")
     try:
         if not query.isascii() or not query.isprintable() or set(query) & set(" #"):
@@ -73,8 +83,7 @@ def _upstream(request: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
             name="probe",
             endpoint=UpstreamEndpoint(
                 origin=origin,
-                allow_private=request.allow_private,
-                allow_private_setting="a private address for it",
+                policy=replace(policy, origin=origin),
                 tls=tls_context() if origin.scheme == "https" else None,
             ),
             prefix="",

@@ -15,12 +15,12 @@ from clawgate.cli.outcome import failure_text, outcome_json
 from clawgate.cli.paths import json_option, path_options
 from clawgate.errors import GatewayError
 from clawgate.plugins.host.registry import Registry, load_plugins
-from clawgate.policy.egress import Reason
+from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.model_routing import ModelRef, ResolvedModel, names_agent
 from clawgate.policy.path_routing import gateway_routes
 from clawgate.providers.availability import chain_error
 from clawgate.providers.built_in import SUPPORTED_APIS
-from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 from clawgate.routing.gateway_router import NO_AGENT, agents_off, models_off
 from clawgate.routing.request_changes import TURNS, dialects_of, spoken_upstream
@@ -50,11 +50,11 @@ class HopRow:
             return "none"
         if self.provider.proxy is not None:
             return "resolved by a proxy"
-        kind = address_kind(origin)
-        if kind is Reason.NOT_AN_ADDRESS:
+        kind = host_kind(origin.host)
+        if kind is AddressKind.NOT_AN_ADDRESS:
             rule = "private addresses allowed" if self.provider.allow_private else "public addresses only"
             return f"a host name, checked when it is dialed ({rule})"
-        if kind in (Reason.LOOPBACK, Reason.PRIVATE):
+        if kind in (AddressKind.LOOPBACK, AddressKind.PRIVATE):
             state = "is true" if self.provider.allow_private else "is not true: blocked"
             return f"{kind}; {self.provider.allow_private_setting} {state}"
         return str(kind)

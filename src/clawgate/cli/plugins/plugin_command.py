@@ -113,7 +113,7 @@ class _Context:
         return False
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        return await fetch_for_plugin(plan, Dialer())
+        return await fetch_for_plugin(plan, Dialer(), requester=f"plugin:{self.plugin}")
 
 
 def _run(name: str, arguments: Sequence[str]) -> NoReturn:

@@ -1,7 +1,7 @@
 """Opens the connections of all egress: resolves a name, checks every address, and dials one that was checked.
 
-Nothing else in clawgate may open a connection. The resolver can be replaced, in tests; each dial is recorded in the
-ledger; no proxy variable of the environment is read: a proxy is used where it is configured.
+Nothing else in clawgate may open a connection. The resolver can be replaced, in tests; each dial is reported; no proxy
+variable of the environment is read: a proxy is used where it is configured.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import TypeVar, cast
 
-from clawgate.errors import EgressDenied, UpstreamUnreachable
-from clawgate.policy.egress import NEVER_ALLOWED, Decision, Reason, classify_host, decide_text, denied
+from clawgate.errors import UpstreamUnreachable
+from clawgate.policy.egress.policy import Decision, EgressPolicy, check_address, check_host, denied
+from clawgate.policy.egress.ranges import NEVER_ALLOWED, AddressKind
 from clawgate.relay.upstream.tunnel import open_tunnel
 from clawgate.wire.http.url import Origin
 
@@ -27,32 +28,34 @@ CheckedAddresses = tuple[tuple[str, Decision], ...]
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _FIRST_TRY_SECONDS = 2.0
+_NO_ADDRESS = Decision(False, AddressKind.NOT_AN_ADDRESS, "the name has no address")
 _UNKNOWN_ISSUER = (18, 19, 20, 21)  # OpenSSL's verification codes: self-signed, or by an unknown authority
 _WRONG_NAME = (62, 64)  # host name mismatch, IP address mismatch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DialRecord:
-    """One entry of the ledger: the addresses that were checked, and the one that was dialled (None: none was)."""
+    """One dial: its requester, origin, addresses, the one that was dialled (None: none was), and the rule.
 
-    host: str
-    port: int
-    addresses: CheckedAddresses
-    dialled: str | None
+    ``decision`` is that of the dialled address, or what refused; None where the name could not be resolved.
+    """
+
+    requester: str
+    origin: Origin
+    addresses: CheckedAddresses = ()
+    dialled: str | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamEndpoint:
     """How to reach one upstream.
 
-    ``allow_private``: the operator configured exactly this origin, which permits loopback and private addresses;
-    ``allow_private_setting``: the key that permits them, named in messages; empty where there is none;
-    ``proxy``: an HTTP proxy that opens the tunnel with CONNECT.
+    ``policy`` decides which addresses it may have, and its ``proxy``: an HTTP proxy that opens the tunnel with CONNECT.
     """
 
     origin: Origin
-    allow_private: bool
-    allow_private_setting: str = ""
+    policy: EgressPolicy
     tls: ssl.SSLContext | None = None
     proxy: Origin | None = None
     proxy_authorization: str | None = None
@@ -69,9 +72,11 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
 class Dialer:
     """Opens connections for all of clawgate's egress."""
 
-    def __init__(self, resolver: Resolver = system_resolver, *, ledger_size: int = 1000) -> None:
+    def __init__(
+        self, resolver: Resolver = system_resolver, *, on_dial: Callable[[DialRecord], None] | None = None
+    ) -> None:
         self._resolver = resolver
-        self.ledger: deque[DialRecord] = deque(maxlen=ledger_size)
+        self.on_dial = on_dial or (lambda record: None)
 
     async def open(self, make: Callable[[], _P], endpoint: UpstreamEndpoint) -> _P:
         """Return a connected protocol from ``make``, over TLS where ``endpoint`` has it.
@@ -79,12 +84,15 @@ class Dialer:
         Raises `EgressDenied` when any address of the name may not be dialled, `UpstreamUnreachable` when none can
         be. Has no time limit: the caller owns the connect limit and cancels.
         """
-        target = endpoint.proxy or endpoint.origin
-        addresses = await self._check(target, endpoint)
+        target, policy = endpoint.origin, endpoint.policy
+        if endpoint.proxy is not None:
+            self._check_behind_proxy(target, policy)
+            target, policy = endpoint.proxy, replace(policy, origin=policy.origin and endpoint.proxy)
+        addresses = await self._check(target, policy)
         failure: Exception | None = None
-        for number, (address, _) in enumerate(addresses):
+        for number, (address, decision) in enumerate(addresses):
             is_last = number == len(addresses) - 1
-            self.ledger.append(DialRecord(target.host, target.port, addresses, address))
+            self._report(policy, target, decision, addresses, address)
             try:
                 # An address that drops packets must not use up the time of those behind it.
                 async with asyncio.timeout(None if is_last else _FIRST_TRY_SECONDS):
@@ -95,29 +103,51 @@ class Dialer:
                 failure = error
         raise UpstreamUnreachable(f"{target}: {_reason(failure)}", retry_after=1) from failure
 
-    async def _check(self, target: Origin, endpoint: UpstreamEndpoint) -> CheckedAddresses:
-        """Return every address of ``target`` with its decision. Raises unless all of them may be dialled."""
-        origin = endpoint.origin
-        if endpoint.proxy is not None and (kind := classify_host(origin.host)) in NEVER_ALLOWED:
-            self.ledger.append(DialRecord(origin.host, origin.port, (), None))
-            raise EgressDenied(
-                f"{origin}: address not allowed, with or without a proxy ({kind}); configure an upstream at another "
-                "address"
+    def _report(
+        self,
+        policy: EgressPolicy,
+        origin: Origin,
+        decision: Decision | None,
+        addresses: CheckedAddresses = (),
+        dialled: str | None = None,
+    ) -> None:
+        self.on_dial(
+            DialRecord(
+                requester=policy.requester,
+                origin=origin,
+                addresses=addresses,
+                dialled=dialled,
+                decision=decision,
             )
+        )
+
+    def _check_behind_proxy(self, origin: Origin, policy: EgressPolicy) -> None:
+        """Raise for what is never dialled. The proxy resolves names, and its network is not ours."""
+        decision = check_host(origin, policy)
+        if decision.kind in NEVER_ALLOWED:
+            self._report(policy, origin, decision)
+            raise denied(origin, origin.host, decision, policy)
+
+    async def _check(self, target: Origin, policy: EgressPolicy) -> CheckedAddresses:
+        """Return every address of ``target`` with its decision. Raises unless all of them may be dialled."""
+        of_host = check_host(target, policy)
+        if not of_host.allowed:
+            self._report(policy, target, of_host)
+            raise denied(target, target.host, of_host, policy)
         try:
             addresses = await self._resolver(target.host, target.port)
         except (OSError, UnicodeError) as error:
-            self.ledger.append(DialRecord(target.host, target.port, (), None))
+            self._report(policy, target, None)
             reason = getattr(error, "strerror", None) or str(error)
             raise UpstreamUnreachable(
                 f"{target}: the name cannot be resolved ({reason}); check the configured URL, and DNS on this machine",
                 retry_after=5,
             ) from error
-        checked = tuple((text, decide_text(text, allow_private=endpoint.allow_private)) for text in addresses)
-        for text, decision in checked or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
+        checked = tuple((text, check_address(text, target, policy)) for text in addresses)
+        for text, decision in checked or (("no address", _NO_ADDRESS),):
             if not decision.allowed:
-                self.ledger.append(DialRecord(target.host, target.port, checked, None))
-                raise denied(target, text, decision.reason, endpoint.allow_private_setting)
+                self._report(policy, target, decision, checked)
+                raise denied(target, text, decision, policy)
         return checked
 
     async def _connect(
@@ -127,10 +157,19 @@ class Dialer:
         if endpoint.proxy is not None:
             return await open_tunnel(make, address, endpoint.proxy, endpoint, server_name)
         loop = asyncio.get_running_loop()
-        _, protocol = await loop.create_connection(
+        transport, protocol = await loop.create_connection(
             make, address, port, ssl=endpoint.tls, server_hostname=server_name
         )
+        check_peer(transport, address)
         return protocol
+
+
+def check_peer(transport: asyncio.BaseTransport, address: str) -> None:
+    """Raise ConnectionAbortedError unless ``transport`` is connected to the ``address`` that was checked."""
+    peer = transport.get_extra_info("peername")
+    if peer is None or ip_address(peer[0].partition("%")[0]) != ip_address(address.partition("%")[0]):
+        cast(asyncio.Transport, transport).abort()
+        raise ConnectionAbortedError(f"connected to {peer and peer[0]} instead of {address}")
 
 
 def tls_context(

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.policy.egress import Reason
+from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.secret_names import is_credential_header
 from clawgate.providers.credential import basic_value
 from clawgate.providers.credential_selection import UNSENT_KEY
-from clawgate.providers.endpoint import address_kind
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.secrets import login_problem
 from clawgate.wire.http.url import parse_url
@@ -133,7 +133,7 @@ def with_credential(block: Mapping[str, Any], kind: str, header: str, secret: st
 
 def _is_loopback(base_url: object) -> bool:
     try:
-        return address_kind(parse_url(str(base_url))[0]) is Reason.LOOPBACK
+        return host_kind(parse_url(str(base_url))[0].host) is AddressKind.LOOPBACK
     except ValueError:
         return False
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from clawgate.cli.auth.wizard.credential_block import KINDS, basic_problem
 from clawgate.plugins.api.questions import Answers, Choice, Choices, Question
-from clawgate.policy.egress import Reason
+from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.ranges import AddressKind
 from clawgate.providers.built_in import SUPPORTED_APIS, BuiltIn
-from clawgate.providers.endpoint import address_kind, endpoint_of
+from clawgate.providers.endpoint import endpoint_of
 from clawgate.settings.fields import BaseUrl
 from clawgate.wire.http.header import is_header_name
 from clawgate.wire.http.url import Origin, parse_url
@@ -170,21 +171,21 @@ def _has_key(answers: Answers) -> bool:
 def _private_network_questions(built_in: BuiltIn | None) -> Sequence[Question]:
     """Return two: a private address needs an explicit answer, a host name counts as public unless allowed."""
 
-    def for_kinds(*kinds: Reason) -> Callable[[Answers], bool]:
+    def for_kinds(*kinds: AddressKind) -> Callable[[Answers], bool]:
         return lambda answers: _address_kind(answers, built_in) in kinds
 
     return [
-        replace(_PRIVATE_NETWORK, when=for_kinds(Reason.LOOPBACK, Reason.PRIVATE)),
-        replace(_PRIVATE_NETWORK, when=for_kinds(Reason.NOT_AN_ADDRESS), default="no"),
+        replace(_PRIVATE_NETWORK, when=for_kinds(AddressKind.LOOPBACK, AddressKind.PRIVATE)),
+        replace(_PRIVATE_NETWORK, when=for_kinds(AddressKind.NOT_AN_ADDRESS), default="no"),
     ]
 
 
-def _address_kind(answers: Answers, built_in: BuiltIn | None) -> Reason:
+def _address_kind(answers: Answers, built_in: BuiltIn | None) -> AddressKind:
     """Return the kind of the address before it is resolved; a built-in's own address is public."""
     origin = origin_of(answers)
     if origin is None or (built_in is not None and origin == parse_url(built_in.base_url)[0]):
-        return Reason.PUBLIC
-    return address_kind(origin)
+        return AddressKind.PUBLIC
+    return host_kind(origin.host)
 
 
 def origin_of(answers: Answers) -> Origin | None:

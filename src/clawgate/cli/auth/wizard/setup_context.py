@@ -23,7 +23,7 @@ class Setup:
     config: Mapping[str, Any] = field(repr=False)
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        return await fetch_for_plugin(plan, Dialer())
+        return await fetch_for_plugin(plan, Dialer(), requester="setup")
 
 
 @dataclass(frozen=True, slots=True)
