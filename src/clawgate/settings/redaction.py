@@ -17,7 +17,9 @@ _FREE_NAMES: tuple[KeyPath, ...] = (
     ("models", "providers"),
     ("agents", "defaults", "models"),
     ("agents", "entries"),
+    ("mcp", "servers"),
     ("plugins", "entries", "clawgate", "config", "agents"),
+    ("plugins", "entries", "clawgate", "config", "mcp", "servers"),
     ("plugins", "entries", "clawgate", "config", "providers"),
 )
 """The user names what is in these: such a name says nothing about its value."""

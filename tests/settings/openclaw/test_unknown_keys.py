@@ -8,7 +8,7 @@ from clawgate.settings.openclaw.unknown_keys import unknown_keys
 
 OWN = {
     "": "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels cloudWorkers commands "
-    "cron desktop diagnostics discovery env hooks logging mcp messages meta nodeHost proxy secrets security "
+    "cron desktop diagnostics discovery env hooks logging messages meta nodeHost proxy secrets security "
     "session skills surfaces talk telemetry transcripts tts ui update wizard worktreeAcceleration worktreeRoot",
     "gateway": "cliAgents nodes portals push reload remote roles tailscale terminal tls tools",
     "gateway.controlUi": "allowExternalEmbedUrls basePath dangerouslyAllowHostHeaderOriginFallback enabled root",
@@ -27,6 +27,8 @@ OWN = {
     "agents.defaults.models.m": "params agentRuntime pickerRuntimes codeMode streaming",
     "plugins": "load slots",
     "plugins.entries.x": "hooks llm subagent",
+    "mcp": "apps sessionIdleTtlMs",
+    "mcp.servers.s": "codex oauth supportsParallelToolCalls anything",
 }
 """Keys of the schema that OpenClaw 2026.9.6 prints."""
 
@@ -54,6 +56,7 @@ def test_openclaws_own_keys_are_no_slips(place: str) -> None:
         ("models.providers.p.request", "allowPrivateNetworks", "allowPrivateNetwork"),
         ("agents.defaults.model", "fallback", "fallbacks"), ("agents.defaults.models.m", "aliass", "alias"),
         ("gateway", "prot", "port"), ("gateway", "ports", "port"), ("gateway.auth", "tokens", "token"),
+        ("mcp.servers.s", "comand", "command"), ("mcp.servers.s", "header", "headers"), ("mcp", "server", "servers"),
         ("", "gatway", "gateway"), ("plugins", "entry", None), ("plugins.entries.x", "configs", "config"),
     ],
 )  # fmt: skip

@@ -31,7 +31,7 @@ from clawgate.settings.schema.openclaw import OpenClawConfig, PluginEntry
 from clawgate.settings.schema.upstream_keys import OPENCLAW_KEYS
 from clawgate.wire.http.url import userinfo_secrets
 
-_READ = ("gateway", "models", "agents", "plugins", "tools", "memory")
+_READ = ("gateway", "models", "agents", "plugins", "tools", "mcp", "memory")
 """The sections that are read, and in which references are resolved."""
 
 _OPTIONAL = frozenset({"baseUrl", "apiKey", "headers", "request", "api", "auth"})

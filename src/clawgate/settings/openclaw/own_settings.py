@@ -142,6 +142,24 @@ class ResponseSettings(BaseModel):
     max_megabytes: Count = setting("Size of a caller's stored responses that is kept, in MB.", 1000)
 
 
+class McpServerSettings(BaseModel):
+    """What OpenClaw's ``mcp.servers.<name>`` has no key for."""
+
+    model_config = _OPTIONS
+
+    allow_private_network: StrictBool = setting(
+        "Whether its url may have a private or loopback address.", False
+    )
+
+
+class McpSettings(BaseModel):
+    """The settings of MCP servers."""
+
+    model_config = _OPTIONS
+
+    servers: dict[str, McpServerSettings] = setting("Servers by their name in mcp.servers.", dict)
+
+
 class OwnSettings(BaseModel):
     model_config = _OPTIONS
 
@@ -174,6 +192,7 @@ class OwnSettings(BaseModel):
     agents: dict[str, AgentSettings] = setting(
         "The runs of agents, by their id; 'defaults' is for all.", dict
     )
+    mcp: McpSettings = setting("The servers whose tools agents use.", McpSettings)
 
     def connections_of(self, provider: str) -> tuple[int, float, str]:
         """Return how many connections ``provider`` may have, how long a request waits, and the key of the first."""
@@ -206,7 +225,7 @@ def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
         for detail in error.errors(include_url=False):
             path = (*SECTION, *detail["loc"])
             if detail["type"] == "extra_forbidden":
-                model = _PARTS[detail["loc"][0]] if len(detail["loc"]) > 1 else OwnSettings
+                model = _model_at(detail["loc"])
                 yield Diagnostic(path, "is not a setting", fix=suggestion(str(path[-1]), model))
             else:
                 yield Diagnostic(path, format_message(detail))
@@ -218,8 +237,16 @@ def agents_with_settings(config: OpenClawConfig) -> Collection[str]:
     return [name for name in found if name != DEFAULTS] if isinstance(found, dict) else []
 
 
+def _model_at(path: KeyPath) -> type[BaseModel]:
+    """Return the model whose key ends ``path``."""
+    if path[:2] == ("mcp", "servers"):
+        return McpServerSettings
+    return _PARTS[path[0]] if len(path) > 1 else OwnSettings
+
+
 _PARTS: dict[int | str, type[BaseModel]] = {
     "agents": AgentSettings,
+    "mcp": McpSettings,
     "providers": ProviderSettings,
     "responses": ResponseSettings,
     "sessions": SessionSettings,

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.schema.block import Block
 from clawgate.settings.schema.openclaw import OpenClawConfig
-from clawgate.settings.schema.upstream_keys import OPENCLAW_KEYS
+from clawgate.settings.schema.upstream_keys import OPEN_BLOCKS, OPENCLAW_KEYS
 from clawgate.settings.schema.walk import Steps, holds_secret, models_in
 
 _SIMILARITY = 0.75
@@ -61,13 +61,19 @@ def _in_block(value: object, block: type[Block], path: KeyPath) -> Iterator[Unkn
                 assert issubclass(inner, Block)
                 for inner_path, inner_value in _values(part, steps, own):
                     yield from _in_block(inner_value, inner, inner_path)
-        elif key in OPENCLAW_KEYS[block]:
+        elif key in OPENCLAW_KEYS[block] or (block in OPEN_BLOCKS and _is_foreign(key, keys, value)):
             yield UnknownKey(own, is_openclaw=True)
         elif suggestion := _similar(key, (*keys, *sorted(OPENCLAW_KEYS[block]))):
             yield UnknownKey(own, suggestion, is_beside=suggestion in value, is_read=suggestion in keys)
         else:
             is_swapped = not _WORD.match(key) or (isinstance(part, str) and part in keys)
             yield UnknownKey(own, may_be_secret=is_swapped and any(map(holds_secret, keys.values())))
+
+
+def _is_foreign(key: str, keys: Mapping[str, Any], block: Mapping[str, object]) -> bool:
+    """Whether ``key`` is no typo of one of ``keys`` that is missing in ``block``."""
+    suggestion = _similar(key, tuple(keys))
+    return suggestion is None or suggestion in block
 
 
 def _values(value: object, steps: Steps, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

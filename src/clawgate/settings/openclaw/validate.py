@@ -15,7 +15,7 @@ from clawgate.policy.secret_names import is_credential_header
 from clawgate.policy.typos import typo_of
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath, format_key_path
-from clawgate.settings.openclaw import own_settings
+from clawgate.settings.openclaw import mcp_servers, own_settings
 from clawgate.settings.openclaw.agent_ids import agent_entries, agent_ids
 from clawgate.settings.redaction import is_secret, redact_name
 from clawgate.settings.schema.agents import ModelChoice
@@ -36,7 +36,8 @@ def problems(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Dia
 
     ``unset``: the paths of references that lead nowhere; what is missing there is not missing by mistake.
     """
-    yield from own_settings.problems(config)
+    own_problems = list(own_settings.problems(config))
+    yield from own_problems or mcp_servers.problems(config)
     auth = config.gateway.auth
     if auth.mode is None and auth.token is not None and auth.password is not None:
         message = "is not set, but both token and password are: which of them admits callers is open"
@@ -46,6 +47,8 @@ def problems(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Dia
     for name, block in config.models.providers.items():
         yield from _provider(name, block, unset)
     yield from _alias_problems(aliases, config.models.providers)
+    for name, server in config.mcp.servers.items():
+        yield from _headers(server.headers, (*mcp_servers.SECTION, name, "headers"))
     known = {alias for _, alias in aliases}
     yield from _choice(config.agents.defaults.model, ("agents", "defaults", "model"), known)
     yield from _agents(config, known)

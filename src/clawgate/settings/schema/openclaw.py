@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool
 
-from clawgate.policy.printable import is_quoted
 from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
 from clawgate.settings.schema.agents import AgentsBlock, Memory, ToolRules
 from clawgate.settings.schema.block import Block, NonNegativeInt
+from clawgate.settings.schema.header_secret import HeaderSecret, check_is_real
+from clawgate.settings.schema.mcp import McpBlock
 from clawgate.settings.schema.model_compat import ModelCompat
-from clawgate.settings.secrets import PLACEHOLDERS, QUOTED, login_problem
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
 """The dialects that clawgate speaks to a provider. The file may name others; such a provider is not ready."""
@@ -28,30 +28,12 @@ MAX_SECONDS = 86_400.0
 """OpenClaw accepts any number of seconds; a larger one is read as this."""
 
 
-def _check_header(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    _check_is_real(text)
-    login = ":" in text and login_problem(text) is None  # of Basic; whether it is, depends on other keys
-    if not (login or (text.isascii() and text.isprintable())) or text != text.strip() or not text:
-        raise ValueError(
-            "is empty or contains a character that is not allowed in a header (line break, non-ASCII)"
-        )
-    return value
-
-
 def _check_text(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text.strip():
         raise ValueError("is empty")
-    _check_is_real(text)
+    check_is_real(text)
     return value
-
-
-def _check_is_real(text: str) -> None:
-    if any(placeholder in text for placeholder in PLACEHOLDERS[:2]) or text in PLACEHOLDERS:
-        raise ValueError("is a redaction placeholder, not a secret; enter the real value")
-    if is_quoted(text.strip()):
-        raise ValueError(f"{QUOTED}; remove them")
 
 
 Duration = Annotated[
@@ -60,9 +42,6 @@ Duration = Annotated[
     Field(gt=0, allow_inf_nan=False),
     AfterValidator(lambda seconds: min(seconds, MAX_SECONDS)),
 ]
-HeaderSecret = Annotated[SecretStr, AfterValidator(_check_header)]
-"""The value of a header: like a secret, but it may contain blanks (``Basic dXNlcg==``)."""
-
 LongSecret = Annotated[SecretStr, AfterValidator(_check_text)]
 """A secret that is never sent in a header and may have several lines, as a PEM key has."""
 
@@ -270,6 +249,7 @@ class OpenClawConfig(Block):
     agents: AgentsBlock = setting("The agents and their models.", AgentsBlock)
     plugins: PluginsBlock = setting("Plugins and their settings.", PluginsBlock)
     tools: ToolRules = setting("What agents may use.", ToolRules)
+    mcp: McpBlock = setting("Servers whose tools agents may use.", McpBlock)
     memory: Memory = setting("The memory of agents.", Memory)
 
 

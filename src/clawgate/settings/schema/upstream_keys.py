@@ -1,8 +1,8 @@
 """Lists OpenClaw's own keys in the blocks of its file that clawgate reads: those that clawgate does not read.
 
-Each of these blocks is closed in OpenClaw: for one unknown key it rejects its whole config. Source: the configuration
-schema that OpenClaw 2026.9.6 prints. A newer OpenClaw may have more keys, so one that is missing here is worth a
-warning and no more, unless it looks like a typo.
+Each of these blocks but those of `OPEN_BLOCKS` is closed in OpenClaw: for one unknown key it rejects its whole config.
+Source: the configuration schema that OpenClaw 2026.9.6 prints. A newer OpenClaw may have more keys, so one that is
+missing here is worth a warning and no more, unless it looks like a typo.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from clawgate.settings.schema import agents, openclaw
+from clawgate.settings.schema import agents, mcp, openclaw
 from clawgate.settings.schema.block import Block
 from clawgate.settings.schema.model_compat import ModelCompat, VercelRouting
 
@@ -31,7 +31,7 @@ _AGENT = (
 )
 _KEYS: dict[type[Block], str] = {
     openclaw.OpenClawConfig: "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels "
-    "cloudWorkers commands cron desktop diagnostics discovery env hooks logging mcp messages meta nodeHost "
+    "cloudWorkers commands cron desktop diagnostics discovery env hooks logging messages meta nodeHost "
     "proxy secrets security session skills surfaces talk telemetry transcripts tts ui update wizard "
     "worktreeAcceleration worktreeRoot",
     openclaw.GatewayBlock: "cliAgents nodes portals push reload remote roles tailscale terminal tls tools",
@@ -73,6 +73,9 @@ _KEYS: dict[type[Block], str] = {
     agents.ModelChoice: "",
     agents.ModelPolicy: "",
     agents.ModelSettings: "agentRuntime codeMode params pickerRuntimes streaming",
+    mcp.McpBlock: "apps sessionIdleTtlMs",
+    mcp.McpServer: "codex oauth supportsParallelToolCalls",
+    mcp.ToolFilter: "",
     openclaw.PluginsBlock: "load slots",
     openclaw.PluginEntry: "hooks llm subagent",
 }
@@ -81,3 +84,6 @@ OPENCLAW_KEYS: Mapping[type[Block], frozenset[str]] = MappingProxyType(
     {block: frozenset(keys.split()) for block, keys in _KEYS.items()}
 )
 """Keys that clawgate does not read, by their block."""
+
+OPEN_BLOCKS = frozenset({mcp.McpServer})
+"""Those in which OpenClaw accepts any further key."""
