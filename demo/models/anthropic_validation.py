@@ -23,6 +23,10 @@ FIELDS = frozenset(
         "cache_control", "inference_geo", "speed",
     }
 )  # fmt: skip
+COUNTED = FIELDS - {
+    "max_tokens", "stop_sequences", "stream", "temperature", "top_p", "top_k", "metadata", "service_tier", "container",
+    "inference_geo",
+}  # fmt: skip
 SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LEAST_BUDGET = 1024
@@ -61,7 +65,7 @@ def check(body: Body, *, counts_only: bool = False, sampling: bool = True) -> No
     known, as since version 2026-10-21 of the API.
     """
     for name in body:
-        if name not in FIELDS or (name in SAMPLING and not sampling):
+        if name not in (COUNTED if counts_only else FIELDS) or (name in SAMPLING and not sampling):
             raise invalid(f"{name}: Extra inputs are not permitted")
     if not counts_only:
         _whole(body, "max_tokens", 1)

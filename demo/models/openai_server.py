@@ -68,6 +68,7 @@ def build_model(
             Route("/v1/chat/completions", model.chat, methods=["POST"]),
             Route("/v1/completions", model.completions, methods=["POST"]),
             Route("/v1/responses", model.responses, methods=["POST"]),
+            Route("/v1/responses/input_tokens", model.input_tokens, methods=["POST"]),
             Route("/v1/embeddings", model.embeddings, methods=["POST"]),
             Route("/v1/models", model.models),
             Route("/v1/models/{name:path}", model.one_model),
@@ -104,6 +105,11 @@ class _Model:
         body = await self._body(request, "input")
         reply = openai_responses.reply_to_input(body)
         return self._response(body, reply, openai_responses.response, openai_responses.events, named=True)
+
+    async def input_tokens(self, request: Request) -> Response:
+        body = await self._body(request, "input")
+        counted = openai_responses.reply_to_input(body).prompt_tokens
+        return as_json({"object": "response.input_tokens", "input_tokens": counted})
 
     async def embeddings(self, request: Request) -> Response:
         return as_json(embed(await self._body(request, "input")))

@@ -29,7 +29,8 @@ from tests.routing.gateway_server import (
 
 GOOD = faults.json_response({"next": "fine"})
 EMBEDDINGS = "/v1/embeddings"
-POSTS = (CHAT, MESSAGES, "/v1/messages/count_tokens", "/v1/responses", EMBEDDINGS)
+INPUT_TOKENS = "/v1/responses/input_tokens"
+POSTS = (CHAT, MESSAGES, "/v1/messages/count_tokens", "/v1/responses", INPUT_TOKENS, EMBEDDINGS)
 AGENTS_SWITCH = "gateway.http.endpoints.chatCompletions.enabled"
 MODELS_SWITCH = "plugins.entries.clawgate.config.directModels"
 

@@ -318,6 +318,11 @@ CASES: tuple[Case, ...] = (
     ),
     served("count-estimated", post(target=b"/v1/messages/count_tokens", body=said("oa/m")), reaches=0),
     served("count-tokens", post(target=b"/v1/messages/count_tokens", body=said("an/m"))),
+    served(
+        "input-tokens-estimated",
+        post(target=b"/v1/responses/input_tokens", body=b'{"model":"oa/m","input":"hi"}'),
+        reaches=0,
+    ),
     served("embeddings", post(target=b"/v1/embeddings", body=said("oa/m"))),
     served("responses", post(target=b"/v1/responses", body=b'{"model":"oa/m","input":"hi"}')),
     served("completions", post(target=b"/v1/completions", body=b'{"model":"oa/m","prompt":"hi"}')),

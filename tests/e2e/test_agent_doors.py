@@ -100,6 +100,13 @@ def test_a_tool_of_the_client_is_called_and_its_result_continues(client: openai.
     assert done.status == "completed" and done.output_text
 
 
+def test_the_tokens_of_an_input_are_counted(client: openai.OpenAI) -> None:
+    alone = client.responses.input_tokens.count(model="openclaw", input=SAID)
+    one = client.responses.create(model="openclaw", input=SAID * 50)
+    more = client.responses.input_tokens.count(model="openclaw", input=SAID, previous_response_id=one.id)
+    assert more.input_tokens > 2 * alone.input_tokens > 0
+
+
 def test_anthropics_client_speaks_to_an_agent(gateway: Gateway) -> None:
     with gateway.anthropic() as client:
         asked: Any = {"model": "openclaw", "max_tokens": 100, "messages": [{"role": "user", "content": SAID}]}

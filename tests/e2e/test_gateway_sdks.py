@@ -363,6 +363,9 @@ def test_the_other_routes(stand: Stand) -> None:
     """The Responses API and embeddings at a provider of OpenAI's kind, counting at each."""
     with stand.gateway.openai() as client:
         assert client.responses.create(model=MODELS[CHAT], input=SAID).output_text == TEXT
+        count = client.responses.input_tokens.count
+        assert count(model=MODELS[CLAUDE], input=SAID).input_tokens == len(split(SAID))
+        assert count(model=MODELS[CHAT], input=SAID).input_tokens > len(split(SAID))  # an estimate
         assert len(client.embeddings.create(model=f"{CHAT}/e", input=["a", "b"]).data) == 2
     with stand.gateway.anthropic() as anthropic:
         counted = anthropic.messages.count_tokens(model=MODELS[CLAUDE], messages=ASK)

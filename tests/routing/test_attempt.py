@@ -226,6 +226,60 @@ def test_nothing_is_estimated_for_anthropic_itself() -> None:
     assert found.passthrough and type(writer(found, answer(404))) is PassthroughWriter
 
 
+RESPONSES_API = "openai-responses"
+INPUT_TOKENS = "/v1/responses/input_tokens"
+INPUT = b'{"model":"a/m","input":"hi","max_output_tokens":5}'
+
+
+def made_here(found: ProviderAttempt) -> Any:
+    """The body of a count that is estimated."""
+    assert found.offload is not None
+    found.complete(found.offload())
+    made = found.response
+    assert made is not None and b"x-clawgate-estimated: true\r\n" in made.lines
+    return json.loads(made.body)
+
+
+def test_input_tokens_are_counted_by_whom_can() -> None:
+    """The provider of the API is sent the bytes, Anthropic's its own request; others have no such path."""
+    native = attempt(make_provider("a", RESPONSES_API), INPUT_TOKENS, body=INPUT)
+    lines, body = b"".join(map(bytes, native.request)).split(b"\r\n\r\n")
+    assert lines.startswith(b"POST /v1/responses/input_tokens ") and body == INPUT.replace(b"a/m", b"m")
+
+    translated = attempt(make_provider("a", ANTHROPIC), INPUT_TOKENS, body=INPUT)
+    lines_, fields = sent(translated)
+    assert lines_[0].startswith(b"POST /v1/messages/count_tokens ")
+    assert fields == {
+        "model": "m",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+    }
+
+    here = attempt(make_provider("a", OPENAI), INPUT_TOKENS, body=INPUT)
+    assert here.request == []
+    assert made_here(here) == {"object": "response.input_tokens", "input_tokens": 1}
+
+
+@pytest.mark.parametrize("api", [RESPONSES_API, ANTHROPIC])
+def test_input_tokens_are_estimated_for_a_server_without_the_path(api: str) -> None:
+    found = attempt(make_provider("a", api), INPUT_TOKENS, body=INPUT)
+    assert writer(found, answer(404)).defers_status is False and not found.passthrough
+    assert found.counts_instead(404) and made_here(found)["object"] == "response.input_tokens"
+
+
+@pytest.mark.parametrize(
+    ("api", "host"), [(RESPONSES_API, "api.openai.com"), (ANTHROPIC, "api.anthropic.com")]
+)
+def test_a_404_of_the_vendor_itself_is_no_missing_path(api: str, host: str) -> None:
+    found = attempt(make_provider("a", api, origin=Origin("https", host, 443)), INPUT_TOKENS, body=INPUT)
+    assert not found.counts_instead(404)
+
+
+@pytest.mark.parametrize(("path", "body"), [(COUNT, None), (INPUT_TOKENS, INPUT)])
+def test_anthropics_endpoint_for_openais_clients_counts_nothing(path: str, body: bytes | None) -> None:
+    made = make_provider("a", OPENAI, origin=Origin("https", "api.anthropic.com", 443))
+    assert made_here(attempt(made, path, body=body))["input_tokens"] >= 1
+
+
 def test_names_of_attempted_providers_are_valid_header_values() -> None:
     """No name makes a second line."""
     names = make_router(make_provider("a")).route(

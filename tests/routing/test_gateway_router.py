@@ -25,7 +25,14 @@ AGENTS = (
 MODELS = ("default", "a/m", "a/openclaw", "short")
 NEITHER = ("openclaws", "agents:x", "openclaw-2", "main")
 CHAT = b"/v1/chat/completions"
-OF_AGENTS = (CHAT, b"/v1/messages", b"/v1/messages/count_tokens", b"/v1/responses", b"/v1/embeddings")
+OF_AGENTS = (
+    CHAT,
+    b"/v1/messages",
+    b"/v1/messages/count_tokens",
+    b"/v1/responses",
+    b"/v1/responses/input_tokens",
+    b"/v1/embeddings",
+)
 OF_MODELS = b"/v1/completions"
 
 
@@ -96,7 +103,7 @@ def test_a_name_that_looks_like_an_agents_is_none(model: str) -> None:
 @pytest.mark.parametrize("model", AGENTS)
 def test_where_agents_are_off_their_switch_is_named(model: str, path: bytes, elsewhere: bool) -> None:
     """And no model is served in the place of an agent; ``elsewhere``: the other switch is on."""
-    is_responses = path == b"/v1/responses"
+    is_responses = path.startswith(b"/v1/responses")
     switch = f"gateway.http.endpoints.{'responses' if is_responses else 'chatCompletions'}.enabled"
     made = router(agents=elsewhere)
     if elsewhere:

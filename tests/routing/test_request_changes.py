@@ -72,6 +72,8 @@ def test_a_path_without_a_counterpart_is_rejected_with_those_that_have_one() -> 
         ("/v1/messages", (RESPONSES, CHAT), RESPONSES),
         ("/v1/messages", (CHAT, ANTHROPIC), ANTHROPIC),
         ("/v1/messages/count_tokens", (CHAT,), CHAT),
+        ("/v1/responses/input_tokens", (CHAT, RESPONSES), RESPONSES),
+        ("/v1/responses/input_tokens", (ANTHROPIC,), ANTHROPIC),
         ("/v1/embeddings", (RESPONSES,), RESPONSES),
         ("/v1/completions", (ANTHROPIC,), ANTHROPIC),
     ],

@@ -45,7 +45,7 @@ def load_agents() -> None:
     """Import what agents need and read the price list, which takes too long for an event loop."""
     import clawgate.agents.endpoint.direct_responses
     import clawgate.agents.endpoint.embeddings
-    import clawgate.agents.endpoint.service
+    import clawgate.agents.endpoint.router
     import clawgate.app.agent_config
     import clawgate.control.websocket.agent_runs  # noqa: F401
     from clawgate.state.prices import cost_of
@@ -89,6 +89,7 @@ class AgentHost:
     def router(self, file: ConfigFile) -> Router:
         """Return the router of requests for agents, by ``file`` from now on."""
         from clawgate.agents.endpoint.embeddings import AgentEmbeddings
+        from clawgate.agents.endpoint.router import AgentRouter
         from clawgate.app.agent_config import agent_config
 
         self._file = file
@@ -96,7 +97,7 @@ class AgentHost:
             self._service = self._make()
         self._use_database(file)
         self._service.config = agent_config(file, self._models.catalog, self._state, self._tools)
-        return _ByPath(self._service, AgentEmbeddings(self._models, file.config))
+        return _ByPath(AgentRouter(self._service), AgentEmbeddings(self._models, file.config))
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Route a request of the Responses API to a model, whose response is stored where agents are on."""

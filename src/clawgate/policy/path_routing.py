@@ -123,6 +123,7 @@ MODEL_ROUTES = RouteTable(
     exact={
         b"/v1/chat/completions": _POST,
         b"/v1/responses": _POST,
+        b"/v1/responses/input_tokens": _POST,
         b"/v1/embeddings": _POST,
         b"/v1/completions": _POST,
         b"/v1/models": _GET,
@@ -144,11 +145,13 @@ _BOTH = f"{_MODELS}, or {AGENTS_SWITCH} to serve agents"
 EMBEDDINGS_PATH = b"/v1/embeddings"
 RESPONSES_PATH = b"/v1/responses"
 COUNT_TOKENS_PATH = b"/v1/messages/count_tokens"
+INPUT_TOKENS_PATH = b"/v1/responses/input_tokens"
 AGENT_PATHS: Mapping[bytes, str] = {
     b"/v1/chat/completions": AGENTS_SWITCH,
     b"/v1/messages": AGENTS_SWITCH,
     COUNT_TOKENS_PATH: AGENTS_SWITCH,
     RESPONSES_PATH: RESPONSES_SWITCH,
+    INPUT_TOKENS_PATH: RESPONSES_SWITCH,
     EMBEDDINGS_PATH: AGENTS_SWITCH,
 }
 """Where an agent may be named, with the switch of each; every other route is one of models."""
@@ -170,13 +173,14 @@ GATEWAY_ROUTES = RouteTable(
     exact={
         b"/v1/chat/completions": _POST,
         b"/v1/messages": _POST,
-        b"/v1/messages/count_tokens": _POST,
+        COUNT_TOKENS_PATH: _POST,
         b"/v1/responses": _POST,
+        INPUT_TOKENS_PATH: _POST,
         b"/v1/embeddings": _POST,
         b"/v1/completions": _POST,
     },
     prefixes={},
-    query={b"/v1/messages": frozenset({b"beta"}), b"/v1/messages/count_tokens": frozenset({b"beta"})},
+    query={b"/v1/messages": frozenset({b"beta"}), COUNT_TOKENS_PATH: frozenset({b"beta"})},
 )
 """Of the gateway: every route names a model in its body."""
 

@@ -23,14 +23,20 @@ from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer, make_relay_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
-from clawgate.routing.request_changes import TURNS, dialects_of, spoken_upstream, translation_to
+from clawgate.routing.request_changes import (
+    COUNTS,
+    TURNS,
+    dialects_of,
+    is_vendor,
+    spoken_upstream,
+    translation_to,
+)
 from clawgate.routing.table import RouteTarget, attribution_headers, ignored_header, model_header
-from clawgate.wire.anthropic.token_estimate import estimate_tokens
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import ModelField
+from clawgate.wire.token_estimate import counted, estimate_tokens
 from clawgate.wire.translate.errors import parse_error
 from clawgate.wire.translate.exchange import Translation
-from clawgate.wire.translate.same_dialect import COUNT_TOKENS
 
 logger = logging.getLogger("clawgate.routing")
 
@@ -125,9 +131,10 @@ class ProviderAttempt:
         self.offload: Callable[[], bytes] | None = None
         self._target = target
         self._translation: Translation | None = None
-        may_count = head.path == COUNT_TOKENS and not target.same_dialect.is_anthropic
+        counts, has_count = head.path in COUNTS, same_dialect or api is Dialect.MESSAGES
+        may_count = counts and not (has_count and is_vendor(target.provider))
         self._counted = request.body if may_count else None
-        self._counts_here = may_count and not same_dialect
+        self._counts_here = counts and not has_count
         if not (same_dialect or self._counts_here):
             self._translation = self._new_translation(request.field.name if not failed else None, int(now))
         self._streams = request.field.streams
@@ -180,14 +187,15 @@ class ProviderAttempt:
                 client_body=request.body if self._translation is not None else None,
                 caller=head.caller,
                 headers=dict(head.hook_headers),
-                is_turn=head.path != COUNT_TOKENS,
+                is_turn=head.path not in COUNTS,
             )
         return body
 
     def _count(self) -> bytes:
         """Return an estimate of the tokens, as the provider would return its count. May run in a thread."""
-        body, _ = self._target.same_dialect.change(COUNT_TOKENS, self._counted or b"")
-        return b'{"input_tokens":%d}' % estimate_tokens(body)
+        path = self._head.path
+        body, _ = self._target.same_dialect.change(path, self._counted or b"")
+        return counted(estimate_tokens(body, COUNTS[path]), COUNTS[path])
 
     def _lacks_count(self, status: int) -> bool:
         """Whether an upstream that was to count responds so because it cannot."""

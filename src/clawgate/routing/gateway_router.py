@@ -17,6 +17,7 @@ from clawgate.policy.path_routing import (
     AGENT_PATHS,
     AGENTS_SWITCH,
     EMBEDDINGS_PATH,
+    INPUT_TOKENS_PATH,
     MODELS_SWITCH,
     RESPONSES_PATH,
     STORED_RESPONSES,
@@ -47,7 +48,7 @@ class GatewayRouter:
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`, or that its switch is off."""
-        if head.path.startswith(STORED_RESPONSES):  # names no model
+        if head.path.startswith(STORED_RESPONSES) and head.path != INPUT_TOKENS_PATH:  # names no model
             return self._agents(head, DEFAULT_AGENT, RESPONSES_PATH).route(head, body)
         takes_all = self.agents is not None and head.path in self.agent_paths
         if takes_all and not body:  # an object without a field, to OpenClaw
@@ -62,7 +63,7 @@ class GatewayRouter:
         check_body_kind(head.path, field.names)
         if head.agent_headers:
             _reject_agent_headers(head, name or "the default model")
-        if head.path == RESPONSES_PATH and RESPONSES_PATH in self.agent_paths:
+        if head.path in (RESPONSES_PATH, INPUT_TOKENS_PATH) and RESPONSES_PATH in self.agent_paths:
             return self.responses.route(head, body)
         return self.models.plan(head, body, field)
 

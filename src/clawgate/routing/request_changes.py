@@ -13,10 +13,19 @@ from clawgate.providers.provider import Model, Provider
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation
-from clawgate.wire.translate.same_dialect import CHAT, COUNT_TOKENS, MESSAGES, RESPONSES, SameDialect
+from clawgate.wire.translate.same_dialect import (
+    CHAT,
+    COUNT_TOKENS,
+    INPUT_TOKENS,
+    MESSAGES,
+    RESPONSES,
+    SameDialect,
+)
+from clawgate.wire.translate.token_count import InputTokensToCountTokens
 from clawgate.wire.translate.translator import translation
 
 _ANTHROPIC_HOST = "anthropic.com"
+_OPENAI_HOST = "api.openai.com"
 
 
 def compat_of(provider: Provider, model: Model | None) -> Compat:
@@ -34,20 +43,33 @@ def compat_of(provider: Provider, model: Model | None) -> Compat:
 
 def same_dialect_changes(provider: Provider, compat: Compat) -> SameDialect:
     """Return what is changed in requests of clients that speak the provider's dialect."""
-    host = provider.origin.host if provider.origin is not None else ""
-    is_anthropic = host == _ANTHROPIC_HOST or host.endswith(f".{_ANTHROPIC_HOST}")
-    return SameDialect(compat, is_anthropic=is_anthropic)
+    return SameDialect(compat, is_anthropic=_is_anthropic(provider))
+
+
+def is_vendor(provider: Provider) -> bool:
+    """Whether this is Anthropic or OpenAI itself, whose API has each path of its reference."""
+    return _is_anthropic(provider) or _host(provider) == _OPENAI_HOST
+
+
+def _is_anthropic(provider: Provider) -> bool:
+    host = _host(provider)
+    return host == _ANTHROPIC_HOST or host.endswith(f".{_ANTHROPIC_HOST}")
+
+
+def _host(provider: Provider) -> str:
+    return provider.origin.host if provider.origin is not None else ""
 
 
 TURNS = {CHAT: Dialect.CHAT, MESSAGES: Dialect.MESSAGES, RESPONSES: Dialect.RESPONSES}
 """The paths whose responses are a model's turn, which have a translation, and their dialects."""
+COUNTS = {COUNT_TOKENS: Dialect.MESSAGES, INPUT_TOKENS: Dialect.RESPONSES}
+"""The paths that count the tokens of such a request."""
 
 
 def dialects_of(path: bytes) -> tuple[Dialect, ...]:
     """Return the dialects that have ``path``. Embeddings and completions of a text are beside both of OpenAI's."""
-    if path == COUNT_TOKENS:
-        return (Dialect.MESSAGES,)
-    return (TURNS[path],) if path in TURNS else (Dialect.CHAT, Dialect.RESPONSES)
+    own = TURNS.get(path) or COUNTS.get(path)
+    return (own,) if own is not None else (Dialect.CHAT, Dialect.RESPONSES)
 
 
 def spoken_upstream(path: bytes, apis: Sequence[str]) -> Dialect:
@@ -57,7 +79,7 @@ def spoken_upstream(path: bytes, apis: Sequence[str]) -> Dialect:
 
 def no_counterpart(provider: Provider, path: bytes) -> InvalidRequest | None:
     """Return the error of a request in another dialect than the provider's; None if its path has a translation."""
-    if path in TURNS:
+    if path in TURNS or path in COUNTS:
         return None
     return InvalidRequest(
         f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
@@ -80,8 +102,8 @@ def translation_to(
     """Return the translation to the dialect ``upstream``. Raises `InvalidRequest` for a path that has none."""
     if (error := no_counterpart(provider, path)) is not None:
         raise error
-    return translation(
-        TURNS[path],
+    made = translation(
+        dialects_of(path)[0],
         upstream,
         requested_model=requested_model,
         upstream_model=ref.model,
@@ -92,6 +114,7 @@ def translation_to(
         compat=compat,
         provider=provider.id,
     )
+    return InputTokensToCountTokens(made) if path == INPUT_TOKENS else made
 
 
 def _limit_field(provider: Provider) -> str:
@@ -99,5 +122,4 @@ def _limit_field(provider: Provider) -> str:
 
     OpenAI's reasoning models reject `max_tokens`, which is all that some other servers know.
     """
-    host = provider.origin.host if provider.origin is not None else ""
-    return "max_completion_tokens" if host.endswith(OPENAI_HOSTS) else "max_tokens"
+    return "max_completion_tokens" if _host(provider).endswith(OPENAI_HOSTS) else "max_tokens"

@@ -51,6 +51,23 @@ async def test_a_chain_of_responses_is_sent_whole(tmp_path: Path, streamed: bool
     assert [m["content"] for m in stand.sent[2]] == ["one", "one (2)", "two", "two (3)", "three"]
 
 
+async def test_the_tokens_of_a_chain_are_counted_with_what_it_continues(tmp_path: Path) -> None:
+    """Nothing is stored, and the provider is not asked: it has no such path."""
+    async with serving_agents(tmp_path, echoes) as stand:
+        one = await said(stand, "x" * 700)
+
+        async def count(**more: Any) -> Any:
+            return await stand.gateway.ask(asked("hi", **MODEL, **more), target=f"{RESPONSES}/input_tokens")
+
+        alone, chained = await count(), await count(previous_response_id=one["id"])
+        assert chained.json()["object"] == "response.input_tokens"
+        assert chained.json()["input_tokens"] > alone.json()["input_tokens"] + 400
+        assert chained.header("x-clawgate-estimated") == alone.header("x-clawgate-estimated") == "true"
+        refused = await count(previous_response_id=f"resp_{'0' * 32}")
+        assert refused.json()["error"]["code"] == "response_not_found"
+        assert len(stand.model.requests) == 1
+
+
 @STREAMED
 async def test_a_response_is_retrieved_listed_and_deleted(tmp_path: Path, streamed: bool) -> None:
     async with serving_agents(tmp_path, echoes) as stand:

@@ -209,7 +209,7 @@ async def test_what_is_no_route_of_a_response_is_not_called_a_deleted_one(tmp_pa
             ("GET", f"resp_{'0' * 32}/other"),
             ("GET", "resp_x/other"),
             ("POST", "compact"),
-            ("POST", "input_tokens"),
+            ("POST", "input_tokens/more"),
         ):
             error = (await call(stand, method, path)).json()["error"]
             assert error["code"] == "unknown_route" and "/v1/responses/{id}/cancel" in error["message"], path

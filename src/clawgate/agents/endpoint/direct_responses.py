@@ -30,6 +30,7 @@ from clawgate.agents.request.refusal import reject
 from clawgate.agents.run.inner_client import InnerClient, InnerExchanges
 from clawgate.agents.run.model_call import served_by
 from clawgate.errors import BodyTooLarge, GatewayError, StoreUnavailable
+from clawgate.policy.path_routing import INPUT_TOKENS_PATH
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 from clawgate.relay.upstream.local import LocalResponse
 from clawgate.routing.router import ModelRouter
@@ -74,7 +75,8 @@ class DirectResponses:
         if not plan.is_translated:
             return plan
         terms = read_terms(body)
-        is_kept = terms.stores or terms.needs_stored
+        counts = head.path == INPUT_TOKENS_PATH
+        is_kept = terms.needs_stored or (terms.stores and not counts)
         if not is_kept or terms.conversation or terms.background:  # which a translation rejects by name
             return plan
         return LocalPlan(DirectAttempt(self, head, terms), plan.model)
@@ -94,6 +96,7 @@ class DirectAttempt(LocalAttempt):
     def __init__(self, door: DirectResponses, head: AdmittedHead, terms: ResponseTerms) -> None:
         self._door = door
         self._head = head
+        self._counts = head.path == INPUT_TOKENS_PATH
         self._terms = terms
         self._own_lines = b""
         super().__init__("stored responses", dialect=Dialect.RESPONSES, seconds=LONGEST_SECONDS)
@@ -147,9 +150,11 @@ class DirectAttempt(LocalAttempt):
             past = [turn.message for turn in found.turns]
             if not found.is_whole:
                 raise BodyTooLarge(f"{PREVIOUS}: what it continues is over the limit of {limit} bytes")
-        fields = {**terms.fields, "store": False, "input": [*past, *terms.items]}
+        fields = {**terms.fields, "input": [*past, *terms.items]}
+        if not self._counts:
+            fields["store"] = False
         include = fields.get("include")
-        if terms.stores and (include is None or isinstance(include, list)):
+        if terms.stores and not self._counts and (include is None or isinstance(include, list)):
             fields["include"] = list(dict.fromkeys((*(include or ()), _ENCRYPTED)))
         body = await asyncio.to_thread(encode_request, fields)
         if len(body) > limit:
@@ -190,7 +195,7 @@ class DirectAttempt(LocalAttempt):
     ) -> None:
         body = b"".join([piece async for piece in client.pieces()])
         status, headers = await client.head()
-        if status < _FAILED:
+        if status < _FAILED and not self._counts:
             kept = self._kept(_object.decode(body))
             await self._store(store, kept, request)
             body = encode_response(kept)

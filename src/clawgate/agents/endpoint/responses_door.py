@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
-from clawgate.agents.endpoint.doors import ReadRequest, read_responses
+from clawgate.agents.endpoint.doors import read_responses
 from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
 from clawgate.agents.endpoint.responses_request import (
@@ -21,9 +19,9 @@ from clawgate.agents.endpoint.responses_request import (
     read_terms,
     with_references,
 )
-from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS, Keeper, StoredAttempt
+from clawgate.agents.endpoint.service import AgentService, Continued
+from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS, StoredAttempt
 from clawgate.agents.request.refusal import reject
-from clawgate.agents.request.target import SESSION_HEADER, SessionKey, Target
 from clawgate.agents.run.history import HistoryLimit
 from clawgate.agents.session.run_order import Past
 from clawgate.agents.session.runs import Runs
@@ -41,49 +39,8 @@ _BYTES_PER_CHARACTER = 6
 """Of the JSON that a turn is stored as, at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Continued:
-    """The response that a request continues: ``parent`` is its run, ``session`` the one that ends with it."""
-
-    parent: str
-    agent: str
-    past: Past
-    session: str | None
-
-    def target(self, named: Target, headers: Mapping[str, str]) -> Target:
-        """Return the target of the request, whose agent and headers are ``named``. Raises `InvalidRequest`."""
-        if named.agent != self.agent:
-            maker = f"agent '{self.agent}'" if self.agent else "a model"
-            reject(PREVIOUS, f"`{PREVIOUS}` is of {maker}, and the request is for '{named.agent}'.")
-        if headers.get(SESSION_HEADER) and named.session.text != self.session:
-            reject(
-                SESSION_HEADER,
-                f"`{SESSION_HEADER}` names a session that does not end with the response of `{PREVIOUS}`; "
-                "send one of them.",
-            )
-        if self.session is None:
-            return replace(named, session=replace(named.session, is_kept=False))
-        return replace(named, session=SessionKey(self.session))
-
-
-class Service(Keeper, Protocol):
-    """What this needs of `AgentService`."""
-
-    config: Any
-
-    def prepare_read(
-        self,
-        caller: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        read: ReadRequest,
-        terms: ResponseTerms | None = None,
-        continued: Continued | None = None,
-    ) -> AgentRequest: ...
-
-
 class ResponsesDoor:
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: AgentService) -> None:
         self._service = service
 
     def route(self, head: AdmittedHead, headers: Mapping[str, str], body: bytes) -> RoutePlan:
@@ -106,13 +63,20 @@ class ResponsesDoor:
     ) -> AgentRequest:
         """Read what the request refers to, and return what starts its run. Raises `InvalidRequest`."""
         service = self._service
-        store = (await service.services()).store
-        terms = await with_references(terms, lambda run: store.response(caller, run))
-        continued = (
-            await self._continued(store, caller, terms.previous) if terms.previous is not None else None
-        )
+        terms, continued = await self.read_stored(caller, terms)
         read = await asyncio.to_thread(read_responses, terms, service.config.images)
         return service.prepare_read(caller, headers, body, read, terms, continued)
+
+    async def read_stored(self, caller: str, terms: ResponseTerms) -> tuple[ResponseTerms, Continued | None]:
+        """Return a request with the items that it refers to, and the response that it continues.
+
+        Raises `InvalidRequest`, `ResponseNotFound`.
+        """
+        store = (await self._service.services()).store
+        terms = await with_references(terms, lambda run: store.response(caller, run))
+        if terms.previous is None:
+            return terms, None
+        return terms, await self._continued(store, caller, terms.previous)
 
     async def _continued(self, store: Store, caller: str, run: str) -> Continued:
         limit = max((spec.history for spec in self._service.config.agents.specs.values()), key=_size)

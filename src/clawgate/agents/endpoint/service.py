@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,33 +18,33 @@ from clawgate.agents.definition.spec import Agents, AgentSpec
 from clawgate.agents.definition.toolset import opaque_session
 from clawgate.agents.endpoint.doors import ReadRequest, read_chat, read_messages
 from clawgate.agents.endpoint.event_encoder import parse_event_id
-from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
-from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
-from clawgate.agents.endpoint.responses_door import Continued, ResponsesDoor
-from clawgate.agents.endpoint.responses_request import ResponseTerms, listed_items
+from clawgate.agents.endpoint.plan import AgentRequest
+from clawgate.agents.endpoint.responses_request import PREVIOUS, ResponseTerms, listed_items
 from clawgate.agents.endpoint.translated_encoder import ResponsesEncoder
 from clawgate.agents.request.chat_request import ChatRequest, check_tool_names
 from clawgate.agents.request.images import ImageRules
+from clawgate.agents.request.refusal import reject
 from clawgate.agents.request.side_tasks import is_side_task
 from clawgate.agents.request.slash_commands import Facts, ListedModel, command_of
-from clawgate.agents.request.target import MODEL_HEADER, SessionKey, Target, model_name, read_target
+from clawgate.agents.request.target import (
+    MODEL_HEADER,
+    SESSION_HEADER,
+    SessionKey,
+    Target,
+    model_name,
+    read_target,
+)
 from clawgate.agents.run.events import RunEvent
-from clawgate.agents.session.run_order import ResponseOrder, RunOrder, RunServices, Tools
+from clawgate.agents.session.run_order import Past, ResponseOrder, RunOrder, RunServices, Tools
 from clawgate.agents.session.runs import Runs, RunStart
 from clawgate.agents.session.session_run import SessionRun
 from clawgate.errors import GatewayError, InvalidRequest, ModelNotFound
 from clawgate.policy.model_routing import ModelRef
-from clawgate.policy.path_routing import COUNT_TOKENS_PATH, RESPONSES_PATH
 from clawgate.providers.availability import Availability
 from clawgate.providers.catalog import Catalog
-from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
-from clawgate.relay.response.buffered import MadeResponse
 from clawgate.routing.router import ModelRouter
 from clawgate.state.records import StoredSession
-from clawgate.wire.anthropic.token_estimate import estimate_tokens
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.json.model_field import find_model
-from clawgate.wire.json.strict import encode_request
 
 KEY_HEADER = "idempotency-key"
 LAST_EVENT_HEADER = "last-event-id"
@@ -68,6 +68,31 @@ class AgentConfig:
     """The tools of an agent in one run; the text is the id of its session that tools see."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continued:
+    """The response that a request continues: ``parent`` is its run, ``session`` the one that ends with it."""
+
+    parent: str
+    agent: str
+    past: Past
+    session: str | None
+
+    def target(self, named: Target, headers: Mapping[str, str]) -> Target:
+        """Return the target of the request, whose agent and headers are ``named``. Raises `InvalidRequest`."""
+        if named.agent != self.agent:
+            maker = f"agent '{self.agent}'" if self.agent else "a model"
+            reject(PREVIOUS, f"`{PREVIOUS}` is of {maker}, and the request is for '{named.agent}'.")
+        if headers.get(SESSION_HEADER) and named.session.text != self.session:
+            reject(
+                SESSION_HEADER,
+                f"`{SESSION_HEADER}` names a session that does not end with the response of `{PREVIOUS}`; "
+                "send one of them.",
+            )
+        if self.session is None:
+            return replace(named, session=replace(named.session, is_kept=False))
+        return replace(named, session=SessionKey(self.session))
+
+
 class AgentService:
     """``services`` opens the store when the first run needs it."""
 
@@ -82,20 +107,8 @@ class AgentService:
         self.runs = runs
         self.services = services
         self._clock = clock
-        self._responses = ResponsesDoor(self)
         self.config: AgentConfig
         """Set before the first request, and again with each change of the config."""
-
-    def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
-        """Raises `InvalidRequest`, `ModelNotFound`."""
-        headers = dict(head.agent_headers)
-        if head.path.startswith(RESPONSES_PATH):
-            return self._responses.route(head, headers, body)
-        if head.path == COUNT_TOKENS_PATH:
-            name, made = self._count(headers, body)
-            return LocalPlan(LocalAttempt(name, made=made), name)
-        request = self.prepare(head.caller, headers, body, head.dialect)
-        return LocalPlan(AgentAttempt(request, self.runs), request.model)
 
     def prepare(
         self, caller: str, headers: Mapping[str, str], body: bytes, dialect: Dialect = Dialect.CHAT
@@ -220,19 +233,6 @@ class AgentService:
             body_of=body_of,
             is_background=terms.background,
         )
-
-    def _count(self, headers: Mapping[str, str], body: bytes) -> tuple[str, MadeResponse]:
-        """Return the agent, and an estimate of what its model would get: the request, and what the agent adds to it.
-
-        What a session has is not counted: it grows while the client waits.
-        """
-        config, model = self.config, find_model(body).name or ""
-        target = read_target(model, headers, "", config.agents.names, fresh="count")
-        spec = config.agents.specs[target.agent]
-        own = {"system": config.prompt_of(spec), "tools": config.tools_of(spec, "").definitions()}
-        tokens = estimate_tokens(body) + estimate_tokens(encode_request({"messages": [], **own}))
-        lines = b"content-type: application/json\r\ncache-control: no-store\r\nx-clawgate-estimated: true\r\n"
-        return f"openclaw/{spec.id}", MadeResponse(200, lines, b'{"input_tokens":%d}' % tokens)
 
     def _thinking(self, spec: AgentSpec) -> dict[str, str]:
         """Return the agent's own effort, for a model that may know one."""

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs
 
 from clawgate.agents.endpoint.local_plan import LocalAttempt, begin_body
 from clawgate.agents.endpoint.plan import send_stream
 from clawgate.agents.endpoint.responses_request import not_found, run_of
+from clawgate.agents.endpoint.service import AgentService
 from clawgate.agents.request.refusal import reject
-from clawgate.agents.session.run_order import RunServices
-from clawgate.agents.session.runs import Runs
 from clawgate.errors import InvalidRequest, MethodNotAllowed, UnknownRoute
 from clawgate.policy.path_routing import RESPONSES_PATH
 from clawgate.relay.admission.plan import AdmittedHead
@@ -37,17 +36,10 @@ _JSON = "application/json"
 _ROUTES = "a response has /v1/responses/{id}, /v1/responses/{id}/input_items and /v1/responses/{id}/cancel"
 
 
-class Keeper(Protocol):
-    """Who has the runs under way, and the store."""
-
-    runs: Runs
-    services: Callable[[], Awaitable[RunServices]]
-
-
 class StoredAttempt(LocalAttempt):
     """Serves one stored response: itself, its input, its deletion, its cancellation, and its stream from anywhere."""
 
-    def __init__(self, head: AdmittedHead, service: Keeper) -> None:
+    def __init__(self, head: AdmittedHead, service: AgentService) -> None:
         name, _, part = (
             head.path.removeprefix(RESPONSES_PATH + b"/").decode("ascii", "replace").partition("/")
         )

@@ -25,7 +25,7 @@ from clawgate.wire.translate.messages_compat import adapt_messages_request
 from clawgate.wire.translate.responses_compat import adapt_responses_request
 
 CHAT, MESSAGES, RESPONSES = b"/v1/chat/completions", b"/v1/messages", b"/v1/responses"
-COUNT_TOKENS = b"/v1/messages/count_tokens"
+COUNT_TOKENS, INPUT_TOKENS = b"/v1/messages/count_tokens", b"/v1/responses/input_tokens"
 
 Adapt = Callable[[dict[str, Any], Compat], list[str]]
 _ADAPT: dict[bytes, Adapt] = {
@@ -33,6 +33,7 @@ _ADAPT: dict[bytes, Adapt] = {
     MESSAGES: adapt_messages_request,
     COUNT_TOKENS: adapt_messages_request,
     RESPONSES: adapt_responses_request,
+    INPUT_TOKENS: adapt_responses_request,
 }
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -59,7 +60,7 @@ class SameDialect:
             return False
         if self._compat.is_set:
             return True
-        if path == RESPONSES:
+        if path.startswith(RESPONSES):
             return _OURS in body
         if not path.startswith(MESSAGES):
             return False
@@ -76,7 +77,7 @@ class SameDialect:
             body = _for_another_vendor(body)
         if path.startswith(MESSAGES) and _has_foreign_thinking(body, unsigned=self.is_anthropic):
             body = _without_foreign_thinking(body, unsigned=self.is_anthropic)
-        if path == RESPONSES and _OURS in body:
+        if path.startswith(RESPONSES) and _OURS in body:
             body = _without_state(body)
         if not self._compat.is_set:
             return body, ()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.errors import InvalidRequest
-from clawgate.wire.anthropic.token_estimate import estimate_tokens
+from clawgate.wire.dialect import Dialect
+from clawgate.wire.token_estimate import estimate_tokens
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "description": "what it is"}}}
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 90_000}}
@@ -59,6 +60,59 @@ def test_what_a_model_is_shown_counts(more: dict[str, Any], least: int, most: in
     alone = tokens(user(text("hi")))
     body = {"messages": [user(text("hi"))], **more}
     assert least <= estimate_tokens(json.dumps(body).encode()) - alone <= most
+
+
+def response_tokens(given: Any, **fields: Any) -> int:
+    body = json.dumps({"model": "m", "input": given, **fields}).encode()
+    return estimate_tokens(body, Dialect.RESPONSES)
+
+
+PNG = "data:image/png;base64," + "A" * 90_000
+
+
+@pytest.mark.parametrize(
+    ("given", "fields", "least", "most"),
+    [
+        ("x" * 3500, {}, 999, 1000),
+        ("", {"instructions": "x" * 3500}, 1000, 1000),
+        ("", {"tools": [{"type": "function", "name": "f", "description": "x" * 3500}]}, 1010, 1030),
+        ("", {"text": {"format": {"type": "json_schema", "name": "x" * 3500, "schema": SCHEMA}}}, 1010, 1080),
+        ([user({"type": "input_image", "image_url": PNG})], {}, 1600, 1630),
+        ([user({"type": "input_image", "file_id": "file-x"})], {}, 1600, 1630),
+        ([user({"type": "input_file", "filename": "a", "file_data": "A" * 70_000})], {}, 2000, 2030),
+        ([{"type": "function_call_output", "call_id": "c", "output": "x" * 3500}], {}, 1000, 1030),
+        ([{"type": "function_call_output", "call_id": "c", "output": [
+            {"type": "input_image", "image_url": PNG}]}], {}, 1600, 1660),
+        ([{"type": "computer_call_output", "call_id": "c", "output": {
+            "type": "computer_screenshot", "image_url": PNG}}], {}, 1600, 1660),
+        ([{"type": "image_generation_call", "id": "i", "result": "A" * 90_000}], {}, 1600, 1630),
+        ([{"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "x" * 9000}], {}, 1, 30),
+        ("", {"metadata": {"a": "x" * 500}, "max_output_tokens": 5, "user": "x" * 99}, 1, 1),
+    ],
+)  # fmt: skip
+def test_a_request_of_the_responses_api_counts_alike(
+    given: Any, fields: dict[str, Any], least: int, most: int
+) -> None:
+    assert least <= response_tokens(given, **fields) <= most
+
+
+@pytest.mark.parametrize(
+    ("given", "fields", "param"),
+    [
+        ("x", {"previous_response_id": "resp_1"}, "previous_response_id"),
+        ("x", {"conversation": {"id": "conv_1"}}, "conversation"),
+        (None, {"prompt": {"id": "pmpt_1"}}, "prompt"),
+        ([{"type": "item_reference", "id": "msg_1"}], {}, "input"),
+        (5, {}, "input"),
+        (None, {"messages": []}, "messages"),
+    ],
+)
+def test_what_is_not_in_the_request_is_not_taken_for_nothing(
+    given: Any, fields: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        response_tokens(given, **fields)
+    assert caught.value.param == param
 
 
 values = st.recursive(
