@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.plugins.api import Answers, FetchResponse
+from clawgate.plugins.api import Answers, FetchResponse, ProviderPlugin
 from clawgate.plugins.host.isolation import IsolatedService
 from clawgate.plugins.host.loader import plugin_settings
 from clawgate.plugins.host.registry import load_plugins
@@ -91,6 +91,7 @@ def test_from_the_docs_to_a_gateway_and_out_again(home: Path) -> None:
     assert registry.failures == ()
     (loaded,) = registry.loaded
     provider = loaded.providers[0]
+    assert isinstance(provider, ProviderPlugin)
 
     host = FakeHost(
         state_dir=home, responses={URL: FetchResponse(status=200, body=b'{"data": [{"id": "qwen"}]}')}

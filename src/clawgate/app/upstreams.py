@@ -7,6 +7,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from clawgate.policy.egress.names import host_kind
@@ -207,11 +208,12 @@ def pool_limits(settings: RelaySettings) -> PoolLimits:
 def _provider_time_limits(provider: Provider) -> TimeLimits:
     """OpenClaw's ``timeoutSeconds`` bounds how long a provider may be silent, before and within its response."""
     seconds = provider.timeout_seconds
-    if seconds is None:
-        return TimeLimits()
-    return TimeLimits(
-        connect=min(_CONNECT_SECONDS, seconds),
-        first_byte=seconds,
-        idle=seconds,
-        total=max(TimeLimits().total, seconds),
-    )
+    limits = TimeLimits()
+    if seconds is not None:
+        limits = TimeLimits(
+            connect=min(_CONNECT_SECONDS, seconds),
+            first_byte=seconds,
+            idle=seconds,
+            total=max(limits.total, seconds),
+        )
+    return replace(limits, **provider.timeouts)

@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from clawgate.plugins.host.implied_providers import implied_blocks
+from pydantic import ValidationError
+
+from clawgate.plugins.host.implied_providers import ImpliedProvider, implied_providers
 from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.providers.provider import Provider
 from clawgate.providers.provider_builder import build_provider
 from clawgate.settings.key_path import format_key_path, parse_key_path
-from clawgate.settings.openclaw.own_settings import OwnSettings, own_settings
+from clawgate.settings.openclaw.own_settings import OwnSettings, ProviderSettings, own_settings
+from clawgate.settings.problems import format_message
 from clawgate.settings.schema.openclaw import OpenClawConfig, ProviderBlock
 
 _QUOTED = re.compile(r'(?:\A|\.)("(?:[^"\\]|\\.)*")')
@@ -62,14 +65,13 @@ def build_catalog(
     if config.models.mode == "merge":
         blocks = dict.fromkeys(BUILT_IN)
     blocks |= config.models.providers
-    if config.plugins.entries:
-        implied = implied_blocks(config, environment)
-        blocks |= {name: ProviderBlock.model_validate(block) for name, block in implied.items()}
     own = own_settings(config)
     providers = {
         name: _with_own_settings(build_provider(name, block, _within(name, unset), environment), own)
         for name, block in blocks.items()
     }
+    for name, implied in implied_providers(config, environment).items():
+        providers[name] = _implied_provider(name, implied, environment, own)
     notes: list[str] = []
     aliases = _aliases(config, notes)
     choice = config.agents.defaults.model
@@ -91,6 +93,31 @@ def build_catalog(
     )
 
 
+def _implied_provider(
+    name: str, implied: ImpliedProvider, environment: Mapping[str, str], own: OwnSettings
+) -> Provider:
+    """Build the provider of a plugin's settings. Never raises for what is wrong with them."""
+    problem = implied.problem
+    try:
+        block = ProviderBlock.model_validate(implied.block)
+        of_plugin = ProviderSettings.model_validate(implied.own)
+    except ValidationError as error:
+        detail = error.errors(include_input=False, include_url=False)[0]
+        problem = f"{format_key_path((*implied.path, *detail['loc']))} {format_message(detail)}"
+        block, of_plugin = ProviderBlock(), ProviderSettings()
+    provider = build_provider(
+        name,
+        block,
+        {},
+        environment,
+        key_path=format_key_path(implied.path),
+        network_setting=implied.network_setting,
+    )
+    if name not in own.providers:
+        own = own.model_copy(update={"providers": {**own.providers, name: of_plugin}})
+    return _with_own_settings(replace(provider, problem=problem or provider.problem), own)
+
+
 def _with_own_settings(provider: Provider, own: OwnSettings) -> Provider:
     count, seconds, key = own.connections_of(provider.id)
     return replace(
@@ -99,6 +126,7 @@ def _with_own_settings(provider: Provider, own: OwnSettings) -> Provider:
         connection_wait_seconds=seconds,
         max_connections_setting=key,
         discovers_models=own.discovers_models_of(provider.id),
+        timeouts=own.providers.get(provider.id, ProviderSettings()).timeouts.by_limit(),
     )
 
 

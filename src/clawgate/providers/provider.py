@@ -5,7 +5,7 @@ A value without I/O. Must not show a secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
@@ -41,7 +41,8 @@ class Provider:
     ``api`` is the API that it speaks, ``further_apis`` are others that it speaks as well.
     ``path`` replaces ``/v1`` in a target, so it holds the ``v1`` itself where the API has one. ``headers`` are the
     operator's, without a credential. ``allow_private``: loopback and private addresses may be dialled;
-    ``allow_private_setting`` is the key path of that setting. ``ca``, ``certificate`` and ``key`` are PEM files or
+    ``allow_private_setting`` is the key path of that setting. ``timeouts`` are seconds by the name of their limit;
+    ``timeout_seconds`` is for those that it lacks. ``ca``, ``certificate`` and ``key`` are PEM files or
     texts. ``max_connections_setting`` is the key path of ``max_connections``. ``discovers_models``: the provider's own
     list of models is used where the config has none. ``proxy`` is ``http://[user:password@]host:port``. ``problem`` is
     why no request can be sent, with the next step; None where requests can be sent. ``origin`` is None only with a
@@ -59,6 +60,7 @@ class Provider:
     allow_private_setting: str = ""
     network: NetworkRules = NO_RULES
     timeout_seconds: float | None = None
+    timeouts: Mapping[str, float] = field(default_factory=dict)
     max_connections: int = MAX_UPSTREAM_CONNECTIONS
     connection_wait_seconds: float = UPSTREAM_WAIT_SECONDS
     max_connections_setting: str = ""

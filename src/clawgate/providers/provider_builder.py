@@ -36,14 +36,21 @@ default are checked where they are used. "" is the whole provider."""
 
 
 def build_provider(
-    name: str, block: ProviderBlock | None, unset: Mapping[str, str], environment: Mapping[str, str]
+    name: str,
+    block: ProviderBlock | None,
+    unset: Mapping[str, str],
+    environment: Mapping[str, str],
+    *,
+    key_path: str = "",
+    network_setting: str = "",
 ) -> Provider:
     """Make the entry of one provider. ``block`` is None for a built-in that the config does not mention.
 
-    ``unset`` maps the key path of a reference within the provider to its variable that is not set.
+    ``unset`` maps the key path of a reference within the provider to its variable that is not set. ``key_path`` is
+    where its settings are, if not in ``models.providers``; ``network_setting`` allows it a private address.
     """
     built_in = BUILT_IN.get(name)
-    key_path = format_key_path(("models", "providers", name))
+    key_path = key_path or format_key_path(("models", "providers", name))
     notes: list[str] = []
     block = block or ProviderBlock()
     api = block.api or (built_in.api if built_in else "openai-completions")
@@ -76,7 +83,7 @@ def build_provider(
         credential=selection.credential,
         headers=selection.headers,
         allow_private=_allows_private(name, block, origin),
-        allow_private_setting=f"{key_path}.request.allowPrivateNetwork",
+        allow_private_setting=network_setting or f"{key_path}.request.allowPrivateNetwork",
         timeout_seconds=block.timeout_seconds,
         models=_models(block.models, api, model_notes),
         proxy=proxy,

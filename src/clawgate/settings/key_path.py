@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 KeyPath = tuple[str | int, ...]
-"""``("models", "providers", "owl", "models", 0, "id")``; ``()`` is the whole document."""
+"""``("models", "providers", "hut", "models", 0, "id")``; ``()`` is the whole document."""
 
 MAX_DEPTH = 64
 """Keys in a path, and levels of nesting in a document."""

@@ -5,6 +5,7 @@ Pure. Must not put the text itself into its results.
 
 from __future__ import annotations
 
+import base64
 import re
 import unicodedata
 
@@ -65,6 +66,17 @@ def login_problem(value: str) -> str | None:
     if any(unicodedata.category(character) == "Cc" for character in value):
         return "contains a control character"
     return None
+
+
+def basic_login(text: str) -> str | None:
+    """Return the ``user:password`` that ``text`` is, as it stands or in base64; None if it is neither."""
+    if ":" in text:
+        return text if login_problem(text) is None else None
+    try:
+        plain = base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return None
+    return plain if ":" in plain and login_problem(plain) is None else None
 
 
 def credential_problem(value: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.plugins.host.implied_providers import implied_blocks
+from clawgate.plugins.host.implied_providers import implied_providers
 from clawgate.providers.catalog import build_catalog
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
@@ -62,12 +62,12 @@ def test_the_bridge_needs_no_block() -> None:
     ],
 )
 def test_a_plugin_that_is_off_implies_nothing(entry: dict[str, Any], plugins: dict[str, Any]) -> None:
-    assert implied_blocks(config({CLAUDE: entry}, **plugins), {}) == {}
+    assert implied_providers(config({CLAUDE: entry}, **plugins), {}) == {}
 
 
 def test_a_block_of_the_config_wins_as_a_whole() -> None:
     block = {"baseUrl": "http://127.0.0.1:3460", "api": "anthropic-messages", "models": []}
-    assert implied_blocks(config({CLAUDE: SEED}, {CLAUDE: block}), {}) == {}
+    assert implied_providers(config({CLAUDE: SEED}, {CLAUDE: block}), {}) == {}
 
 
 @pytest.mark.parametrize("settings", [{"port": "x"}, {"no_such": 1}])

@@ -45,7 +45,7 @@ from clawgate.settings.schema.openclaw import GatewayAuth
 
 logger = logging.getLogger("clawgate.doctor")
 
-_OWN_ENTRIES = (ServerSettings.ENTRY, own_settings.ENTRY, "owl")
+_OWN_ENTRIES = (ServerSettings.ENTRY, own_settings.ENTRY)
 """Entries that clawgate reads although they are no plugins."""
 _MOST_FILES = 200
 _AUTH_VARIABLES = [

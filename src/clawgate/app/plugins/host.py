@@ -174,7 +174,7 @@ class PluginHost:
     def load(self, file: ConfigFile) -> None:
         """Load the plugins that ``file`` enables; `run` starts their services."""
         self._file = file
-        self._set_registry(load_plugins(file.config, self.environment.state))
+        self._set_registry(load_plugins(file.config, self.environment.state, file.environment))
 
     def reload(self, file: ConfigFile) -> list[str]:
         """Let `run` follow a changed config. Return the plugins whose entries changed."""
@@ -206,7 +206,11 @@ class PluginHost:
                 self._changed.clear()
                 file = self._file
                 assert file is not None
-                self._set_registry(await asyncio.to_thread(load_plugins, file.config, self.environment.state))
+                self._set_registry(
+                    await asyncio.to_thread(
+                        load_plugins, file.config, self.environment.state, file.environment
+                    )
+                )
                 await self._reconcile()
         finally:
             writer.cancel()

@@ -38,7 +38,7 @@ def config() -> None:
     """The config file: read it, change it, validate it.
 
     A PATH is keys with dots between them; an index, or a key with other characters, stands in brackets:
-    models.providers.owl.models[0].id, 'agents.defaults.models["openai/gpt-4o"].alias'
+    models.providers.hut.models[0].id, 'agents.defaults.models["openai/gpt-4o"].alias'
     """
 
 

@@ -104,7 +104,7 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
         else:
             _print_failure(model, not_found)
         sys.exit(ExitCode.FAILED)
-    plugins = load_plugins(loaded.file.config, loaded.paths.state)
+    plugins = load_plugins(loaded.file.config, loaded.paths.state, loaded.file.environment)
     hops = [_hop(loaded, plugins, ref, client) for ref in resolved.chain]
     error = chain_error((str(hop.ref), hop.error) for hop in hops)
     served_by = next(hop for hop in hops if hop.error is None) if error is None else None

@@ -39,4 +39,4 @@ def find_plugin(loaded: LoadedConfig, plugin: str) -> DiscoveredPlugin:
 
 
 def enabled_by_config(plugin: DiscoveredPlugin, file: ConfigFile) -> tuple[bool, str]:
-    return enabled_reason(plugin, file.config.plugins, file.config.models.providers)
+    return enabled_reason(plugin, file.config.plugins, file.config.models.providers, file.environment)

@@ -13,6 +13,7 @@ from clawgate.plugins.api.provider import (
     CheckResult,
     ChecksConfig,
     ConfigChange,
+    DeclaredProvider,
     Dialect,
     ImpliesProvider,
     MappedError,
@@ -52,6 +53,8 @@ from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.relay import RelaySettings
+from clawgate.settings.secrets import basic_login, login_problem, secret_problem
+from clawgate.wire.http.base_url import base_url
 
 __all__ = [
     "API_VERSION",
@@ -66,6 +69,7 @@ __all__ = [
     "CommandContext",
     "CommandPlugin",
     "ConfigChange",
+    "DeclaredProvider",
     "Diagnostic",
     "Dialect",
     "Fetch",
@@ -114,7 +118,11 @@ __all__ = [
     "UpstreamRequest",
     "Url",
     "address_in",
+    "base_url",
+    "basic_login",
     "entry_paths",
     "env_var",
+    "login_problem",
     "object_at",
+    "secret_problem",
 ]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from clawgate.plugins.api.command import CommandPlugin
-from clawgate.plugins.api.provider import ProviderPlugin
+from clawgate.plugins.api.provider import DeclaredProvider
 from clawgate.plugins.api.service import Service
 from clawgate.plugins.api.tool import Tool
 
@@ -42,7 +42,7 @@ class Registrar(Protocol):
 
     def add_service(self, service: Service) -> None: ...
 
-    def add_provider(self, provider: ProviderPlugin) -> None: ...
+    def add_provider(self, provider: DeclaredProvider) -> None: ...
 
     def add_command(self, command: CommandPlugin) -> None: ...
 

@@ -51,8 +51,11 @@ class ConfigChange:
 
 
 @runtime_checkable
-class ProviderPlugin(Protocol):
-    """A provider. Its address and models are in ``models.providers.<id>`` of the config."""
+class DeclaredProvider(Protocol):
+    """A provider. Its address and models are in ``models.providers.<id>`` of the config.
+
+    One without questions of its own is set up by those for any server.
+    """
 
     @property
     def id(self) -> str:
@@ -63,6 +66,11 @@ class ProviderPlugin(Protocol):
 
     @property
     def dialect(self) -> Dialect: ...
+
+
+@runtime_checkable
+class ProviderPlugin(DeclaredProvider, Protocol):
+    """A provider with its own questions, connection test and config."""
 
     def previous_answers(self, config: Mapping[str, Any]) -> Answers:
         """Return the answers that the config file already holds, written by the wizard or by hand."""
@@ -148,7 +156,10 @@ class ImpliesProvider(Protocol):
     """Optional hook of a bundled plugin's provider that needs no block in ``models.providers``. Pure."""
 
     def implied_block(self, settings: BaseModel, environment: Mapping[str, str]) -> Mapping[str, object]:
-        """Return the block that the plugin's validated config implies; empty if it implies none."""
+        """Return the block that the plugin's validated config implies; empty if it implies none.
+
+        ``own`` in it is what the provider has below ``plugins.entries.clawgate.config.providers``.
+        """
 
 
 @runtime_checkable

@@ -51,7 +51,7 @@ def _is_checked(plugin: DiscoveredPlugin, file: ConfigFile) -> bool:
 
 
 def _is_enabled(plugin: DiscoveredPlugin, file: ConfigFile) -> bool:
-    return enabled_reason(plugin, file.config.plugins, file.config.models.providers)[0]
+    return enabled_reason(plugin, file.config.plugins, file.config.models.providers, file.environment)[0]
 
 
 def _check(plugin: DiscoveredPlugin, file: ConfigFile, before: list[LoadedPlugin]) -> Iterator[Diagnostic]:

@@ -68,7 +68,10 @@ def find_plugins(state_dir: Path, *, bundled: Path | None = None) -> list[Discov
 
 
 def enabled_reason(
-    plugin: DiscoveredPlugin, plugins: PluginsBlock, providers: Collection[str]
+    plugin: DiscoveredPlugin,
+    plugins: PluginsBlock,
+    providers: Collection[str],
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[bool, str]:
     """Return whether the config enables ``plugin``, and the setting that decides. ``providers``: ids in the config."""
     if (blocked := blocked_reason(plugin.id, plugins)) is not None:
@@ -81,6 +84,11 @@ def enabled_reason(
         for provider in plugin.manifest.providers:
             if provider in providers:
                 return True, f'models.providers."{provider}" is set'
+        variable = plugin.manifest.enabling_variable
+        if variable and entry is not None and entry.config:
+            return True, f'plugins.entries."{plugin.id}".config is set'
+        if variable and (environment or {}).get(variable):
+            return True, f"{variable} is set"
     return False, f"{key} is not set"
 
 

@@ -1,44 +1,71 @@
 """Finds providers that need no block in ``models.providers``: the settings of an enabled bundled plugin imply it.
 
-A block in the config wins as a whole. Where the settings are invalid the block is empty: the provider is known, and
-the plugin's host refuses its requests with the reason.
+A block in the config wins as a whole. Settings that cannot be used are the problem of their provider, which is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from clawgate.plugins.api import ImpliesProvider
 from clawgate.plugins.host.bundled import bundled_manifests
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import load_plugin, plugin_settings
+from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.schema.openclaw import OpenClawConfig, PluginEntry
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 
-def implied_blocks(config: OpenClawConfig, environment: Mapping[str, str]) -> dict[str, Mapping[str, object]]:
-    """Return the blocks by the provider's id."""
-    blocks: dict[str, Mapping[str, object]] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpliedProvider:
+    """``block`` is empty with a ``problem``, and where the settings imply none. ``path`` is where they are.
+
+    ``own`` is what the provider has below ``plugins.entries.clawgate.config.providers``.
+    """
+
+    path: KeyPath
+    block: Mapping[str, object] = field(default_factory=dict, repr=False)
+    own: Mapping[str, object] = field(default_factory=dict)
+    problem: str | None = None
+    network_setting: str = ""
+    """The key path of the plugin's own setting for a private address, if it has one."""
+
+
+def implied_providers(config: OpenClawConfig, environment: Mapping[str, str]) -> dict[str, ImpliedProvider]:
+    """Return them by their id."""
+    found: dict[str, ImpliedProvider] = {}
     for manifest in bundled_manifests():
-        entry = config.plugins.entries.get(manifest.id)
         missing = [name for name in manifest.providers if name not in config.models.providers]
         plugin = DiscoveredPlugin(id=manifest.id, origin="bundled", source="clawgate", manifest=manifest)
-        if entry is not None and missing and enabled_reason(plugin, config.plugins, ())[0]:
-            blocks |= {name: {} for name in missing} | _of(plugin, entry, environment)
-    return blocks
+        if missing and enabled_reason(plugin, config.plugins, (), environment)[0]:
+            path: KeyPath = ("plugins", "entries", manifest.id, "config")
+            entry = config.plugins.entries.get(manifest.id)
+            try:
+                found |= _of(plugin, path, entry.config if entry is not None else {}, environment)
+            except (PluginFailed, SettingsInvalid) as error:
+                problem = f"{format_key_path(path)}: {error}"
+                found |= {name: ImpliedProvider(path=path, problem=problem) for name in missing}
+    return {name: one for name, one in found.items() if name not in config.models.providers}
 
 
 def _of(
-    plugin: DiscoveredPlugin, entry: PluginEntry, environment: Mapping[str, str]
-) -> dict[str, Mapping[str, object]]:
-    try:
-        loaded = load_plugin(plugin)
-        settings = plugin_settings(loaded, entry.config, environment)
-    except (PluginFailed, SettingsInvalid):
-        return {}
-    return {
-        one.id: one.implied_block(settings, environment)
-        for one in loaded.providers
-        if isinstance(one, ImpliesProvider)
-    }
+    plugin: DiscoveredPlugin, path: KeyPath, config: Mapping[str, object], environment: Mapping[str, str]
+) -> Iterator[tuple[str, ImpliedProvider]]:
+    loaded = load_plugin(plugin)
+    settings = plugin_settings(loaded, config, environment)
+    setting = format_key_path((*path, "allowPrivateNetwork"))
+    for provider in loaded.providers:
+        if isinstance(provider, ImpliesProvider):
+            block = dict(provider.implied_block(settings, environment))
+            own = block.pop("own", {})
+            yield (
+                provider.id,
+                ImpliedProvider(
+                    path=path,
+                    block=block,
+                    own=own if isinstance(own, Mapping) else {},
+                    network_setting=setting if "allow_private_network" in type(settings).model_fields else "",
+                ),
+            )

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, SecretStr
 
-from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service, Tool
+from clawgate.plugins.api import CommandPlugin, DeclaredProvider, Plugin, ProviderPlugin, Service, Tool
 from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, run_with_timeout
 from clawgate.plugins.host.manifest import RENAMED_HOOKS, Manifest
@@ -35,7 +35,7 @@ class LoadedPlugin:
     discovered: DiscoveredPlugin
     plugin: Plugin = field(repr=False)
     services: tuple[Service, ...]
-    providers: tuple[ProviderPlugin, ...]
+    providers: tuple[DeclaredProvider, ...]
     commands: tuple[CommandPlugin, ...]
     tools: tuple[RegisteredTool, ...] = ()
 
@@ -54,7 +54,7 @@ class Registrations:
     def __init__(self, plugin: str) -> None:
         self.plugin = plugin
         self.services: list[Service] = []
-        self.providers: list[ProviderPlugin] = []
+        self.providers: list[DeclaredProvider] = []
         self.commands: list[CommandPlugin] = []
         self.tools: list[RegisteredTool] = []
         self.closed = False
@@ -63,9 +63,11 @@ class Registrations:
         self._validate(service, Service, "service", ("start", "stop"), ("status", "unavailable"))
         self.services.append(service)
 
-    def add_provider(self, provider: ProviderPlugin) -> None:
-        plain = ("previous_answers", "questions", "config_change", "owned_paths")
-        self._validate(provider, ProviderPlugin, "provider", ("check_connection",), plain)
+    def add_provider(self, provider: DeclaredProvider) -> None:
+        self._validate(provider, DeclaredProvider, "provider")
+        if any(hasattr(provider, name) for name in vars(ProviderPlugin) if not name.startswith("_")):
+            plain = ("previous_answers", "questions", "config_change", "owned_paths")
+            self._validate(provider, ProviderPlugin, "provider", ("check_connection",), plain)
         _validate_text(provider, "provider", ("id", "label", "dialect"))
         if provider.dialect not in _DIALECTS:
             raise PluginFailed(

@@ -116,6 +116,9 @@ class Manifest(BaseModel):
     ``local_providers`` are served by the plugin's own service on loopback; for a bundled plugin they need no
     ``request.allowPrivateNetwork``. ``supervised_providers`` get no request while the plugin is disabled: nothing would
     check which program listens at their address.
+
+    A bundled plugin with an ``enabling_variable`` is on where its entry has a config or that variable is set: it starts
+    nothing, so that its settings are enough.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -132,6 +135,7 @@ class Manifest(BaseModel):
     tools: tuple[ToolName, ...] = ()
     local_providers: tuple[ProviderId, ...] = ()
     supervised_providers: tuple[ProviderId, ...] = ()
+    enabling_variable: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
     config: dict[Line, Line] = Field(default_factory=dict)
 
     @model_validator(mode="after")

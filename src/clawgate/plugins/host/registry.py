@@ -6,11 +6,11 @@ to its providers are rejected.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawgate.plugins.api import CommandPlugin, ProviderPlugin
+from clawgate.plugins.api import CommandPlugin, DeclaredProvider
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
 from clawgate.plugins.host.hooks import further_dialects
 from clawgate.plugins.host.isolation import PluginFailed
@@ -59,7 +59,7 @@ class Registry:
                 failures.append(PluginFailure(one.id, str(error)))
         return Registry((*loaded, *kept), tuple(failures), self.disabled)
 
-    def provider(self, provider: str) -> tuple[LoadedPlugin, ProviderPlugin] | None:
+    def provider(self, provider: str) -> tuple[LoadedPlugin, DeclaredProvider] | None:
         return next(((one, its) for one in self.loaded for its in one.providers if its.id == provider), None)
 
     def further_dialects(self, provider: str) -> tuple[str, ...]:
@@ -79,13 +79,19 @@ class Registry:
         return next((str(failure) for failure in self.failures if provider in failure.providers), None)
 
 
-def load_plugins(config: OpenClawConfig, state_dir: Path, *, bundled: Path | None = None) -> Registry:
-    """Load the plugins that ``config`` enables."""
+def load_plugins(
+    config: OpenClawConfig,
+    state_dir: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    bundled: Path | None = None,
+) -> Registry:
+    """Load the plugins that ``config`` or a variable of ``environment`` enables."""
     loaded: list[LoadedPlugin] = []
     failures: list[PluginFailure] = []
     disabled: list[Manifest] = []
     for plugin in find_plugins(state_dir, bundled=bundled):
-        if not enabled_reason(plugin, config.plugins, config.models.providers)[0]:
+        if not enabled_reason(plugin, config.plugins, config.models.providers, environment)[0]:
             if plugin.manifest is not None:
                 disabled.append(plugin.manifest)
             continue

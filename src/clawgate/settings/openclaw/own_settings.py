@@ -76,6 +76,21 @@ def check_database(value: str) -> str:
     return value
 
 
+class ProviderTimeouts(BaseModel):
+    """The time limits of requests to one provider; what is not set follows from its ``timeoutSeconds``."""
+
+    model_config = _OPTIONS
+
+    connect: Seconds | None = setting("Seconds for a connection.")
+    first_byte: Seconds | None = setting("Seconds from the whole request to the first byte.")
+    idle: Seconds | None = setting("Seconds of silence within a response.")
+    total: Seconds | None = setting("Seconds for one exchange from head to end.")
+
+    def by_limit(self) -> dict[str, float]:
+        """Return those that are set, by the name of their limit."""
+        return self.model_dump(exclude_none=True)
+
+
 class ProviderSettings(BaseModel):
     """The settings of one provider; what is not set has the value of all."""
 
@@ -88,6 +103,7 @@ class ProviderSettings(BaseModel):
     discover_models: StrictBool | None = setting(
         "Whether /v1/models has this provider's own list, if the config has none."
     )
+    timeouts: ProviderTimeouts = setting("Its time limits.", ProviderTimeouts)
 
 
 class AgentSettings(BaseModel):

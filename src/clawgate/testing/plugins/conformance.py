@@ -71,10 +71,12 @@ def check_plugin(
         folder = Path(temporary)
         for provider in loaded.providers:
             name = f"provider {provider.id}"
+            violations += _run_check(f"{name}, requests", partial(hook_problems, provider))
+            if not isinstance(provider, api.ProviderPlugin):
+                continue
             violations += _run_check(f"{name}, questions", partial(question_problems, provider))
             violations += _run_check(f"{name}, config", partial(config_change_problems, plugin, provider))
             violations += _run_check(f"{name}, check", partial(connection_check_problems, provider, folder))
-            violations += _run_check(f"{name}, requests", partial(hook_problems, provider))
         config = config or _some_config(plugin, loaded)
         if config is None and (loaded.services or loaded.commands or loaded.tools):
             problem = "it has no defaults; pass a config to check_plugin for its services, commands and tools"
@@ -217,7 +219,8 @@ def _some_config(plugin: api.Plugin, loaded: LoadedPlugin) -> BaseModel | None:
         values = sample_values(list(provider.questions(api.Answers(), {})))
         return plugin.config_class.model_validate(dict(provider.config_change(values).plugin_config))
 
-    tries: list[Callable[[], BaseModel]] = [partial(from_samples, provider) for provider in loaded.providers]
+    with_questions = [one for one in loaded.providers if isinstance(one, api.ProviderPlugin)]
+    tries: list[Callable[[], BaseModel]] = [partial(from_samples, provider) for provider in with_questions]
     tries.append(plugin.config_class)
     for make in tries:
         with contextlib.suppress(PluginFailed):

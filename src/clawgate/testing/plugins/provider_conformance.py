@@ -206,7 +206,7 @@ async def connection_check_problems(provider: api.ProviderPlugin, folder: Path) 
     return problems
 
 
-def hook_problems(provider: api.ProviderPlugin) -> Iterator[str]:
+def hook_problems(provider: api.DeclaredProvider) -> Iterator[str]:
     """Yield what is wrong with `transform_request` and `map_error`."""
     if isinstance(provider, api.TransformsRequests):
         if inspect.iscoroutinefunction(provider.transform_request):

@@ -91,7 +91,7 @@ class ProviderTargets:
                 BuiltinProvider("", {}, {*configured, *BUILT_IN, *self._of_plugins, CUSTOM})
             )
         if name in BUILT_IN or name in configured:
-            return ProviderTarget(BuiltinProvider(name, object_at(self._raw, ("models", "providers", name))))
+            return self._of_any_server(name)
         raise UnknownTarget(_unknown(name, [one.id for one in self.candidates()]))
 
     def _of_plugin(self, name: str, plugin: DiscoveredPlugin) -> ProviderTarget:
@@ -108,12 +108,13 @@ class ProviderTargets:
             loaded = load_plugin(plugin)
         except PluginFailed as error:
             raise UnknownTarget(f"the plugin '{plugin.id}' cannot be used: {error}") from error
-        provider = next((one for one in loaded.providers if one.id == name), None)
-        if provider is None:
-            raise UnknownTarget(
-                f"the plugin '{plugin.id}' declares the provider '{name}' in its manifest, but does not register it"
-            )
+        provider = next(one for one in loaded.providers if one.id == name)  # as its manifest says
+        if not isinstance(provider, ProviderPlugin):
+            return self._of_any_server(name)
         return ProviderTarget(provider, plugin.id)
+
+    def _of_any_server(self, name: str) -> ProviderTarget:
+        return ProviderTarget(BuiltinProvider(name, object_at(self._raw, ("models", "providers", name))))
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
