@@ -63,6 +63,11 @@ def verdicts(results: Results) -> list[Verdict]:
     return found + _of_agents(results)
 
 
+IDLE_CONNECTIONS = 16
+"""Half of what 32 connections leave open upstream, which differs with each load; a leak of one descriptor in 2 000
+turns is more than that in the last third of 20 minutes."""
+
+
 def _of_agents(results: Results) -> list[Verdict]:
     found = []
     for name, shared, what in (
@@ -87,7 +92,7 @@ def _of_agents(results: Results) -> list[Verdict]:
             _thousandth(results.worst(SILENCE, "agent", "silent_ms")),
         ),
         Verdict("agent, soaked: resident memory grows by", 2, "MB", grown["rss_mb"]),
-        Verdict("agent, soaked: open descriptors grow by", 2, "", grown["descriptors"]),
+        Verdict("agent, soaked: open descriptors grow by", IDLE_CONNECTIONS, "", grown["descriptors"]),
     ]
 
 
