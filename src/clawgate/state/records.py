@@ -36,6 +36,13 @@ class StoredTurn:
     created_at: float
     replaced_by: int | None = None
     """The ``seq`` of the first turn in its place, once the client took another way."""
+    run_key: str | None = None
+    """The idempotency key of its run."""
+
+    @property
+    def public_id(self) -> str:
+        """What its caller knows its run by, as `LiveRun.public_id`."""
+        return self.run if self.run_key is None else self.run_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +164,8 @@ class RunRecord:
     code: str | None = None
     bytes_sent: int = 0
     trace_id: str | None = None
+    key: str | None = None
+    """Its idempotency key."""
     idempotency: IdempotencyResult | None = None
     response: NewResponse | None = None
     replaces_from: int | None = None

@@ -37,7 +37,15 @@ _OLDEST = select(turns.c.seq).where(_TURNS_OF).order_by(turns.c.seq).limit(1)
 _BEGIN = case((_OLDEST.scalar_subquery() == 0, _OLDEST.where(_IS_CURRENT).scalar_subquery()))
 """The first turn of the conversation, NULL where older ones were deleted."""
 _NEWEST = (
-    select(turns.c.seq, turns.c.message, turns.c.status, turns.c.run, turns.c.created_at, turns.c.replaced_by)
+    select(
+        turns.c.seq,
+        turns.c.message,
+        turns.c.status,
+        turns.c.run,
+        turns.c.created_at,
+        turns.c.replaced_by,
+        turns.c.run_key,
+    )
     .where(_TURNS_OF, or_(_IS_CURRENT, bindparam("with_replaced", type_=Boolean)))
     .order_by(turns.c.seq.desc())
     .limit(bindparam("last"))
@@ -62,6 +70,7 @@ _SESSION = (
         _SIZED.c.run,
         _SIZED.c.created_at.label("turn_at"),
         _SIZED.c.replaced_by,
+        _SIZED.c.run_key,
     )
     .outerjoin(_SIZED, _SIZED.c.newer < bindparam("size", type_=BigInteger))
     .where(_OF_SESSION)
@@ -136,9 +145,15 @@ def _turns(rows: Sequence[Sequence[Any]]) -> Iterator[StoredTurn]:
     messages = json.loads(
         f"[{','.join([row[1] for row in rows])}]"
     )  # once: a call for each takes twice as long
-    for (seq, _, status, run, created_at, replaced_by), message in zip(rows, messages, strict=True):
+    for (seq, _, status, run, created_at, replaced_by, run_key), message in zip(rows, messages, strict=True):
         yield StoredTurn(
-            seq=seq, message=message, status=status, run=run, created_at=created_at, replaced_by=replaced_by
+            seq=seq,
+            message=message,
+            status=status,
+            run=run,
+            created_at=created_at,
+            replaced_by=replaced_by,
+            run_key=run_key,
         )
 
 
@@ -175,6 +190,7 @@ def turn_rows(record: RunRecord) -> list[NewRow]:
             "status": turn.status,
             "message": json.dumps(turn.message),
             "created_at": record.finished_at,
+            "run_key": record.key,
         }
         for position, turn in enumerate(record.turns if record.keeps_session else ())
     ]

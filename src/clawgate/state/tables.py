@@ -51,6 +51,7 @@ turns = Table(
     Column(
         "replaced_by", Integer
     ),  # the seq of the first turn in its place; NULL for one of the conversation
+    Column("run_key", Text),  # the idempotency key of its run; NULL for one without
     ForeignKeyConstraint(["caller", "session"], ["sessions.caller", "sessions.key"], ondelete="CASCADE"),
 )
 

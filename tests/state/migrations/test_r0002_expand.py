@@ -11,7 +11,8 @@ from tests.state.runs import Clock, run
 
 def back_to_0001(connection: Connection) -> None:
     connection.execute(text("DROP TABLE responses"))
-    connection.execute(text("ALTER TABLE turns DROP COLUMN replaced_by"))
+    for column in ("replaced_by", "run_key"):
+        connection.execute(text(f"ALTER TABLE turns DROP COLUMN {column}"))
     connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '0001_expand'"))
 
 

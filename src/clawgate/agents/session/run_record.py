@@ -24,6 +24,7 @@ def record_of(order: RunOrder, session: StoredSession | None, *, keeps: bool, **
         keeps_session=order.session.is_kept and keeps,
         expected_seq=session.next_seq if session is not None else 0,
         trace_id=order.trace_id,
+        key=order.key,
         **outcome,
     )
 

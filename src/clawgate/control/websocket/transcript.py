@@ -50,7 +50,7 @@ def _message(turn: StoredTurn, limit: int) -> dict[str, Any]:
         "role": "toolResult" if role == "tool" else role,
         "content": _content(message, limit),
         "timestamp": to_ms(turn.created_at),
-        "__openclaw": {"id": f"{turn.run}:{turn.seq}", "seq": turn.seq + 1, "runId": turn.run},
+        "__openclaw": {"id": f"{turn.run}:{turn.seq}", "seq": turn.seq + 1, "runId": turn.public_id},
     }
     if role == "tool":
         shown["toolCallId"] = message.get("tool_call_id", "")
