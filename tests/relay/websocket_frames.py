@@ -95,5 +95,9 @@ class Echo:
     def stopping(self) -> None:
         self.log.append("stopping")
 
+    def stopped(self) -> None:
+        self.log.append("stopped")
+        self.socket.send(b"the last")
+
     def closed(self, code: int, reason: str) -> None:
         self.log.append(f"closed {code} {reason}")

@@ -82,6 +82,9 @@ class SocketHandler(Protocol):
         The socket is closed with 1012 "service restart" as soon as the handler is not busy, or at the drain limit.
         """
 
+    def stopped(self) -> None:
+        """The drain limit is over, and the socket is closed behind what this call sends."""
+
     def closed(self, code: int, reason: str) -> None:
         """The last call, exactly one for each `opened`, however the socket ended.
 

@@ -11,9 +11,10 @@ import pytest
 
 from clawgate.control.websocket import agent_runs
 from clawgate.control.websocket.agent_runs import AgentRuns
+from clawgate.errors import GatewayStopping
 from tests.agents.agent_stand import AgentStand, hold_and_leave, says, serving_agents, session, user
 from tests.agents.model_stand import DONE, chunk_of
-from tests.control.websocket.socket_stand import connected
+from tests.control.websocket.socket_stand import SocketClient, connected
 from tests.e2e.stand import until
 from tests.peers.faults import Steps, error_response, sse_gated
 
@@ -33,6 +34,12 @@ def opened_gate() -> asyncio.Event:
 
 def send(key: str = "k1", message: str = "hi", **more: Any) -> dict[str, Any]:
     return {"sessionKey": KEY, "message": message, "idempotencyKey": key, **more}
+
+
+async def runs_of_history(client: SocketClient) -> set[str]:
+    """The runs of the messages that the session has."""
+    messages = (await client.call("chat.history", {"sessionKey": KEY}))["messages"]
+    return {message["__openclaw"]["runId"] for message in messages}
 
 
 def runs_of(stand: AgentStand) -> AgentRuns:
@@ -121,7 +128,34 @@ async def test_a_run_that_is_stopped_leaves_what_came(tmp_path: Path) -> None:
         assert [(turn.status, turn.message["content"]) for turn in await stand.turns(KEY)][-1] == (
             "interrupted", "half",
         )  # fmt: skip
+        assert await runs_of_history(client) == {"k1"}
         await until(lambda: stand.gateway.upstream("up").pool.open_count == 0, "the upstream to be freed")
+
+
+@pytest.mark.parametrize(("restarts", "reason"), [(False, "rpc"), (True, "restart")])
+async def test_a_run_that_is_under_way_at_the_drain_limit_is_aborted(
+    tmp_path: Path, reason: str, *, restarts: bool
+) -> None:
+    """Each connection of its caller learns of it before it is closed, and once."""
+    async with (
+        serving_agents(tmp_path, half()) as stand,
+        connected(stand.gateway.url) as one,
+        connected(stand.gateway.url) as two,
+    ):
+        stand.gateway.role.sockets.gateway.is_restarting = lambda: restarts
+        id_ = await one.begin("agent", {"message": "hi", "idempotencyKey": "k1"})
+        for client in (one, two):
+            await client.event("chat", state="delta")
+        stand.gateway.role.connections.stop_all(GatewayStopping("over"))
+        for client in (one, two):
+            assert await client.closed() == (1012, "service restart")
+            (aborted,) = (frame["payload"] for frame in client.events if frame["event"] == "chat")
+            assert (aborted["runId"], aborted["state"], aborted["stopReason"]) == ("k1", "aborted", reason)
+            assert aborted["message"]["content"][0]["text"] == "half"
+        assert [frame["ok"] for sent, frame in one.frames if not sent and frame.get("id") == id_] == [
+            True,
+            False,
+        ]
 
 
 async def test_a_run_that_takes_longer_than_its_request_allows_is_stopped(tmp_path: Path) -> None:
@@ -216,6 +250,7 @@ async def test_a_run_of_http_reports_to_its_callers_connections(tmp_path: Path, 
         assert [frame["payload"]["data"]["phase"] for frame in client.events if frame["event"] == "agent"
                 and frame["payload"]["stream"] == "lifecycle"] == ["start", "end"]  # fmt: skip
         assert (await client.call("agent.wait", {"runId": run_id}))["status"] == "ok"
+        assert await runs_of_history(client) == {run_id}
         assert [frame["event"] for frame in blind.events] == ["connect.challenge"]
 
 

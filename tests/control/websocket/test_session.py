@@ -260,6 +260,19 @@ async def test_a_stopping_gateway_says_so_and_begins_nothing_more() -> None:
     assert (await stand.ask("echo"))["ok"]
 
 
+async def test_a_request_that_is_under_way_at_the_drain_limit_fails() -> None:
+    async def waits(call: Call, params: Echo) -> object:
+        await asyncio.Event().wait()
+        return None
+
+    stand = Stand(waits=waits).connected()
+    stand.session.message(request("waits", id="7"))
+    stand.session.stopped()
+    assert (stand.socket.last["id"], stand.socket.last["error"]["retryable"]) == ("7", True)
+    assert len([frame for frame in stand.socket.sent if frame.get("id") == "7"]) == 1
+    await stand.left()
+
+
 async def test_a_restart_is_announced_with_the_time_that_it_takes() -> None:
     stand = Stand(gateway(is_restarting=lambda: True)).connected()
     stand.session.stopping()

@@ -27,9 +27,15 @@ from clawgate.agents.run.events import Finished
 from clawgate.agents.session.live_run import LiveRun
 from clawgate.agents.session.runs import Repeated, Runs
 from clawgate.control.websocket.clients import Client, Clients
-from clawgate.control.websocket.run_events import TOOL, Event, RunEvents
+from clawgate.control.websocket.run_events import (
+    STOPPED_BY_CLIENT,
+    STOPPED_BY_RESTART,
+    TOOL,
+    Event,
+    RunEvents,
+)
 from clawgate.control.websocket.transcript import MAIN_SESSION
-from clawgate.errors import GatewayError, InvalidRequest, UpstreamTimedOut
+from clawgate.errors import GatewayError, GatewayStopping, InvalidRequest, UpstreamTimedOut
 from clawgate.policy.model_routing import DEFAULT_AGENT
 from clawgate.state.records import Extent, RunRecord, StoredSession
 from clawgate.state.store import Store
@@ -83,6 +89,8 @@ class FollowedRun:
     finished: Finished | None = None
     ended_ms: int | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] = field(init=False, repr=False)
+    """Sends the events."""
 
     @property
     def is_over(self) -> bool:
@@ -235,6 +243,14 @@ class AgentRuns:
         run = self._followed[live.run]
         return {"runId": run.id, "text": run.events.text, "startedAt": run.started_ms}
 
+    def stopped(self, caller: str, *, restarts: bool) -> None:
+        """Report the runs of ``caller`` as aborted: they end with the gateway, and its sockets before them."""
+        for run in self._followed.values():
+            if run.caller == caller and run.status == "running":
+                run.task.cancel()
+                error = GatewayStopping("the run was stopped before it was complete")
+                self._fail(run, error, STOPPED_BY_RESTART if restarts else STOPPED_BY_CLIENT)
+
     async def close(self) -> None:
         """Follow no run any more: they were stopped."""
         for task in self._tasks:
@@ -260,9 +276,9 @@ class AgentRuns:
             events=RunEvents(live.public_id, session, live.agent, now),
         )
         self._followed[run.run] = run
-        task = asyncio.get_running_loop().create_task(self._send_events(run, live))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        run.task = asyncio.get_running_loop().create_task(self._send_events(run, live))
+        self._tasks.add(run.task)
+        run.task.add_done_callback(self._tasks.discard)
         return run
 
     async def _send_events(self, run: FollowedRun, live: LiveRun) -> None:
@@ -281,12 +297,8 @@ class AgentRuns:
                     seconds=run.seconds,
                 ) from None
         except GatewayError as error:
-            run.error = error
             is_aborted = live.is_cancelled and not isinstance(error, UpstreamTimedOut)
-            run.status = "aborted" if is_aborted else "error"
-            now = self._now_ms()
-            for event in run.events.aborted(now) if is_aborted else run.events.failed(error, now):
-                self._send(run, event)
+            self._fail(run, error, STOPPED_BY_CLIENT if is_aborted else "")
         finally:
             run.ended_ms = self._now_ms()
             run.over.set()
@@ -294,6 +306,14 @@ class AgentRuns:
                 client.runs.discard(run.run)
             self._over.append(run)
             self._kept_size += len(run.events.text)
+
+    def _fail(self, run: FollowedRun, error: GatewayError, stop_reason: str = "") -> None:
+        """Send how a run ended: as aborted for ``stop_reason``, or without one as failed."""
+        now = self._now_ms()
+        run.error, run.status = error, "aborted" if stop_reason else "error"
+        ends = run.events.aborted(now, stop_reason) if stop_reason else run.events.failed(error, now)
+        for event in ends:
+            self._send(run, event)
 
     async def _send_reports(self, run: FollowedRun, live: LiveRun) -> None:
         async with contextlib.aclosing(live.follow(keeps=False)) as batches:

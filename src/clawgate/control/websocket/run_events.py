@@ -16,7 +16,7 @@ from clawgate.relay.response.error_response import message_of
 
 Event = tuple[str, dict[str, Any]]
 """The name of an event, and its payload."""
-STOPPED_BY_CLIENT = "rpc"
+STOPPED_BY_CLIENT, STOPPED_BY_RESTART = "rpc", "restart"
 TOOL = "tool"
 """The stream of the events that only a client with the capability `tool-events` gets."""
 
@@ -71,13 +71,11 @@ class RunEvents:
             failure["errorKind"] = kind
         yield self._chat(failure)
 
-    def aborted(self, now_ms: int) -> Iterator[Event]:
-        yield self._chat(
-            {"state": "aborted", "stopReason": STOPPED_BY_CLIENT, "message": text_message(self.text, now_ms)}
-        )
-        yield self._ended(
-            {"phase": "end", "status": "cancelled", "aborted": True, "stopReason": STOPPED_BY_CLIENT}, now_ms
-        )
+    def aborted(self, now_ms: int, reason: str = STOPPED_BY_CLIENT) -> Iterator[Event]:
+        message = text_message(self.text, now_ms)
+        yield self._chat({"state": "aborted", "stopReason": reason, "message": message})
+        end = {"phase": "end", "status": "cancelled", "aborted": True, "stopReason": reason}
+        yield self._ended(end, now_ms)
 
     def _spoken(self, delta: str, now_ms: int) -> Iterator[Event]:
         if delta:

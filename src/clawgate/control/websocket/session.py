@@ -56,7 +56,8 @@ class SocketSession:
         self._socket: Socket
         self._is_refused = False
         self._is_stopping = False
-        self._calls: dict[asyncio.Task[None], Method] = {}
+        self._calls: dict[asyncio.Task[None], tuple[str, Method]] = {}
+        """Each with the id of its request."""
 
     @property
     def is_busy(self) -> bool:
@@ -70,7 +71,7 @@ class SocketSession:
     def closed(self, code: int, reason: str) -> None:
         if self._client is not None:
             self._gateway.clients.remove(self._client)
-        for call, method in self._calls.items():
+        for call, (_, method) in self._calls.items():
             if not method.has_effect:
                 call.cancel()
 
@@ -80,6 +81,16 @@ class SocketSession:
             restarts = self._gateway.is_restarting()
             payload = {"reason": "gateway restarting" if restarts else "gateway stopping"}
             self._client.event("shutdown", payload | ({"restartExpectedMs": _RESTART_MS} if restarts else {}))
+
+    def stopped(self) -> None:
+        """Report the runs of this caller as aborted, and fail what is under way here."""
+        runs = self._gateway.find_runs()
+        if self._client is not None and runs is not None:
+            runs.stopped(self._client.caller, restarts=self._gateway.is_restarting())
+        for id_, method in self._calls.values():
+            self._fail(
+                id_, _try_again(f"{method.name}: the gateway stopped before it was complete; connect again")
+            )
 
     def message(self, text: str) -> None:
         if self._client is not None:
@@ -183,7 +194,7 @@ class SocketSession:
             traceparent=request.traceparent if _TRACE.fullmatch(request.traceparent) else "",
         )
         task = asyncio.get_running_loop().create_task(self._call(request.id, method, call, params))
-        self._calls[task] = method
+        self._calls[task] = request.id, method
         task.add_done_callback(self._calls.pop)
 
     async def _call(self, id: str, method: Method, call: Call, params: object) -> None:  # noqa: A002

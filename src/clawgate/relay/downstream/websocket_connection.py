@@ -292,11 +292,14 @@ class WebSocketConnection(asyncio.Protocol):
             self.close(SERVICE_RESTART, "service restart")
 
     def close_if_idle(self, error: GatewayError) -> None:
-        if self.is_idle:
-            self.stop(error)
+        if self._end is not None:
+            self.transport.abort()
+        elif self.is_idle:
+            self.close(SERVICE_RESTART, "service restart")
 
     def stop(self, error: GatewayError) -> None:
         if self._end is None:
+            self._call(self._handler.stopped)
             self.close(SERVICE_RESTART, "service restart")
         else:
             self.transport.abort()
