@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from clawgate.wire.http.url import Origin, parse_url, split_proxy_url, userinfo_secrets
+from clawgate.wire.http.url import Origin, parse_fetch_url, parse_url, split_proxy_url, userinfo_secrets
 
 GOOD = [
     ("http://a", "http", "a", 80, "", "the shortest"),
@@ -34,8 +36,8 @@ GOOD = [
     ("http://a.:81", "http", "a", 81, "", "also in front of a port"),
     ("http://my_host-1.lan", "http", "my_host-1.lan", 80, "", "names as networks at home have them"),
     ("http://127.0.0.1:8089", "http", "127.0.0.1", 8089, "", "an IPv4 address"),
-    ("http://2130706433", "http", "2130706433", 80, "", "the resolver's to read, its answer is judged"),
-    ("http://0x7f.1", "http", "0x7f.1", 80, "", "the same"),
+    ("http://2130706433", "http", "127.0.0.1", 80, "", "a number is an address"),
+    ("http://0x7f.1", "http", "127.0.0.1", 80, "", "in any spelling"),
     ("http://[::1]", "http", "::1", 80, "", "an IPv6 address"),
     ("http://[::1]:8080/v1", "http", "::1", 8080, "/v1", "with port and path"),
     ("http://[0:0:0:0:0:0:0:1]", "http", "::1", 80, "", "one spelling for one address"),
@@ -140,6 +142,8 @@ BAD = [
     ("http://a/b c", FORM, "a blank in a path"),
     ("http://a/\u00e9", FORM, "a path that is not ASCII"),
     ("http://a/<b>", FORM, "brackets in a path"),
+    ("http://1.2.3.4.5", "looks like an IPv4 address", "five numbers"),
+    ("http://xn--localhost-", FORM, "a hyphen behind an encoded label"),
 ]
 
 
@@ -201,3 +205,78 @@ def test_the_user_info_of_a_proxy_url(url: str, plain: str, userinfo: str) -> No
 )
 def test_the_secrets_in_user_info(userinfo: str, secrets: list[str]) -> None:
     assert userinfo_secrets(userinfo) == secrets
+
+
+FETCHED = [
+    ("http://a", "http://a", "/", "no path"),
+    ("http://a?q=1#f", "http://a", "/?q=1", "a query without a path"),
+    ("http://a/b/?q=/x//y?z", "http://a", "/b/?q=/x//y?z", "anything in a query"),
+    ("http://a//b///c/", "http://a", "//b///c/", "empty segments"),
+    ("http://a/b#c?d\\e@f", "http://a", "/b", "a fragment is dropped, whatever it contains"),
+    ("http://a/%7Euser/%2F?x=%20%zz", "http://a", "/%7Euser/%2F?x=%20%zz", "escapes stay"),
+    ("http://a/b c?d e", "http://a", "/b%20c?d%20e", "a blank is encoded"),
+    ("http://a/\u00fc?\u20ac", "http://a", "/%C3%BC?%E2%82%AC", "what is not ASCII is encoded as UTF-8"),
+    ('http://a/<b>[c]{d}|^`"', "http://a", "/%3Cb%3E%5Bc%5D%7Bd%7D%7C%5E%60%22", "and so are these"),
+    ("http://a/x?b\\c", "http://a", "/x?b%5Cc", "a backslash in a query"),
+    ("http://a/x@y:1", "http://a", "/x@y:1", "an @ behind the first slash is no user"),
+    (
+        "HTTPS://B\u00dcCHER.Example.:8443/",
+        "https://xn--bcher-kva.example:8443",
+        "/",
+        "an international name",
+    ),
+    ("http://0X7F.0.0x0.1/", "http://127.0.0.1", "/", "an address"),
+    ("http://[::FFFF:127.0.0.1]:81?x", "http://[::ffff:7f00:1]:81", "/?x", "an IPv6 address"),
+]
+NOT_FETCHED = [
+    ("", FORM), ("a", FORM), ("//a/b", FORM), ("http:a", FORM), ("http:///a", FORM), ("ftp://a", FORM),
+    ("file:///etc/passwd", FORM), ("data:text/plain,x", FORM), ("javascript:x", FORM), ("http://", FORM),
+    ("http://?x", FORM), ("http://#x", FORM), ("http://a:", FORM), ("http://a:b", FORM), ("http://a:80:80", FORM),
+    ("http://a:\uff18\uff10", FORM), ("http://::1", FORM), ("http://[::1", FORM), ("http://[::1]a", FORM),
+    ("http\u017f://a", FORM), ("http://a:0", PORT), ("http://a:65536", PORT),
+    ("http://u@a", USER), ("http://u:p@a/", USER), ("http://@a", USER), ("http://a@b@c", USER),
+    ("http://good\\@evil", USER), ("http://good\\.evil", "backslash"), ("http://good\\/evil", "backslash"),
+    ("http:\\\\a", "backslash"), ("http://a/b\\c", "backslash"),
+    (" http://a", "control"), ("http://a ", "control"), ("http://a\t", "control"), ("http://a\tb", "control"),
+    ("ht\ntp://a", "control"), ("http://a/\r\nHost: b", "control"), ("http://a\x00", "control"),
+    ("http://a/\u2028", "control"), ("http://a/\ud800", "control"),
+    ("http://a b", "neither"), ("http://127.0.0.1%2e", "neither"), ("http://a%2eb/", "neither"),
+    ("http://a,b", "neither"), ("http://[fe80::1%25eth0]", "zone"), ("http://[127.0.0.1]", "brackets"),
+    ("http://a/" + "b" * 8000, "characters"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "origin", "target", "why"), FETCHED, ids=[row[3] for row in FETCHED])
+def test_what_a_tool_fetches(url: str, origin: str, target: str, why: str) -> None:
+    found, path = parse_fetch_url(url)
+    assert (str(found), path) == (origin, target), why
+    assert parse_fetch_url(f"{found}{path}") == (found, path), "what is sent means the same"
+
+
+@pytest.mark.parametrize(("url", "why"), NOT_FETCHED)
+def test_what_no_tool_fetches(url: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse_fetch_url(url)
+
+
+_pieces = st.one_of(
+    st.text(max_size=6),
+    st.sampled_from([
+        "http://", "https://", "//", "/", "\\", "@", ":", "?", "#", "[", "]", "%", "%2e", ".", "..", "::1", "127.1",
+        "xn--", "xn--a", "0x", "\uff11", "\u3002", "\u00df", "\u200d", "\u212a", "a", "localhost", "80",
+    ]),
+)  # fmt: skip
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(_pieces, max_size=10).map("".join), st.sampled_from(["", "http://"]))
+def test_any_text_is_a_url_or_a_value_error(text: str, prefix: str) -> None:
+    """And a URL that is taken is ASCII, and reads the same once more."""
+    for parse in (parse_url, parse_fetch_url):
+        try:
+            origin, path = parse(prefix + text)
+        except ValueError:
+            continue
+        whole = f"{origin}{path}"
+        assert whole.isascii() and whole.isprintable() and " " not in whole
+        assert parse(whole) == (origin, path)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from clawgate.policy.egress.ranges import Address, AddressKind, range_kind
-
-_IPV4_PARTS = 4
-_NUMBER = re.compile(r"0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}", re.ASCII)
+from clawgate.wire.http.host import parse_ipv4
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _6TO4 = IPv6Network("2002::/16")
@@ -54,15 +51,4 @@ def parse_literal(host: str) -> Address | None:
 
     Resolvers accept IPv4 addresses in more spellings than four decimal numbers (`inet_aton`: 0x7f.1, 2130706433).
     """
-    return _parse_ipv4(host) or parse_address(host)
-
-
-def _parse_ipv4(host: str) -> IPv4Address | None:
-    """Parse one to four numbers, decimal, octal or hexadecimal, of which the last fills the remaining bytes."""
-    parts = host.split(".")
-    if len(parts) > _IPV4_PARTS or not all(_NUMBER.fullmatch(part) for part in parts):
-        return None
-    *first, last = [int(part, 16 if part[:2] == "0x" else 8 if part[0] == "0" else 10) for part in parts]
-    if any(number > 0xFF for number in first) or last >= 256 ** (5 - len(parts)):
-        return None
-    return IPv4Address(sum(number << (24 - 8 * at) for at, number in enumerate(first)) + last)
+    return parse_ipv4(host) or parse_address(host)

@@ -12,7 +12,7 @@ from clawgate.errors import EgressDenied, PrivateNetworkBlocked
 from clawgate.policy.egress.address import resolved_kind
 from clawgate.policy.egress.names import host_kind
 from clawgate.policy.egress.ranges import NEVER_ALLOWED, PRIVATE_KINDS, AddressKind
-from clawgate.wire.http.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_fetch_url
 
 _PUBLIC = "public addresses are allowed"
 _NAME = "a name is decided by its addresses"
@@ -83,7 +83,7 @@ class Decision:
 
 def check_url(url: str, policy: EgressPolicy) -> Decision:
     """Decide whether ``url`` may be fetched, without resolving its name. Raises ValueError for what is no URL."""
-    return check_host(parse_url(url)[0], policy)
+    return check_host(parse_fetch_url(url)[0], policy)
 
 
 def check_host(origin: Origin, policy: EgressPolicy) -> Decision:
