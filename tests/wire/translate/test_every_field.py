@@ -81,9 +81,9 @@ CHAT_TABLE: dict[str, Fate] = {
     ),
     "prediction": Ignored({"type": "content", "content": "x"}),
     "presence_penalty": Ignored(0.5),
-    "prompt_cache_key": Ignored("k"),
+    "prompt_cache_key": Translated("k", lambda sent: sent["tools"][0]["cache_control"], {"type": "ephemeral"}),
     "prompt_cache_options": Ignored({"mode": "explicit"}),
-    "prompt_cache_retention": Ignored("24h"),
+    "prompt_cache_retention": Translated("24h", lambda sent: sent["tools"][0]["cache_control"]["ttl"], "1h"),
     "reasoning_effort": Translated("high", lambda sent: sent["thinking"]["type"], "enabled"),
     "response_format": Translated(
         {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}},

@@ -210,6 +210,9 @@ class ChatRequest(Struct):
     functions: list[Json] | None = None
     function_call: str | Json | None = None
     web_search_options: Json | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    prompt_cache_options: Json | None = None
 
     top_k: int | None = None
     thinking: Json | None = None

@@ -182,6 +182,7 @@ class ResponsesRequest(Struct):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
+    prompt_cache_options: Json | None = None
     service_tier: str | None = None
     context_management: object = None
     moderation: object = None

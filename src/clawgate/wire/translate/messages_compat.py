@@ -29,7 +29,7 @@ def adapt_messages_request(fields: Fields, compat: Compat) -> list[str]:
     _adapt_output(fields, compat, removed)
     add_routing(fields, compat)
     if compat.supports_long_cache_retention is False:
-        for mark in _cache_marks(fields):
+        for mark in cache_marks(fields):
             mark.pop("ttl", None)
     tools = fields.get("tools")
     if isinstance(tools, list):
@@ -65,17 +65,17 @@ def _adapt_output(fields: Fields, compat: Compat, removed: list[str]) -> None:
         del fields["output_config"]
 
 
-def _cache_marks(value: object) -> Iterator[dict[str, Any]]:
+def cache_marks(value: object) -> Iterator[dict[str, Any]]:
     """Yield every `cache_control` in the parts of a request that may have one."""
     if isinstance(value, list):
         for one in value:
-            yield from _cache_marks(one)
+            yield from cache_marks(one)
     elif isinstance(value, dict):
         mark = value.get("cache_control")
         if isinstance(mark, dict):
             yield mark
         for name in ("system", "messages", "content", "tools"):
-            yield from _cache_marks(value.get(name))
+            yield from cache_marks(value.get(name))
 
 
 def _adapt_tools(fields: Fields, tools: list[Any], compat: Compat, removed: list[str]) -> None:

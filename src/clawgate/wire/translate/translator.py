@@ -59,7 +59,10 @@ def translation(
     inner = translation(Dialect.CHAT, upstream, created=created, max_tokens=max_tokens, **shared)
     # Of the other keys, the translation takes care that speaks to the server.
     shared["compat"] = Compat(
-        reasoning=compat.reasoning, tool_call_arguments_encoding=compat.tool_call_arguments_encoding
+        reasoning=compat.reasoning,
+        tool_call_arguments_encoding=compat.tool_call_arguments_encoding,
+        supports_prompt_cache_key=True,
+        supports_long_cache_retention=True,
     )
     outer = translation(client, Dialect.CHAT, created=created, **shared)
     return Composed(outer, inner, client)

@@ -21,9 +21,6 @@ class ChatRequest(chat.ChatRequest, kw_only=True):
     store: bool | None = None
     verbosity: str | None = None
     metadata: chat.Json | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_retention: str | None = None
-    prompt_cache_options: chat.Json | None = None
 
 
 CHAT_REQUEST = msgspec.json.Decoder(ChatRequest)

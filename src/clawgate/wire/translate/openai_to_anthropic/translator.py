@@ -1,7 +1,7 @@
 """Translates one exchange of a chat client with an upstream that speaks Anthropic's Messages API.
 
 What both APIs know is translated. Hints that only OpenAI knows (seed, penalties, logit_bias, store, metadata,
-verbosity, prompt_cache_key, …) and unknown fields are left out, as Anthropic's own endpoint for OpenAI's clients does,
+verbosity, …) and unknown fields are left out, as Anthropic's own endpoint for OpenAI's clients does,
 and listed in ``ignored``. What changes the kind of response (n, logprobs, audio, web search, moderation, custom tools)
 is rejected with the field's name.
 Anthropic's own fields (top_k, thinking, output_config, cache_control, inference_geo, speed) pass unchanged. A
@@ -13,6 +13,7 @@ another top_p: both are the defaults of both services. Sampling fields that the 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from clawgate.wire.anthropic.types import MESSAGES_RESPONSE
 from clawgate.wire.json import lenient, strict
@@ -23,8 +24,8 @@ from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation, read_response, reject
 from clawgate.wire.translate.messages_compat import adapt_messages_request
+from clawgate.wire.translate.openai_to_anthropic import cache_marks, response, structured_output
 from clawgate.wire.translate.openai_to_anthropic import messages as conversation
-from clawgate.wire.translate.openai_to_anthropic import response, structured_output
 from clawgate.wire.translate.openai_to_anthropic.stream import ChatStream
 
 READ = frozenset(chat.ChatRequest.__struct_fields__)
@@ -66,7 +67,7 @@ class ChatToMessages(Translation):
         request = strict.parse_request(body, chat.CHAT_REQUEST)
         _reject_untranslatable(request)
         system, turns = conversation.system_and_turns(request.messages, self._provider)
-        fields: dict[str, object] = {"model": self._model, "messages": turns}
+        fields: dict[str, Any] = {"model": self._model, "messages": turns}
         output_format, instruction = structured_output.requested_format(request, self._model)
         if instruction is not None:
             system.append({"type": "text", "text": instruction})
@@ -105,6 +106,8 @@ class ChatToMessages(Translation):
             options = request.stream_options
             self._stream = self._new_stream(include_usage=options is not None and bool(options.include_usage))
         ignored = [*_ignored(request, strict.member_names(body), fields)]
+        if not cache_marks.set_marks(request, fields, self._compat):
+            ignored += [name for name in cache_marks.FIELDS if getattr(request, name) is not None]
         self.ignored = (*ignored, *adapt_messages_request(fields, self._compat))
         return strict.encode_request(fields)
 

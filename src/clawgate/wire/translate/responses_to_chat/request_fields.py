@@ -98,6 +98,7 @@ def cache_fields(request: responses.ResponsesRequest, compat: Compat) -> dict[st
     """Return the hints for a server's cache that it is known to take."""
     taken = {
         "prompt_cache_key": compat.supports_prompt_cache_key,
+        "prompt_cache_options": compat.supports_prompt_cache_key,
         "prompt_cache_retention": compat.supports_long_cache_retention,
     }
     wanted = {name: getattr(request, name) for name, is_taken in taken.items() if is_taken}
