@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from clawgate.errors import GatewayError, UpstreamTimedOut
+from clawgate.errors import GatewayError, UpstreamMalformed, UpstreamTimedOut
 from clawgate.policy.timeouts import LimitName
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.upstream.connection import UpstreamConnection
 from clawgate.relay.upstream.upstream import Upstream
+from clawgate.wire.http.gzip_body import GzipBody
 
 BODY_LIMIT = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class FetchResponse:
-    """Status and the first bytes of the body, up to the limit of the fetch."""
+    """Status, headers (names in lower case), and the first bytes of the body: up to the limit of the fetch."""
 
     status: int
     body: bytes
+    headers: Mapping[bytes, bytes] = field(default_factory=dict, compare=False)
+    truncated: bool = False
 
 
-class _Reply:
-    """A handler that collects one response."""
+class Reply:
+    """A handler that collects one response. No more of it is read than its limit; gzip is decoded up to there."""
 
     def __init__(self, body_limit: int) -> None:
         self.done: asyncio.Future[FetchResponse] = asyncio.get_running_loop().create_future()
         self._status = 0
+        self._headers: dict[bytes, bytes] = {}
         self._body = bytearray()
         self._body_limit = body_limit
+        self._received = 0
+        self._gzip: GzipBody | None = None
 
     def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
         return False
 
     def on_response_head(self, head: ResponseHead) -> bytes | None:
         self._status = head.status
+        self._headers = dict(head.headers)
+        coding = self._headers.get(b"content-encoding", b"").lower()
+        if coding in (b"gzip", b"x-gzip"):
+            self._gzip = GzipBody()
         return None
 
     def on_response_body(self, body: bytes) -> None:
-        if len(self._body) < self._body_limit:
-            self._body += body
+        if self.done.done():
+            return
+        self._received += len(body)
+        room = self._body_limit + 1 - len(self._body)
+        try:
+            self._body += body[:room] if self._gzip is None else self._gzip.feed(body, room)
+        except ValueError as error:
+            self._fail(UpstreamMalformed(f"the response is compressed wrongly: {error}"))
+            return
+        if max(len(self._body), self._received) > self._body_limit:
+            self._finish()
 
     def on_read_complete(self) -> None:
         pass
@@ -49,10 +69,20 @@ class _Reply:
         return None
 
     def on_response_complete(self) -> None:
-        if not self.done.done():
-            self.done.set_result(FetchResponse(self._status, bytes(self._body[: self._body_limit])))
+        if self._gzip is not None and not self._gzip.ended and not self.done.done():
+            self._fail(UpstreamMalformed("the response is compressed wrongly: it has no end"))
+        self._finish()
 
     def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
+        self._fail(error)
+
+    def _finish(self) -> None:
+        if not self.done.done():
+            body, limit = bytes(self._body[: self._body_limit]), self._body_limit
+            truncated = max(len(self._body), self._received) > limit
+            self.done.set_result(FetchResponse(self._status, body, self._headers, truncated))
+
+    def _fail(self, error: GatewayError) -> None:
         if not self.done.done():
             self.done.set_exception(error)
 
@@ -82,7 +112,7 @@ async def fetch(
         async with asyncio.timeout(connect_seconds):
             connection = await upstream.pool.dial()
         limit = "first_byte"
-        reply = _Reply(body_limit)
+        reply = Reply(body_limit)
         connection.start_response(reply, head_only=False)
         connection.write(
             [upstream.encode_head(b"GET", target, b"accept: application/json\r\n" + lines) + b"\r\n"]
