@@ -14,14 +14,14 @@ from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.response_side import ResponseSide
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import ClientConnection, ResponseHandler, ResponseWriter
-from clawgate.relay.upstream.fetch import _Reply
+from clawgate.relay.upstream.fetch import Reply
 
 if TYPE_CHECKING:
     from clawgate.relay.response.buffered import BufferedWriter
     from clawgate.relay.response.event_stream import EventStreamWriter
     from clawgate.relay.response.passthrough import PassthroughWriter
 
-    def handlers(exchange: Exchange, reply: _Reply) -> tuple[ResponseHandler, ...]:
+    def handlers(exchange: Exchange, reply: Reply) -> tuple[ResponseHandler, ...]:
         return exchange, reply
 
     def clients(protocol: RelayProtocol) -> tuple[ClientConnection, ...]:
@@ -39,7 +39,7 @@ def callbacks(protocol: type) -> list[str]:
     )
 
 
-@pytest.mark.parametrize("handler", [Exchange, _Reply])
+@pytest.mark.parametrize("handler", [Exchange, Reply])
 @pytest.mark.parametrize("callback", callbacks(ResponseHandler))
 def test_a_response_handler_implements_every_callback(handler: type, callback: str) -> None:
     """Itself, not by inheriting the Protocol's empty body."""
