@@ -66,9 +66,9 @@ http {{
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{
     listen 127.0.0.1:{port}{tls};
-    location / {{
+    location {path} {{
       {guard}
-      proxy_pass {upstream}; proxy_buffering off; proxy_http_version 1.1; {location}
+      proxy_pass {upstream}; proxy_http_version 1.1; {location}
     }}
   }}
 }}
@@ -91,6 +91,7 @@ class Front:
 
     url: str
     folder: Path
+    process: Process
 
     @property
     def log(self) -> list[str]:
@@ -105,10 +106,11 @@ def nginx_front(
     guard: str = "none",
     *,
     authority: Authority | None = None,
+    path: str = "/",
     http: str = "",
-    location: str = "",
+    location: str = "proxy_buffering off;",
 ) -> Iterator[Front]:
-    """Run nginx in front of ``upstream``; ``http`` and ``location`` are more lines of these blocks."""
+    """Run nginx in front of ``upstream``; ``http`` and ``location`` are lines of these blocks."""
     folder.mkdir(parents=True, exist_ok=True)
     port, tls = free_port(), ""
     if authority is not None:
@@ -119,7 +121,7 @@ def nginx_front(
     conf = folder / "nginx.conf"
     conf.write_text(
         _CONF.format(
-            folder=folder, port=port, tls=tls, upstream=upstream, http=http, location=location,
+            folder=folder, port=port, tls=tls, upstream=upstream, http=http, location=location, path=path,
             guard=_GUARDS[guard].format(folder=folder, token=TOKEN),
         )
     )  # fmt: skip
@@ -133,9 +135,9 @@ def nginx_front(
         str(folder / "error.log"),
     ]
     command += ["-g", "user root;"] if os.getuid() == 0 else []
-    with started(command, folder / "process", environment(folder), listens=False):
+    with started(command, folder / "process", environment(folder), listens=False) as process:
         poll(lambda: is_listening(port), "nginx to listen")
-        yield Front(f"{'http' if authority is None else 'https'}://127.0.0.1:{port}", folder)
+        yield Front(f"{'http' if authority is None else 'https'}://127.0.0.1:{port}", folder, process)
 
 
 def auth_of(guard: str) -> dict[str, Any]:

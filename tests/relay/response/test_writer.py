@@ -108,6 +108,57 @@ def test_a_compressed_error_is_not_passed_on(dialect: Dialect, more: dict[str, A
     assert "compressed" in json.loads(body)["error"]["message"]
 
 
+@pytest.mark.parametrize("client", [Dialect.CHAT, Dialect.MESSAGES, Dialect.RESPONSES])
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize(
+    ("status", "more", "body", "words"),
+    [
+        (
+            502,
+            {"content_type": b"text/html"},
+            b"<html>Bad Gateway",
+            "a web page instead of an error message; if a",
+        ),
+        (413, {"content_type": b"Text/HTML; charset=x"}, b"\r\n <!doctype html>", "client_max_body_size"),
+        (504, {"length": 0}, b"", "an empty body instead of an error message; the model server took longer"),
+        (
+            403,
+            {"content_type": b"text/html"},
+            b"<html>",
+            "a web page instead of an error message; rotate the key",
+        ),
+        (
+            418,
+            {"content_type": b"text/html"},
+            b"<html>",
+            "status 418 and a web page instead of an error message",
+        ),
+        (404, {"content_type": b"text/html", "encoded": True}, b"\x1f\x8b", "check the path of the address"),
+    ],
+)
+def test_an_error_without_words_is_replaced_by_one_with_its_likely_cause(
+    client: Dialect, mapped: bool, status: int, more: dict[str, Any], body: bytes, words: str
+) -> None:
+    if mapped and "encoded" in more:  # as where no plugin maps errors
+        return
+    writer = provider_writer(
+        response_head(status, **more), client=client, upstream=Dialect.CHAT,
+        map_error=map_error if mapped else None, credential_advice="rotate the key",
+    )  # fmt: skip
+    writer.feed(body)
+    head, _, sent = writer.flush(ended=True).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status) and b"content-type: application/json" in head
+    error = json.loads(sent)["error"]
+    assert words in error["message"] and ORIGIN in error["message"] and error["code"] == "upstream_failed"
+
+
+def test_an_error_with_words_passes_whatever_its_type() -> None:
+    for more in ({"content_type": b"text/html"}, {"content_type": b"text/plain"}, JSON):
+        writer = provider_writer(response_head(503, **more), client=Dialect.CHAT, upstream=Dialect.CHAT)
+        writer.feed(b'{"error":"busy"}')
+        assert b'{"error":"busy"}' in writer.flush(ended=True)
+
+
 def test_a_compressed_response_without_a_credential_or_a_body_passes() -> None:
     head = response_head(403, encoded=True)
     for options in (response_options(secrets=()), response_options(bodiless=True)):

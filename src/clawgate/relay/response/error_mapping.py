@@ -1,7 +1,8 @@
 """Maps an error response to its real status, for a provider whose plugin knows what its errors are.
 
 Some servers wrap the failures of the program behind them: a 500 that contains a 404. What the plugin does not know
-passes unchanged. A 401 of any upstream becomes one that no client takes for the gateway's own.
+passes unchanged. A 401 of any upstream becomes one that no client takes for the gateway's own, and a provider's error
+without words (a web page, as a proxy in front of a model server sends it, or nothing) one with its likely cause.
 """
 
 from __future__ import annotations
@@ -28,8 +29,19 @@ MAX_MAPPED_BYTES = 65_536
 """How much of an error body the plugin gets."""
 UNAUTHORIZED = 401
 _OURS = frozenset(kind.code for kind in (InvalidToken, MissingToken, UpstreamUnauthorized))
+_FORBIDDEN = 403
 _BAD_GATEWAY = 502
 _OWN_BODY = (b"content-type", b"content-encoding")
+_LIKELY_CAUSES = {
+    400: "for a page of a proxy about HTTP and HTTPS: check how the address begins",
+    404: "check the path of the address: most servers have theirs below /v1",
+    405: "check the path of the address: most servers have theirs below /v1",
+    413: "the request is larger than a proxy in front of the model server lets through (nginx: client_max_body_size)",
+    502: "if a proxy sent it: it does not reach the model server behind it",
+    503: "if a proxy sent it: it does not reach the model server behind it",
+    504: "the model server took longer than a proxy in front of it waits (nginx: proxy_read_timeout)",
+}
+"""Of an error without words, by status; a proxy's rejection has the advice for credentials."""
 
 
 MapError = Callable[[int, bytes], "MappedError | None"]
@@ -84,6 +96,24 @@ def unauthorized_response(
         )
 
     return make
+
+
+def may_lack_words(head: ResponseHead) -> bool:
+    """Whether the body of an error has to be seen: of a web page, or of nothing, clients show nothing."""
+    return head.content_type[:9].lower() == b"text/html" or head.length == 0
+
+
+def wordless_response(
+    head: ResponseHead, options: ResponseOptions, body: bytes, *, origin: str
+) -> MadeResponse | None:
+    """Return the response, of the same status, in place of an error that is a web page or empty; otherwise None."""
+    if upstream_errors.has_words(body) and not (head.encoded and may_lack_words(head)):
+        return None
+    advice = options.credential_advice if head.status == _FORBIDDEN else _LIKELY_CAUSES.get(head.status, "")
+    form = "a web page" if body else "an empty body"
+    message = f"{origin} responded with status {head.status} and {form} instead of an error message"
+    failure = UpstreamFailed(f"{message}; {advice}" if advice else message, status=head.status)
+    return own_response(head, options, failure)
 
 
 def upstream_failure(

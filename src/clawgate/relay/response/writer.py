@@ -21,8 +21,10 @@ from clawgate.relay.response.error_mapping import (
     UNAUTHORIZED,
     MapError,
     map_response,
+    may_lack_words,
     own_response,
     unauthorized_response,
+    wordless_response,
 )
 from clawgate.relay.response.event_stream import EventFilter, EventStreamWriter
 from clawgate.relay.response.head import FAILED, ResponseOptions, header_lines, is_event_stream
@@ -93,6 +95,9 @@ def make_provider_writer(
         return BufferedWriter(head, options, make, origin=origin, maps_status=True)
     if head.status == UNAUTHORIZED:
         return make_relay_writer(head, options, origin=origin)
+    if head.status >= FAILED and not options.bodiless and may_lack_words(head):
+        make = _unmapped_error(head, options, translation, origin)
+        return BufferedWriter(head, options, make, origin=origin)
     if translation is not None and head.encoded:
         raise UpstreamMalformed(f"{origin} compressed its response, which cannot be translated")
     may_stream = head.status < FAILED and not (options.bodiless or head.encoded)
@@ -199,6 +204,8 @@ def _unmapped_error(
         return unauthorized_response(head, options, origin=origin)
 
     def make(body: bytes) -> MadeResponse:
+        if (instead := wordless_response(head, options, body, origin=origin)) is not None:
+            return instead
         body = body if translation is None else translation.translate_error(head.status, body)
         return MadeResponse(head.status, header_lines(head, options), masked_fully(body, options.secrets))
 

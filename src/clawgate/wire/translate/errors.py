@@ -252,10 +252,15 @@ def _kind_of(status: int | None) -> str:
     return "invalid_request_error" if 400 <= status < 500 else "api_error"
 
 
+def has_words(body: bytes) -> bool:
+    """Whether the body of an error is more than a web page, which no client renders, or nothing."""
+    return body.lstrip()[:1] not in (b"", b"<")
+
+
 def _plain(body: bytes, status: int) -> str:
-    """Return the message of a text without structure; nothing of HTML, since no client renders it."""
+    """Return the message of a text without structure."""
     text = body[: 4 * MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
-    if not text or text.startswith("<"):
+    if not has_words(body):
         form = "an HTML page" if text else "an empty body"
         return f"the upstream sent status {status} with {form} and no error message"
     return text[:MAX_MESSAGE_CHARACTERS]
