@@ -92,7 +92,8 @@ def build_gateway(
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
     control = _control(gateway_router, connections, instance, discovery, key)
-    role = GatewayRole(
+    sockets.serve(gateway_router, connections, plugins, discovery, agents, lambda: watcher.file, instance)
+    return GatewayRole(
         name="gateway",
         connections=connections,
         app=control.app(),
@@ -109,7 +110,6 @@ def build_gateway(
         settings=settings,
         sockets=sockets,
     )
-    return sockets.serve(role, gateway_router, lambda: watcher.file, instance)
 
 
 def _switches(

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clawgate.app.agents import now_ms
+from clawgate.app.agents import AgentHost, now_ms
+from clawgate.app.model_discovery import ModelDiscovery
+from clawgate.app.plugins.host import PluginHost
 from clawgate.control.websocket.clients import Clients
 from clawgate.control.websocket.method import Gateway
 from clawgate.relay.admission.admission import Admission
@@ -18,7 +20,6 @@ from clawgate.routing.gateway_router import GatewayRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
 
 if TYPE_CHECKING:
-    from clawgate.app.gateway import GatewayRole
     from clawgate.relay.downstream.websocket_connection import WebSocketConnection
 
 SOCKET_PATHS = frozenset({b"/"})
@@ -33,25 +34,31 @@ class GatewaySockets:
         self.gateway: Gateway
 
     def serve(
-        self, role: GatewayRole, router: GatewayRouter, file: Callable[[], ConfigFile], instance: str
-    ) -> GatewayRole:
-        """Have methods see ``role``, which is returned; ``file`` returns the config that is in use."""
+        self,
+        router: GatewayRouter,
+        connections: ConnectionManager,
+        plugins: PluginHost,
+        discovery: ModelDiscovery,
+        agents: AgentHost,
+        file: Callable[[], ConfigFile],
+        instance: str,
+    ) -> None:
+        """Have methods see these parts of the gateway; ``file`` returns the config that is in use."""
         self.gateway = Gateway(
             router=router,
-            models=role.discovery,
+            models=discovery,
             file=file,
             clients=self.clients,
             instance=instance,
             now_ms=now_ms,
             started_ms=now_ms(),
-            auth_mode=lambda: _auth_mode(role.connections.admission),
-            plugins=lambda: list(role.plugins.statuses()),
-            state=role.plugins.environment.state,
-            find_agents=lambda: role.agents.socket_runs if router.agents is not None else None,
-            find_runs=lambda: role.agents.socket_runs,
-            count_runs=lambda: role.agents.running_count,
+            auth_mode=lambda: _auth_mode(connections.admission),
+            plugins=lambda: list(plugins.statuses()),
+            state=plugins.environment.state,
+            find_agents=lambda: agents.socket_runs if router.agents is not None else None,
+            find_runs=lambda: agents.socket_runs,
+            count_runs=lambda: agents.running_count,
         )
-        return role
 
     def make(self, listener: ConnectionManager, upgrade: AdmittedSocket) -> WebSocketConnection:
         from clawgate.control.websocket.methods.table import METHODS
