@@ -88,14 +88,24 @@ def half(process: subprocess.Popen[bytes]) -> None:
     assert process.stdout.readline() == b"half\n"
 
 
-def test_ctrl_c_ends_the_run_of_one_message_and_frees_the_model(home: Home, model: RawGateway) -> None:
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (signal.SIGINT, 130, b"Cancelled.\n"),
+        (signal.SIGTERM, 143, b""),
+        (signal.SIGHUP, 129, b""),
+    ],
+)
+def test_a_signal_ends_the_run_of_one_message_and_frees_the_model(
+    home: Home, model: RawGateway, number: signal.Signals, status: int, said: bytes
+) -> None:
     home.run("agent", "--message", "where?")
     model.left.clear()
     with home.begin("agent", "--message", "and then?", "--stream") as process:
         half(process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, b"Cancelled.\n")
+    assert (process.returncode, errors) == (status, said)
     assert model.left.wait(30), "the model still works for nobody"
     assert "assistant (interrupted)" in home.run("sessions", "show", "main").stdout
 

@@ -13,4 +13,6 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2  # invalid flags, environment or config file
     PORT_TAKEN = 78  # EX_CONFIG of sysexits.h, as in OpenClaw
-    INTERRUPTED = 130  # 128 + SIGINT, as in shells
+    HUNG_UP = 129  # 128 + SIGHUP, as in shells
+    INTERRUPTED = 130  # 128 + SIGINT
+    TERMINATED = 143  # 128 + SIGTERM

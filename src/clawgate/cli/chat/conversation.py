@@ -1,13 +1,15 @@
 """Sends messages to an agent of a running gateway, over its WebSocket; what prevents that is an error.
 
 The gateway is looked up for each message: it may have been restarted since the last one. Law: a message that is left,
-by Ctrl-C or because its reply cannot be written, stops its run; one whose connection is lost does not, and is resumed
-under the same idempotency key.
+by Ctrl-C, a signal that ends the command, or because its reply cannot be written, stops its run; one whose connection
+is lost does not, and is resumed under the same idempotency key.
 """
 
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from clawgate.cli.credential import fail_if_another_counts, read_secret
 from clawgate.cli.errors import fail
+from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import Paths
 from clawgate.cli.remote import with_model_step, with_next_step
 from clawgate.cli.running import find_running
@@ -163,6 +166,42 @@ def open_conversation(
 
     Without a gateway the command ends.
     """
+    with (
+        _ending_in_order(),
+        _open(paths, env_file, agent, session, model, local=local, remote=remote) as found,
+    ):
+        yield found
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Have the signals that would kill the command end it by an exception, as Ctrl-C does."""
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(ExitCode(128 + number))
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    killing = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    for number in killing:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in killing:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def _open(
+    paths: Paths,
+    env_file: str | None,
+    agent: str,
+    session: str,
+    model: str | None,
+    *,
+    local: bool,
+    remote: Remote | None,
+) -> Iterator[Conversation]:
     if remote is not None:
         if local:
             fail("--local and --url exclude each other; leave one of them out")
