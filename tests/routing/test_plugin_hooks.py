@@ -135,6 +135,16 @@ def test_conversations_have_different_session_ids() -> None:
     assert seen_in(request(messages=first)).session_id not in (name, "")
 
 
+def test_a_conversation_that_the_upstream_keeps_is_one_session_of_its_caller() -> None:
+    def session(conversation: object, caller: str = "me", **more: Any) -> str:
+        body = json.dumps({"model": "m", "input": "hi", "conversation": conversation}).encode()
+        return read_for_hook("a", body, caller=caller, **more).shown.session_id
+
+    assert session("conv_1") == session({"id": "conv_1"}) != ""
+    assert len({session("conv_1"), session("conv_1", "you"), session("conv_2"), session(None)}) == 4
+    assert session("conv_1", is_turn=False) == ""
+
+
 def test_fields_of_over_a_megabyte_are_rejected_and_a_conversation_is_not() -> None:
     """What a plugin is shown becomes objects, which take many times their bytes."""
     large = "x" * 1_048_576

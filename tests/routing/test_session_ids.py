@@ -93,6 +93,78 @@ def test_a_request_without_messages_has_no_session_id(body: dict[str, Any]) -> N
     assert SessionTracker().session_id("a", "me", raw) == ""
 
 
+def of_items(known: SessionTracker, given: Any, caller: str = "me", **more: Any) -> str:
+    body = json.dumps({"input": given, **more}).encode()
+    return known.session_id("a", caller, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
+
+
+THOUGHT: Any = {"type": "reasoning", "id": "rs_1", "summary": []}
+CALL: Any = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+RESULT: Any = {"type": "function_call_output", "call_id": "c", "output": "42"}
+
+
+def test_items_of_a_responses_request_are_turns() -> None:
+    """What the model made in one response, reasoning and calls included, is one turn."""
+    known = SessionTracker()
+    first = of_items(known, [HELLO])
+    assert len(first) == 32
+    called = [HELLO, THOUGHT, ANSWER, CALL, RESULT]
+    assert of_items(known, called) == first
+    assert of_items(known, [*called, THOUGHT, turn("assistant", "42"), MORE]) == first
+    assert of_items(known, [*called, turn("assistant", "43"), MORE]) != first
+
+
+def test_a_text_is_the_first_turn_of_the_user() -> None:
+    known = SessionTracker()
+    body = {"input": msgspec.Raw(b'"hi"')}
+    first = known.session_id("a", "me", body)
+    items = (
+        b'[{"role":"user","content":"hi"},{"role":"assistant","content":"yo"},{"role":"user","content":"?"}]'
+    )
+    longer = {"input": msgspec.Raw(items)}
+    assert known.session_id("a", "me", longer) == first
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"instructions": "other"},
+        {"previous_response_id": "resp_1"},
+        {"prompt_cache_key": "k"},
+        {"caller": "you"},
+    ],
+)
+def test_another_context_of_items_is_another_conversation(more: dict[str, Any]) -> None:
+    """A key of a cache names none: many conversations share it."""
+    known = SessionTracker()
+    assert of_items(known, [HELLO], **more) != of_items(known, [HELLO], **more)
+    first = of_items(known, [LAST])
+    assert of_items(known, [LAST, ANSWER, MORE], **more) != first
+
+
+@pytest.mark.parametrize("given", ["", [], None, 7, {}])
+def test_an_input_without_items_has_no_session_id(given: Any) -> None:
+    assert of_items(SessionTracker(), given) == ""
+
+
+def test_marks_for_a_cache_are_no_part_of_a_conversation() -> None:
+    """They move with its end, in each request of Claude Code."""
+
+    def marked(said: str) -> Any:
+        return {
+            "role": "user",
+            "content": [{"type": "text", "text": said, "cache_control": {"type": "ephemeral"}}],
+        }
+
+    def plain(said: str) -> Any:
+        return {"role": "user", "content": [{"type": "text", "text": said}]}
+
+    known = SessionTracker()
+    first = name(known, marked("hi"))
+    assert name(known, plain("hi"), ANSWER, marked("go on")) == first
+    assert name(known, plain('hi, "cache_control": {}'), ANSWER, MORE) != first
+
+
 def test_turns_that_cannot_be_read_begin_a_conversation() -> None:
     known = SessionTracker()
     assert name(known, 7, HELLO, 7, "x") and name(known, HELLO, {"role": 7}, MORE)
@@ -115,12 +187,13 @@ def test_a_role_that_is_no_text_begins_a_conversation(role: bytes) -> None:
     assert len(ids) == 2 and "" not in ids
 
 
+@pytest.mark.parametrize("member", ["messages", "input"])
 @pytest.mark.parametrize("turn", [b"0,", b"{},", b'"",', b'{"role":""},', b'[{"role":""}],'])
-def test_a_list_of_many_small_turns_takes_no_more_than_its_size(turn: bytes) -> None:
+def test_a_list_of_many_small_turns_takes_no_more_than_its_size(turn: bytes, member: str) -> None:
     """Each element could be an object of ours."""
     messages = b"[%b0]" % (turn * 200_000)
     tracemalloc.start()
-    assert SessionTracker().session_id("a", "me", {"messages": msgspec.Raw(messages)}) != ""
+    assert SessionTracker().session_id("a", "me", {member: msgspec.Raw(messages)}) != ""
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3 * len(messages)

@@ -187,7 +187,7 @@ class ProviderAttempt:
                 client_body=request.body if self._translation is not None else None,
                 caller=head.caller,
                 headers=dict(head.hook_headers),
-                is_turn=head.path not in COUNTS,
+                is_turn=head.path in TURNS,
             )
         return body
 

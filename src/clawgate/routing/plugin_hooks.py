@@ -100,7 +100,7 @@ def read_for_hook(
     """Split a body into what a hook is shown and the conversation. May run in a thread.
 
     ``client_body`` is the client's own, where ``body`` is a translation of it. ``is_turn`` is False for a request that
-    the conversation does not continue with, such as a count of its tokens: it gets no session.
+    the conversation does not continue with, such as a count of its tokens or an embedding: it gets no session.
 
     Raises `InvalidRequest` for a body that cannot be read, or with over a megabyte outside of the conversation.
     """
@@ -124,13 +124,23 @@ def read_for_hook(
                 f"the header {SESSION_HEADER} must be up to {_LONGEST_SESSION} printable ASCII characters"
             )
         session_id = _sessions.of_caller(provider, caller, own)
+    elif not is_turn:
+        session_id = ""
+    elif kept := _conversation_id(fields.get("conversation")):
+        session_id = _sessions.of_caller(provider, caller, f"conversation {kept}")
     else:
-        session_id = _sessions.session_id(provider, caller, members) if is_turn else ""
+        session_id = _sessions.session_id(provider, caller, members)
     shown = UpstreamRequest(
         model=model, fields=fields, session_id=session_id, dialect=dialect, client_headers=headers
     )
     names = members if client_body is None else strict.decode(client_body, _members)
     return HookRequest(shown, conversation, tuple(names))
+
+
+def _conversation_id(conversation: object) -> str:
+    """Return the id of the conversation that the upstream keeps; empty where a Responses request names none."""
+    found = conversation.get("id") if isinstance(conversation, dict) else conversation
+    return found if isinstance(found, str) else ""
 
 
 def transform_request(transform: TransformRequest, provider: str, request: HookRequest) -> TransformedRequest:
