@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from clawgate.control.health import classify_response
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.relay.upstream.fetch import fetch
+from clawgate.relay.upstream.fetch import FetchResponse, fetch
 from clawgate.routing.provider_upstream import ProviderUpstream
 
 SECONDS = 2.0
@@ -48,11 +49,13 @@ def probe_all(providers: Iterable[Provider]) -> dict[str, ProviderProbeResult]:
 
 async def probe(provider: Provider, dialer: Dialer) -> ProviderProbeResult:
     """Send ``GET <base>/models`` with the provider's credential."""
-    return (await probe_with_body(provider, dialer))[0]
+    return (await probe_with_response(provider, dialer))[0]
 
 
-async def probe_with_body(provider: Provider, dialer: Dialer) -> tuple[ProviderProbeResult, bytes]:
-    """Probe as `probe` does; return the body as well, empty unless the state is ok."""
+async def probe_with_response(
+    provider: Provider, dialer: Dialer
+) -> tuple[ProviderProbeResult, FetchResponse | None]:
+    """Probe as `probe` does; return the response as well, None if there was none."""
     loop = asyncio.get_running_loop()
     try:
         upstream = provider_upstream(provider, dialer, via=_VIA, listening=("", 0))
@@ -65,16 +68,17 @@ async def probe_with_body(provider: Provider, dialer: Dialer) -> tuple[ProviderP
             response_seconds=SECONDS,
         )
     except UpstreamTimedOut as error:
-        return ProviderProbeResult("timed out", error.message), b""
+        return ProviderProbeResult("timed out", error.message), None
     except EgressDenied as error:
-        return ProviderProbeResult("blocked", error.message), b""
+        return ProviderProbeResult("blocked", error.message), None
     except GatewayError as error:
-        return ProviderProbeResult("unreachable", error.message), b""
+        state = "untrusted" if isinstance(error.__cause__, ssl.SSLCertVerificationError) else "unreachable"
+        return ProviderProbeResult(state, error.message), None
     except (ValueError, OSError) as error:
-        return ProviderProbeResult("not ready", str(error)), b""
+        return ProviderProbeResult("not ready", str(error)), None
     health = classify_response(response, round((loop.time() - start) * 1000, 1))
     result = ProviderProbeResult(health.state, "" if health.ok else health.message, health.latency_ms)
-    return result, response.body if health.ok else b""
+    return result, response
 
 
 def dial_local(providers: Iterable[Provider]) -> dict[str, GatewayError]:

@@ -46,7 +46,9 @@ def _questions_for(arguments: Sequence[str]) -> list[Question]:
     loaded = load_config(config)
     file = loaded.file
     try:
-        target = ProviderTargets(file.config, file.raw, loaded.paths.state).find(provider, new=True)
+        target = ProviderTargets(file.config, file.raw, loaded.paths.state, file.environment).find(
+            provider, new=True
+        )
         return questions_of(target, Setup(file.environment, file.raw))[1]
     except (UnknownTarget, SignInFailed) as error:
         raise _NoQuestions(str(error)) from error

@@ -131,7 +131,7 @@ def _fail_without_terminal(
 
 
 def _targets(loaded: LoadedConfig) -> ProviderTargets:
-    return ProviderTargets(loaded.file.config, loaded.file.raw, loaded.paths.state)
+    return ProviderTargets(loaded.file.config, loaded.file.raw, loaded.paths.state, loaded.file.environment)
 
 
 def _context(loaded: LoadedConfig, config: str | None, *, prompting: bool) -> flow.SignInContext:

@@ -22,12 +22,18 @@ Dialect = Literal["openai-completions", "openai-responses", "anthropic-messages"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The result of trying a provider's answers: what was found or what is wrong, and what to do about it."""
+    """The result of trying a provider's answers: what was found or what is wrong, and what to do about it.
+
+    ``ask`` are the questions whose other answer would help. ``corrected`` are answers that take the place of the tried
+    ones: with them it worked.
+    """
 
     ok: bool
     message: str
     next_step: str = ""
     models: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,9 @@ class ConfigChange:
     ``plugins.entries.<plugin>.config``; ``provider`` becomes ``models.providers.<provider>``, where the settings of a
     model that the file already lists are kept. ``aliases`` maps an alias to ``provider/model``. ``default_model``
     applies only with ``--set-default``, and then with ``fallbacks`` (empty: a failed request fails). ``secrets`` are
-    paths within ``plugin_config`` whose values must not be shown; ``notes`` are printed at the end.
+    paths within ``plugin_config`` whose values must not be shown; ``notes`` are printed at the end. ``removes`` are
+    paths of the file that this change takes the place of; ``own`` is what the provider gets below
+    ``plugins.entries.clawgate.config.providers``, where it has no such setting yet.
     """
 
     plugin_config: Mapping[str, object] = field(repr=False)
@@ -48,6 +56,8 @@ class ConfigChange:
     fallbacks: tuple[str, ...] = ()
     secrets: tuple[KeyPath, ...] = ()
     notes: tuple[str, ...] = ()
+    removes: tuple[KeyPath, ...] = ()
+    own: Mapping[str, object] = field(default_factory=dict)
 
 
 @runtime_checkable

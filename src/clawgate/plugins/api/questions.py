@@ -77,7 +77,9 @@ class Question:
     Enter and is never shown for a secret. ``check`` returns what is wrong with a text, or None; it runs after the check
     of the kind. ``choices`` offers values for ``choice`` and ``list``; ``options`` is a fixed set for ``choice``.
     ``may_listen``: the program that listens on a ``port`` already may be the right one; `check_connection` finds out.
-    ``when`` skips the question for some of the earlier answers.
+    ``when`` skips the question for some of the earlier answers. ``on_demand``: it is asked only where a connection test
+    wants it (`CheckResult.ask`). ``normalize`` returns what a text stands for. ``keeps_blanks``: those around an answer
+    are a part of it. ``is_written``: the value itself is written, also where a variable holds it.
     """
 
     name: str
@@ -93,14 +95,23 @@ class Question:
     choices: Choices | None = None
     may_listen: bool = False
     when: Callable[[Answers], bool] | None = None
+    on_demand: bool = False
+    normalize: Callable[[str], str] | None = None
+    keeps_blanks: bool = False
+    is_written: bool = False
 
     @property
     def flag_name(self) -> str:
         return self.flag or "--" + self.name.replace("_", "-")
 
+    def cleaned(self, text: str) -> str:
+        """Return the answer that ``text`` stands for."""
+        text = text if self.keeps_blanks else text.strip()
+        return self.normalize(text) if self.normalize is not None and text else text
+
     def problem(self, answer: str) -> str | None:
         """Return what is wrong with ``answer``, or None. The text never holds a secret."""
-        answer = answer.strip()
+        answer = self.cleaned(answer)
         if not answer:
             return "an answer is needed" if self.required else None
         return self._kind_problem(answer) or (self.check(answer) if self.check is not None else None)

@@ -11,6 +11,7 @@ from clawgate.cli.auth.wizard.answers import (
     AnswerSources,
     InvalidAnswer,
     MissingAnswer,
+    MoreAnswersNeeded,
     collect_answers,
     prompt_answers,
 )
@@ -203,3 +204,67 @@ def test_a_confirmation_without_a_default_has_to_be_given() -> None:
         asked([private], Scripted(""), AnswerSources(earlier=Answers({"private": "yes"}))).plain["private"]
         == "yes"
     )
+
+
+ON_DEMAND = Question(name="ca", text="Authority", required=False, on_demand=True)
+
+
+def test_a_question_on_demand_is_not_prompted_and_takes_a_flag() -> None:
+    person = Scripted()
+    assert dict(asked((ON_DEMAND,), person).plain) == {} and person.shown == []
+    assert dict(asked((ON_DEMAND,), person, AnswerSources(flags={"ca": "x"})).plain) == {"ca": "x"}
+    assert dict(collect_answers((ON_DEMAND,), AnswerSources(earlier={"ca": "x"})).plain) == {"ca": "x"}
+
+
+def test_choices_that_need_another_answer_prompt_for_it_once() -> None:
+    looked: list[str] = []
+
+    def lookup(question: Question, answers: Answers) -> Sequence[Choice]:
+        if question.choices is None:
+            return ()
+        looked.append(answers.text("ca"))
+        if answers.text("ca") != "right":
+            raise MoreAnswersNeeded("it is not trusted", ("ca",))
+        return [Choice("one")]
+
+    models = next(one for one in EVERY_KIND if one.name == "models")
+    for typed, calls in (("right", ["", "right"]), ("wrong", ["", "wrong"])):
+        looked.clear()
+        person = Scripted(typed, "one")
+        found = prompt_answers((ON_DEMAND, models), AnswerSources(), person, lookup, lambda *some: None)
+        assert dict(found.plain) == {"ca": typed, "models": "one"} and looked == calls
+        assert any("it is not trusted" in line for line in person.shown)
+
+
+def test_only_some_questions_can_be_prompted_again() -> None:
+    person = Scripted("https://new.test")
+    earlier = {"url": "https://old.test", "token": SECRET}
+    found = prompt_answers(
+        (URL, TOKEN),
+        AnswerSources(earlier=earlier),
+        person,
+        lambda *some: (),
+        lambda *some: None,
+        only=("url",),
+    )
+    assert dict(found.plain) == {"url": "https://new.test", "token": SECRET}
+
+
+def test_a_text_is_read_as_what_it_stands_for_and_shown() -> None:
+    question = Question(name="url", text="URL", variables=("A_URL",), normalize=str.lower)
+    person = Scripted("HERE")
+    assert asked((question,), person).plain["url"] == "here" and "  read as here" in person.shown
+    for sources in (AnswerSources(flags={"url": "HERE"}), AnswerSources(environment={"A_URL": "HERE"})):
+        assert collect_answers((question,), sources).plain["url"] == "here"
+
+
+def test_blanks_are_a_part_of_a_password_and_it_is_written_itself() -> None:
+    question = Question(name="p", text="P", kind="text", variables=("A_P",), keeps_blanks=True)
+    assert collect_answers((question,), AnswerSources(environment={"A_P": " x "})).plain["p"] == " x "
+    secret = Question(name="p", text="P", kind="secret", variables=("A_P",), is_written=True)
+    for sources in (
+        AnswerSources(environment={"A_P": SECRET}),
+        AnswerSources(environment={"A_P": SECRET}, flags={"p": "${A_P}"}),
+    ):
+        found = collect_answers((secret,), sources)
+        assert found.written["p"] == found.plain["p"] == SECRET

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,7 +137,38 @@ def test_basic_auth_asks_for_user_and_password() -> None:
     assert missing_of(provider, AnswerSources(flags=flags)) == ["login"]
     found = block_of(provider, AnswerSources(flags=flags | {"login": "user:pass"}))
     assert found["request"]["auth"]["value"] == "Basic dXNlcjpwYXNz"
-    assert BuiltinProvider("hut", found).previous_answers({})["login"] == "dXNlcjpwYXNz"
+    earlier = BuiltinProvider("hut", found).previous_answers({})
+    assert (earlier["username"], earlier["password"], earlier["auth"]) == ("user", "pass", "basic")
+    again = flags | {"username": "user", "password": "pass"}
+    assert block_of(provider, AnswerSources(flags=again)) == found
+
+
+def test_a_reference_to_user_and_password_stays_one() -> None:
+    flags = {"id": "hut", "base_url": "https://hut.test/v1", "auth": "basic", "login": "${HUT}"}
+    found = block_of(BuiltinProvider("", {}), AnswerSources(flags=flags, environment={"HUT": "dXNlcjpwYXNz"}))
+    assert found["request"]["auth"]["value"] == "Basic ${HUT}"
+    assert BuiltinProvider("hut", found).previous_answers({})["login"] == "${HUT}"
+
+
+def test_a_password_of_a_variable_is_written_since_no_reference_fits() -> None:
+    """Two references cannot make one base64 text; OpenClaw sends the value as it is."""
+    sources = AnswerSources(
+        flags={"base_url": "https://hut.test/v1"},
+        environment={"HUT_USERNAME": "user", "HUT_PASSWORD": " pa:ss "},
+    )
+    found = block_of(BuiltinProvider("hut", {}), sources)
+    scheme, _, encoded = found["request"]["auth"]["value"].partition(" ")
+    assert (scheme, base64.b64decode(encoded)) == ("Basic", b"user: pa:ss ")
+
+
+def test_an_authority_is_written_as_text_beside_what_was_there(tmp_path: Path) -> None:
+    """OpenClaw takes no file here."""
+    pem = "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n"
+    (tmp_path / "ca.pem").write_text(pem)
+    block = {"request": {"tls": {"serverName": "hut"}, "headers": {"X-Team": "a"}}}
+    flags = {"base_url": "https://hut.test/v1", "auth": "none", "ca_file": str(tmp_path / "ca.pem")}
+    found = block_of(BuiltinProvider("hut", block), AnswerSources(flags=flags))
+    assert found["request"] == {"tls": {"serverName": "hut", "ca": pem}, "headers": {"X-Team": "a"}}
 
 
 def test_a_password_may_have_blanks_colons_and_any_letter() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clawgate.cli.auth.wizard.connection_check import listed_models, provider_of, try_block
 from clawgate.plugins.api.provider import CheckResult
+from tests.e2e.certificates import Authority, server_side
 from tests.peers import faults
+from tests.peers.script import ReadBody, Send
 from tests.peers.upstream import FakeUpstream
 
 KEY = "canary-connection-key"
@@ -45,6 +48,11 @@ def test_it_answers_with_its_models() -> None:
         (faults.error_response(404), "not_found", "most end in /v1"),
         (faults.error_response(500), "failing", ""),
         (faults.json_response(["no list"]), "not with a list of models", "most end in /v1"),
+        (
+            (ReadBody(), Send(faults.response(b"<!DOCTYPE html><p>hi"))),
+            "web page (HTML",
+            "address of the API",
+        ),
     ],
 )
 def test_a_failed_test_has_a_next_step(answer: Any, says: str, step: str) -> None:
@@ -52,9 +60,46 @@ def test_a_failed_test_has_a_next_step(answer: Any, says: str, step: str) -> Non
     assert not found.ok and says in found.message and step in found.next_step and KEY not in found.message
 
 
+def test_a_list_at_another_path_corrects_the_base_url() -> None:
+    """The URL was one with a part too many or without /v1."""
+
+    def at(path: str) -> Any:
+        return lambda request: MODELS if request.target == f"{path}/models" else faults.error_response(404)
+
+    async def work(given: str, real: str) -> tuple[CheckResult, str]:
+        async with FakeUpstream(at(real)) as upstream:
+            block = {"baseUrl": f"{upstream.url}{given}", "request": {"allowPrivateNetwork": True}}
+            return await try_block("it", block, {}), upstream.url
+
+    for given, real in (("/openai", "/openai/v1"), ("/models", "/v1"), ("/ui/chat", "/v1")):
+        found, url = asyncio.run(work(given, real))
+        assert (
+            found.ok
+            and found.corrected == {"base_url": f"{url}{real}"}
+            and f"{url}{real} responds" in found.message
+        )
+    found, _ = asyncio.run(work("/v1", "/elsewhere"))
+    assert not found.ok and not found.corrected
+    assert asyncio.run(work("", "/v1"))[0].corrected == {}
+
+
+def test_an_unknown_authority_is_asked_for(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "hut")
+
+    async def work(**tls: Any) -> CheckResult:
+        async with FakeUpstream(MODELS, tls=server_side(authority.issue("127.0.0.1"))) as upstream:
+            block = {"baseUrl": upstream.url, "request": {"allowPrivateNetwork": True, **tls}}
+            return await try_block("it", block, {})
+
+    found = asyncio.run(work())
+    assert not found.ok and found.ask == ("ca_file",) and "untrusted" in found.message
+    assert asyncio.run(work(tls={"ca": authority.file.read_text()})).ok
+
+
 def test_a_private_address_is_not_dialled_unless_allowed() -> None:
     found, requests = tried(MODELS, private=False)
     assert not found.ok and "blocked" in found.message and requests == []
+    assert found.ask == ("private_network",)
 
 
 def test_a_refused_connection_is_unreachable() -> None:

@@ -35,7 +35,7 @@ def applying(provider_id: str, **answers: str) -> list[str]:
         (
             "owl",
             {"base_url": "https://owl.test/v1", "auth": "bearer"},
-            ["base_url", "dialect", "auth", "key", "private_network", "models"],
+            ["base_url", "dialect", "auth", "key", "private_network", "ca_file", "models"],
         ),
         (
             "owl",
@@ -45,7 +45,12 @@ def applying(provider_id: str, **answers: str) -> list[str]:
         (
             "",
             {"base_url": "https://8.8.8.8/v1", "auth": "basic"},
-            ["id", "base_url", "dialect", "auth", "login", "models"],
+            ["id", "base_url", "dialect", "auth", "username", "login", "ca_file", "models"],
+        ),
+        (
+            "",
+            {"base_url": "https://8.8.8.8/v1", "auth": "basic", "username": "me"},
+            ["id", "base_url", "dialect", "auth", "username", "password", "ca_file", "models"],
         ),
         ("", {"base_url": "nonsense", "auth": "none"}, ["id", "base_url", "dialect", "auth", "models"]),
     ],
@@ -89,25 +94,69 @@ def test_an_invalid_base_url_has_no_origin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "problem"),
+    ("url", "read"),
     [
-        ("https://owl.test/v1/chat/completions", "leave out /chat/completions"),
-        ("https://owl.test/v1/messages/", "leave out /messages"),
-        ("https://owl.test/models", None),
-        ("owl.test/v1", "put http:// or https:// in front"),
+        ("https://owl.test/v1/chat/completions", "https://owl.test/v1"),
+        ("https://owl.test/v1/messages/", "https://owl.test/v1"),
+        ("https://owl.test/models", "https://owl.test/models"),
+        ("owl.test/v1", "https://owl.test/v1"),
     ],
 )
-def test_a_pasted_url_that_is_no_base_url_is_explained(url: str, problem: str | None) -> None:
+def test_a_pasted_url_is_read_as_the_base_url(url: str, read: str) -> None:
     question = next(one for one in questions("") if one.name == "base_url")
-    found = question.problem(url)
-    assert found is None if problem is None else problem in (found or "")
+    assert question.problem(url) is None and question.cleaned(url) == read
+
+
+@pytest.mark.parametrize(
+    ("environment", "kind"),
+    [
+        ({}, "bearer"),
+        ({"MY_OWL_API_KEY": "canary-token-1"}, "bearer"),
+        ({"MY_OWL_API_KEY": "me:pass word"}, "basic"),
+        ({"MY_OWL_API_KEY": "bWU6cGFzcw=="}, "basic"),
+        ({"MY_OWL_USERNAME": "me"}, "basic"),
+        ({"OWL_USERNAME": "me"}, "bearer"),
+    ],
+)
+def test_the_kind_of_credential_follows_from_its_variables_and_says_so(
+    environment: dict[str, str], kind: str
+) -> None:
+    found = provider_questions(
+        "my-owl", None, id_problem=lambda text: None, models=_models, environment=environment
+    )
+    question = next(one for one in found if one.name == "auth")
+    assert question.default == kind
+    assert ("the default is basic" in question.help) is (
+        kind == "basic"
+    ) and "pass" not in question.help.partition("user:password")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("username", "me:you", "colon"),
+        ("username", "m\ne", "cannot be printed"),
+        ("password", "new\nline", "control character"),
+        ("ca_file", "/nonexistent/ca.pem", "cannot be read"),
+        ("ca_file", __file__, "not a PEM file"),
+    ],
+)
+def test_what_a_server_cannot_take_is_rejected(name: str, text: str, says: str) -> None:
+    question = next(one for one in questions("owl") if one.name == name)
+    assert says in (question.problem(text) or "")
+
+
+@pytest.mark.parametrize("password", [" ", "with blank ", "colon:colon", "schlüssel"])
+def test_a_password_is_taken_as_it_is(password: str) -> None:
+    question = next(one for one in questions("owl") if one.name == "password")
+    assert question.problem(password) is None and question.cleaned(password) == password
 
 
 @pytest.mark.parametrize("name", ["key", "login"])
 def test_without_a_credential_the_choice_of_none_is_named(name: str) -> None:
     """Of a server of one's own; a built-in provider always needs its key."""
     (question,) = [one for one in questions("owl") if one.name == name]
-    assert question.problem(" ") == "an answer is needed; if the server needs no credential: --auth none"
+    assert question.problem("") == "an answer is needed; if the server needs no credential: --auth none"
     assert question.problem("a-key-17:of-eight") is None
     built_in = [one for one in questions("openai") if one.name == "key"]
     assert {one.problem("") for one in built_in} == {"an answer is needed"}

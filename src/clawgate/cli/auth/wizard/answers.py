@@ -7,7 +7,7 @@ Must not know a provider or a file; what contacts a server is passed in.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clawgate.cli.auth.wizard.prompter import NOTHING, Prompter
@@ -74,11 +74,19 @@ class MissingAnswer(Exception):
         self.questions = tuple(questions)
 
 
+class MoreAnswersNeeded(Exception):
+    """Choices cannot be looked up before the questions of ``names`` have another answer; the text is the reason."""
+
+    def __init__(self, reason: str, names: Sequence[str]) -> None:
+        super().__init__(reason)
+        self.names = tuple(names)
+
+
 PortNote = Callable[[Question, int, Answers], str | None]
 """Returns a warning about a port to listen on, or None."""
 
 ChoiceLookup = Callable[[Question, Answers], Sequence[Choice]]
-"""Returns what a question offers to choose from, given the answers so far."""
+"""Returns what a question offers to choose from, given the answers so far. May raise `MoreAnswersNeeded`."""
 
 
 def collect_answers(questions: Sequence[Question], sources: AnswerSources) -> AnswerSet:
@@ -114,21 +122,88 @@ def prompt_answers(
     prompter: Prompter,
     lookup: ChoiceLookup,
     port_note: PortNote,
+    *,
+    only: Collection[str] | None = None,
 ) -> AnswerSet:
-    """Prompt for every answer that no flag gives. Raises `InvalidAnswer` for an invalid flag, `Aborted`."""
-    plain, written = Answers(), Answers()
-    provided = _Provided(sources)
-    for question in questions:
-        if question.when is not None and not question.when(plain):
-            continue
-        candidate = provided.for_this_run(question)
+    """Prompt for every answer that no flag gives. Raises `InvalidAnswer` for an invalid flag, `Aborted`.
+
+    ``only``: prompt for the questions of these names, and take what is known for the others.
+    """
+    return _Conversation(questions, _Provided(sources), prompter, lookup, port_note, only).run()
+
+
+class _Conversation:
+    """The answers that are given one after another."""
+
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        provided: _Provided,
+        prompter: Prompter,
+        lookup: ChoiceLookup,
+        port_note: PortNote,
+        only: Collection[str] | None,
+    ) -> None:
+        self._questions = questions
+        self._provided = provided
+        self._prompter = prompter
+        self._lookup = lookup
+        self._port_note = port_note
+        self._only = only
+        self._plain, self._written = Answers(), Answers()
+
+    def run(self) -> AnswerSet:
+        for question in self._questions:
+            if self._applies(question):
+                self._add(question, self._answer(question))
+        return AnswerSet(self._plain, self._written)
+
+    def _applies(self, question: Question) -> bool:
+        return question.when is None or question.when(self._plain)
+
+    def _add(self, question: Question, candidate: _AnswerCandidate | None) -> None:
         if candidate is not None:
-            if problem := provided.problem(question, candidate):
+            self._plain, self._written = _with(self._plain, self._written, question, candidate)
+
+    def _answer(self, question: Question) -> _AnswerCandidate | None:
+        candidate = self._provided.for_this_run(question)
+        if candidate is not None:
+            if problem := self._provided.problem(question, candidate):
                 raise InvalidAnswer([f"{question.text} ({candidate.origin}): {problem}"])
-        else:
-            candidate = _QuestionPrompt(question, provided, prompter, lookup, port_note).run(plain)
-        plain, written = _with(plain, written, question, candidate)
-    return AnswerSet(plain, written)
+            return candidate
+        is_silent = question.on_demand if self._only is None else question.name not in self._only
+        if is_silent:
+            known = (
+                one
+                for one in self._provided.candidates(question)
+                if not self._provided.problem(question, one)
+            )
+            return next(known, None)
+        return self._prompt(question)
+
+    def _prompt(self, question: Question) -> _AnswerCandidate:
+        return _QuestionPrompt(question, self._provided, self._prompter, self._choices, self._port_note).run(
+            self._plain
+        )
+
+    def _choices(self, question: Question, answers: Answers) -> Sequence[Choice]:
+        """Look the choices up, with another answer to each question that this needs, once."""
+        prompted: set[str] = set()
+        while True:
+            try:
+                return self._lookup(question, self._plain)
+            except MoreAnswersNeeded as more:
+                self._prompter.show(f"  {more}")
+                needed = [
+                    one
+                    for one in self._questions
+                    if one.name in more.names and one.name not in prompted and self._applies(one)
+                ]
+                if not needed:
+                    return ()
+                for one in needed:
+                    prompted.add(one.name)
+                    self._add(one, self._prompt(one))
 
 
 def _with(
@@ -162,9 +237,10 @@ class _Provided:
 
     def _variable(self, question: Question) -> _AnswerCandidate | None:
         for name in question.variables:
-            if value := self._sources.environment.get(name, "").strip():
-                written = f"${{{name}}}" if question.kind == "secret" else value
-                return _AnswerCandidate(written, value, name)
+            if (value := self._sources.environment.get(name, "")).strip():
+                is_reference = question.kind == "secret" and not question.is_written
+                value = question.cleaned(value)
+                return _AnswerCandidate(f"${{{name}}}" if is_reference else value, value, name)
         return None
 
     def _earlier(self, question: Question) -> _AnswerCandidate | None:
@@ -173,11 +249,12 @@ class _Provided:
 
     def parse(self, question: Question, text: str, origin: str) -> _AnswerCandidate:
         """Return the answer that ``text`` is; ``${NAME}`` is resolved for a secret."""
-        text = text.strip()
-        reference = _REFERENCE.match(text) if question.kind == "secret" else None
+        reference = _REFERENCE.match(text.strip()) if question.kind == "secret" else None
         if reference is None:
+            text = question.cleaned(text)
             return _AnswerCandidate(text, text, origin)
-        return _AnswerCandidate(text, self._sources.environment.get(reference[1], ""), origin)
+        value = self._sources.environment.get(reference[1], "")
+        return _AnswerCandidate(value if question.is_written and value else reference[0], value, origin)
 
     def problem(self, question: Question, candidate: _AnswerCandidate | None) -> str | None:
         if candidate is None:
@@ -216,7 +293,9 @@ class _QuestionPrompt:
             case _:
                 default_text = candidate.plain if candidate else ""
                 text = self._prompter.ask_text(question.text, default_text, self._problem)
-        return _AnswerCandidate(self._cleared(text), self._cleared(text), "typed")
+                if (meant := question.cleaned(text)) != text and text != NOTHING:
+                    self._prompter.show(f"  read as {meant}")
+        return self._typed(text)
 
     def _first_valid(self) -> _AnswerCandidate | None:
         """Return the best valid candidate, and show why a better one is not used."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from clawgate.cli.auth.wizard.answers import MoreAnswersNeeded
 from clawgate.cli.auth.wizard.connection_check import try_block
 from clawgate.cli.auth.wizard.credential_block import basic_written, credential_of, with_credential
+from clawgate.cli.auth.wizard.implied_block import ImpliedBlock
 from clawgate.cli.auth.wizard.provider_questions import provider_questions
 from clawgate.plugins.api import PluginError
 from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect
@@ -20,6 +23,7 @@ from clawgate.plugins.api.service import SetupContext
 from clawgate.policy.model_routing import is_provider_id
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.secrets import basic_login
 
 _LABELS = {"openai": "OpenAI", "anthropic": "Anthropic"}
 
@@ -28,11 +32,19 @@ class BuiltinProvider:
     """One such provider; implements `ProviderPlugin`. ``id`` is "" for a new one, whose name is then a question.
 
     ``block`` is its block in the config, with references unresolved; ``taken`` are the ids of other providers.
+    ``replaces`` are settings of a plugin that become its block.
     """
 
-    def __init__(self, id: str, block: Mapping[str, Any], taken: Collection[str] = ()) -> None:  # noqa: A002  # as the interface has it
+    def __init__(
+        self,
+        id: str,  # noqa: A002  # as the interface has it
+        block: Mapping[str, Any],
+        taken: Collection[str] = (),
+        replaces: ImpliedBlock | None = None,
+    ) -> None:
         self.id = id
-        self._block = block
+        self._block = replaces.block if replaces is not None else block
+        self._replaces = replaces
         self._taken = taken
         self._built_in = BUILT_IN.get(id)
         self._last_check: tuple[Mapping[str, object], CheckResult] | None = None
@@ -53,9 +65,10 @@ class BuiltinProvider:
             if isinstance(block.get(key), str):
                 answers[name] = block[key]
         credential = credential_of(block)
-        if credential is not None:
-            name = "login" if credential.kind == "basic" and self._built_in is None else "key"
-            answers |= {"auth": credential.kind, "header": credential.header, name: credential.secret}
+        if credential is not None and credential.kind == "basic" and self._built_in is None:
+            answers |= {"auth": "basic"} | _login_answers(credential.secret)
+        elif credential is not None:
+            answers |= {"auth": credential.kind, "header": credential.header, "key": credential.secret}
         elif block and self._built_in is None:
             answers["auth"] = "none"
         request = block.get("request")
@@ -66,7 +79,11 @@ class BuiltinProvider:
 
     def questions(self, previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
         return provider_questions(
-            self.id, self._built_in, id_problem=self._id_problem, models=self._model_choices
+            self.id,
+            self._built_in,
+            id_problem=self._id_problem,
+            models=self._model_choices,
+            environment=environment,
         )
 
     def _id_problem(self, text: str) -> str | None:
@@ -81,8 +98,10 @@ class BuiltinProvider:
 
     async def _model_choices(self, answers: Answers, context: SetupContext) -> Sequence[Choice]:
         result = await self.check_connection(answers, context)
+        if not result.ok and result.ask:
+            raise MoreAnswersNeeded(result.message, result.ask)
         if not result.ok:
-            raise PluginError(result.message)
+            raise PluginError(result.message, next_step=result.next_step)
         return [Choice(model) for model in result.models]
 
     async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
@@ -100,14 +119,21 @@ class BuiltinProvider:
         block["baseUrl"] = answers.text("base_url")
         block["api"] = self._api(answers)
         kind = answers.text("auth") or self._default_kind()
-        secret = basic_written(answers.text("login")) if kind == "basic" else answers.text("key")
+        secret = _login(answers) if kind == "basic" else answers.text("key")
         block = with_credential(block, kind, answers.text("header"), secret)
         _set_private_network(block, allowed=answers.confirmed("private_network"))
+        if ca_file := answers.text("ca_file"):
+            block["request"] = _with_authority(block.get("request"), Path(ca_file).read_text("ascii"))
         models = answers.words("models")
         known = {entry["id"]: entry for entry in _model_entries(self._block)}
         block["models"] = [known.get(model, {"id": model, "name": model}) for model in models]
+        replaced = self._replaces
         return ConfigChange(
-            plugin_config={}, provider=block, default_model=f"{name}/{models[0]}" if models else None
+            plugin_config={},
+            provider=block,
+            default_model=f"{name}/{models[0]}" if models else None,
+            removes=(replaced.path,) if replaced is not None else (),
+            own=replaced.own if replaced is not None else {},
         )
 
     def _default_kind(self) -> str:
@@ -118,7 +144,28 @@ class BuiltinProvider:
         return "x-api-key" if self._api(Answers()) == "anthropic-messages" else "bearer"
 
     def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        return (("models", "providers", self.id),)
+        settings = (self._replaces.path,) if self._replaces is not None else ()
+        return (("models", "providers", self.id), *settings)
+
+
+def _login_answers(secret: str) -> dict[str, str]:
+    """Return user and password on their own; a reference is both of them."""
+    login = basic_login(secret)
+    user, colon, password = (login or "").partition(":")
+    return {"username": user, "password": password} if colon and user else {"login": secret}
+
+
+def _login(answers: Answers) -> str:
+    """Return user and password in base64, or the reference to them."""
+    user = answers.text("username")
+    return basic_written(f"{user}:{answers.get('password', '')}" if user else answers.get("login", ""))
+
+
+def _with_authority(request: object, pem: str) -> dict[str, Any]:
+    """Return ``request`` with the only authority; its text, since OpenClaw takes no file here."""
+    block = dict(request) if isinstance(request, dict) else {}
+    tls = block.get("tls")
+    return block | {"tls": (dict(tls) if isinstance(tls, dict) else {}) | {"ca": pem}}
 
 
 def _model_entries(block: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from clawgate.settings.json5.document import NoSuchPath
 from clawgate.settings.json5.edit import set_value, unset_value, value_in
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.model_edits import with_alias, with_default
+from clawgate.settings.openclaw.own_settings import SECTION
 
 _MODEL: KeyPath = ("agents", "defaults", "model")
 
@@ -35,6 +36,9 @@ def with_provider(
         block = _joined(present if isinstance(present, dict) else {}, block)
         text = _with_plugin(text, plugin, change.plugin_config)
     text = set_value(text, path, block)
+    for removed in change.removes:
+        text = _without(text, removed)
+    text = _with_own_settings(text, provider, change.own)
     for alias, model in change.aliases.items():
         if (ref := ModelRef.parse(model)) is not None:
             text = with_alias(text, alias, ref)
@@ -45,6 +49,12 @@ def with_provider(
             text, _MODEL, _kept(text) | {"primary": str(ref), "fallbacks": list(change.fallbacks)}
         )
     return text
+
+
+def _with_own_settings(text: str, provider: str, own: Mapping[str, object]) -> str:
+    path = (*SECTION, "providers", provider)
+    present = value_in(text, path)
+    return set_value(text, path, {**own, **(present if isinstance(present, dict) else {})}) if own else text
 
 
 def _joined(present: Mapping[str, Any], change: Mapping[str, object]) -> dict[str, object]:

@@ -1,29 +1,28 @@
-"""Tests the connection to a provider that is not in the config yet: one GET for its models, as requests are sent."""
+"""Tests the connection to a provider that is not in the config yet: one GET for its models, as requests are sent.
+
+A list that is not where the base URL says is looked for at the usual places of the same server. What went wrong is
+`connection_failure`'s to say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pydantic import ValidationError
 
-from clawgate.app.provider_probe import probe_with_body
+from clawgate.app.provider_probe import ProviderProbeResult, probe_with_response
+from clawgate.cli.auth.wizard.connection_failure import explain
 from clawgate.plugins.api.provider import CheckResult
 from clawgate.providers.catalog import build_catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.fetch import FetchResponse
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.problems import format_message
 from clawgate.settings.references import resolve_references
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.wire.model_list import model_ids
-
-_NEXT_STEPS = {
-    "unauthorized": "check the secret and the kind of credential",
-    "not_found": "check the base URL; most end in /v1",
-    "blocked": "if the server is yours, allow a private address for this provider",
-    "unreachable": "check the base URL, and that the server is running",
-    "timed out": "check the base URL, and that the server is running",
-}
 
 
 def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str, str]) -> Provider:
@@ -50,25 +49,40 @@ async def try_block(name: str, block: Mapping[str, object], environment: Mapping
         return CheckResult(ok=False, message=str(error))
     if provider.problem is not None:
         return CheckResult(ok=False, message=provider.problem)
-    probe, body = await probe_with_body(provider, Dialer())
-    if probe.state != "reachable":
-        return CheckResult(
-            ok=False,
-            message=f"{provider.base_url}: {probe.state}: {probe.message}",
-            next_step=_NEXT_STEPS.get(probe.state, ""),
-        )
-    models = listed_models(body)
+    dialer = Dialer()
+    probe, response = await probe_with_response(provider, dialer)
+    if (found := _result(provider, probe, response)) is not None:
+        return found
+    if response is not None and (probe.state in ("reachable", "not_found") or 300 <= response.status < 400):
+        for path in _other_paths(provider.path):
+            other = replace(provider, path=path)
+            found = _result(other, *await probe_with_response(other, dialer))
+            if found is not None:
+                message = f"{provider.base_url} has no list of models; {found.message}"
+                return replace(found, message=message, corrected={"base_url": other.base_url})
+    return explain(provider, probe, response)
+
+
+def _result(
+    provider: Provider, probe: ProviderProbeResult, response: FetchResponse | None
+) -> CheckResult | None:
+    """Return the result where the server lists its models; None where it does not."""
+    models = listed_models(response.body) if probe.state == "reachable" and response is not None else None
     if models is None:
-        return CheckResult(
-            ok=False,
-            message=f"{provider.base_url} responds, but not with a list of models",
-            next_step=_NEXT_STEPS["not_found"],
-        )
+        return None
     took = f" in {probe.latency_ms:g} ms" if probe.latency_ms is not None else ""
     count = f"{len(models)} models" if len(models) != 1 else "1 model"
     return CheckResult(
         ok=True, message=f"{provider.base_url} responds{took}; {count} listed", models=tuple(models)
     )
+
+
+def _other_paths(path: str) -> Iterator[str]:
+    """Yield where else the API of the same server may be."""
+    if not path.endswith("/v1"):
+        yield f"{path}/v1"
+    if path != "/v1":
+        yield "/v1"
 
 
 def listed_models(body: bytes) -> list[str] | None:

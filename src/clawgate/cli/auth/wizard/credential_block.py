@@ -5,8 +5,6 @@ Which credential is sent is decided by `providers.credential_selection`; this mu
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +15,7 @@ from clawgate.policy.secret_names import is_credential_header
 from clawgate.providers.credential import basic_value
 from clawgate.providers.credential_selection import UNSENT_KEY
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.secrets import login_problem
+from clawgate.settings.secrets import basic_login, login_problem
 from clawgate.wire.http.url import parse_url
 
 KINDS = {
@@ -149,8 +147,4 @@ def basic_problem(text: str) -> str | None:
     """Return why the text is neither ``user:password`` nor its base64 form, None if it is one."""
     if ":" in text:
         return login_problem(text)
-    try:
-        plain = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        plain = b""
-    return None if b":" in plain else "must be user:password, or that in base64"
+    return None if basic_login(text) is not None else "must be user:password, or that in base64"

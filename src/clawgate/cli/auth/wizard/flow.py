@@ -17,6 +17,7 @@ from clawgate.cli.auth.wizard.answers import (
     AnswerSources,
     InvalidAnswer,
     MissingAnswer,
+    MoreAnswersNeeded,
     collect_answers,
     prompt_answers,
 )
@@ -150,27 +151,38 @@ def _working_answers(
     configured = frozenset(int(text) for text in ports if text.isdecimal())
     context = replace(context, ports=replace(context.ports, configured=configured))
     prompter = context.prompter
+    asked: set[str] = set()
+    only: tuple[str, ...] | None = None
     while True:
-        answers = _get_answers(target, questions, sources, context)
+        answers = _get_answers(target, questions, sources, context, only)
         if not options.test_connection:
             return answers
         context.show("Testing the connection...")
         result = _test_connection(target, answers.plain, context.setup)
         context.show(f"  {'ok' if result.ok else 'failed'}: {result.message}")
         if result.ok:
-            return _with_only_model(answers, result, questions, options)
-        if result.next_step:
-            context.show(f"  next: {result.next_step}")
+            return _with_only_model(_corrected(answers, result), result, questions, options)
         if prompter is None:
+            if result.next_step:
+                context.show(f"  next: {result.next_step}")
             raise SignInFailed("the connection test failed; to write the answers anyway: --no-check")
-        match _next_step(prompter):
-            case "write":
-                return answers
-            case "stop":
-                raise Declined
+        only = tuple(name for name in result.ask if name not in asked) or None
+        asked |= set(only or ())
+        if only is None:
+            if result.next_step:
+                context.show(f"  next: {result.next_step}")
+            match _next_step(prompter):
+                case "write":
+                    return answers
+                case "stop":
+                    raise Declined
         sources = AnswerSources(
             environment=context.setup.environment, earlier=answers.written, earlier_first=True
         )
+
+
+def _corrected(answers: AnswerSet, result: CheckResult) -> AnswerSet:
+    return AnswerSet(answers.plain.merged(result.corrected), answers.written.merged(result.corrected))
 
 
 def _with_only_model(
@@ -185,7 +197,11 @@ def _with_only_model(
 
 
 def _get_answers(
-    target: ProviderTarget, questions: Sequence[Question], sources: AnswerSources, context: SignInContext
+    target: ProviderTarget,
+    questions: Sequence[Question],
+    sources: AnswerSources,
+    context: SignInContext,
+    only: Sequence[str] | None,
 ) -> AnswerSet:
     prompter = context.prompter
     if prompter is None:
@@ -194,7 +210,8 @@ def _get_answers(
         return answers
     lookup = _ChoiceLookup(prompter, context.setup)
     answers = _call(
-        target, lambda: prompt_answers(questions, sources, prompter, lookup.choices, context.ports.note)
+        target,
+        lambda: prompt_answers(questions, sources, prompter, lookup.choices, context.ports.note, only=only),
     )
     prompter.show("")
     return answers
@@ -273,7 +290,7 @@ class _ChoiceLookup:
             return ()
         try:
             return list(_run(question.choices(answers, self.setup)))
-        except Aborted:
+        except (Aborted, MoreAnswersNeeded):
             raise
         except TimeoutError:
             self.prompter.show(f"  (no choices: no response within {CHECK_SECONDS:g} s)")

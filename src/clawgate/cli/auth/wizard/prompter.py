@@ -115,7 +115,8 @@ class TerminalPrompter:
     @staticmethod
     def _read(prompt: str, default: str, *, hidden: bool = False) -> str:
         try:
-            return read_line(f"{prompt}: ", hidden=hidden).strip() or default
+            text = read_line(f"{prompt}: ", hidden=hidden)
+            return text if hidden else text.strip() or default  # blanks may be a part of a password
         except (EOFError, KeyboardInterrupt):
             click.echo("")
             raise Aborted from None

@@ -6,8 +6,9 @@ What differs per provider (its name, its default address, its variable) is fille
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from clawgate.cli.auth.wizard.credential_block import KINDS, basic_problem
 from clawgate.plugins.api.questions import Answers, Choice, Choices, Question
@@ -16,12 +17,14 @@ from clawgate.policy.egress.ranges import AddressKind
 from clawgate.providers.built_in import SUPPORTED_APIS, BuiltIn
 from clawgate.providers.endpoint import endpoint_of
 from clawgate.settings.fields import BaseUrl
+from clawgate.settings.secrets import basic_login, login_problem
+from clawgate.wire.http.base_url import base_url
 from clawgate.wire.http.header import is_header_name
 from clawgate.wire.http.url import Origin, parse_url
 
 _NOT_FOR_CREDENTIALS = frozenset({"cookie", "proxy-authorization", "host", "content-length", "content-type"})
 _MAX_MODEL_ID = 200
-_ENDPOINT = re.compile(r"/(chat/completions|completions|responses|messages|embeddings)\Z")
+PEM = "-----BEGIN CERTIFICATE-----"
 _SECRET_HELP = "A reference such as ${NAME} keeps the secret out of the file."
 _DIALECTS = {
     "openai-completions": "OpenAI's chat completions; most servers",
@@ -48,8 +51,6 @@ def _base_url_problem(text: str) -> str | None:
         url = BaseUrl.parse(text)
     except ValueError as error:
         return str(error)
-    if found := _ENDPOINT.search(url.path):
-        return f"is the URL of a request; leave out {found[0]}, which the gateway adds"
     return endpoint_of(url, "openai-completions", "it", {})[2]
 
 
@@ -58,14 +59,28 @@ class _CredentialQuestion(Question):
 
     def problem(self, answer: str) -> str | None:
         problem = super().problem(answer)
-        return problem if answer.strip() else f"{problem}; if the server needs no credential: --auth none"
+        if problem is None or answer.strip():
+            return problem
+        return f"{problem}; if the server needs no credential: --auth none"
 
 
 class _LoginQuestion(_CredentialQuestion):
     """``user:password`` in a header is base64, so it may have blanks and any letter (RFC 7617)."""
 
     def _kind_problem(self, answer: str) -> str | None:
-        return None
+        return login_problem(answer)
+
+
+def _user_name_problem(text: str) -> str | None:
+    return "may not have a colon: Basic ends the name there" if ":" in text else login_problem(text)
+
+
+def _ca_problem(text: str) -> str | None:
+    try:
+        is_certificate = PEM in Path(text).read_text("ascii")
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or 'it is not a PEM file'}"
+    return None if is_certificate else f"is not a PEM file: it has no {PEM}"
 
 
 _ID = Question(
@@ -75,8 +90,9 @@ _BASE_URL = Question(
     name="base_url",
     text="Base URL",
     kind="url",
-    help="The address of its API, with /v1 if it has that.",
+    help="The address of its API; that of a request to it will do.",
     check=_base_url_problem,
+    normalize=base_url,
 )
 _DIALECT = Question(
     name="dialect",
@@ -107,7 +123,34 @@ _LOGIN = _LoginQuestion(
     kind="secret",
     help=f"{_SECRET_HELP} OpenClaw needs its variable in base64.",
     check=basic_problem,
+    keeps_blanks=True,
+    when=lambda answers: answers.text("auth") == "basic" and not answers.text("username"),
+)
+_USERNAME = Question(
+    name="username",
+    text="User name",
+    help="Enter alone: user and password at once, as user:password, in base64 or as a reference.",
+    check=_user_name_problem,
+    required=False,
     when=lambda answers: answers.text("auth") == "basic",
+)
+_PASSWORD = _LoginQuestion(
+    name="password",
+    text="Password",
+    kind="secret",
+    keeps_blanks=True,
+    is_written=True,
+    when=lambda answers: answers.text("auth") == "basic" and bool(answers.text("username")),
+)
+_CA_FILE = Question(
+    name="ca_file",
+    text="File of the authority (PEM)",
+    help="The authority that signed the certificate of the server; its text is put into the config.",
+    required=False,
+    on_demand=True,
+    check=_ca_problem,
+    normalize=lambda text: str(Path(text).expanduser().absolute()),
+    when=lambda answers: answers.text("base_url").startswith("https://"),
 )
 _PRIVATE_NETWORK = Question(
     name="private_network",
@@ -131,25 +174,56 @@ def provider_questions(
     *,
     id_problem: Callable[[str], str | None],
     models: Choices,
+    environment: Mapping[str, str] | None = None,
 ) -> Sequence[Question]:
     """Return the questions in their order; ``provider_id`` is "" for a provider that has no name yet."""
+    variables = _variables(provider_id) if built_in is None else {}
     return (
         *(() if provider_id else (replace(_ID, check=id_problem),)),
-        replace(_BASE_URL, default=built_in.base_url if built_in else ""),
-        *(() if built_in else (_DIALECT, _AUTH, _HEADER)),
-        *_key_questions(provider_id, built_in),
-        *(() if built_in else (_LOGIN,)),
+        replace(
+            _BASE_URL, default=built_in.base_url if built_in else "", variables=variables.get("BASE_URL", ())
+        ),
+        *(() if built_in else (_DIALECT, _auth_question(variables, environment or {}), _HEADER)),
+        *_key_questions(variables.get("API_KEY", ()), built_in),
+        *(() if built_in else _login_questions(variables)),
         *_private_network_questions(built_in),
+        *(() if built_in else (_CA_FILE,)),
         replace(_MODELS, choices=models),
     )
 
 
-def _key_questions(provider_id: str, built_in: BuiltIn | None) -> Sequence[Question]:
+def _variables(provider_id: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the variables of a provider by what they hold; none for an id that cannot begin a name."""
+    prefix = re.sub(r"[^A-Z0-9]", "_", provider_id.upper())
+    if not prefix or prefix[0].isdigit():
+        return {}
+    return {name: (f"{prefix}_{name}",) for name in ("BASE_URL", "API_KEY", "USERNAME", "PASSWORD")}
+
+
+def _auth_question(variables: Mapping[str, tuple[str, ...]], environment: Mapping[str, str]) -> Question:
+    """Return the question for the kind of credential; what a variable holds may be of one kind alone."""
+    for name in (*variables.get("USERNAME", ()), *variables.get("API_KEY", ())):
+        value = environment.get(name, "")
+        if name in variables["USERNAME"] and value:
+            return replace(_AUTH, default="basic", help=f"{name} is set, so the default is basic.")
+        if basic_login(value) is not None:
+            reason = f"{name} is user:password, or that in base64, so the default is basic."
+            return replace(_AUTH, default="basic", help=reason)
+    return _AUTH
+
+
+def _login_questions(variables: Mapping[str, tuple[str, ...]]) -> Sequence[Question]:
+    return (
+        replace(_USERNAME, variables=variables.get("USERNAME", ())),
+        replace(_PASSWORD, variables=variables.get("PASSWORD", ())),
+        replace(_LOGIN, variables=variables.get("API_KEY", ())),
+    )
+
+
+def _key_questions(variables: tuple[str, ...], built_in: BuiltIn | None) -> Sequence[Question]:
     """Return the question for the key; of a built-in twice: its variable counts only for its own address."""
     if built_in is None:
-        variable = re.sub(r"[^A-Z0-9]", "_", provider_id.upper()) + "_API_KEY"
-        usable = bool(provider_id) and not variable[0].isdigit()
-        return [replace(_KEY, variables=(variable,) if usable else (), when=_has_key)]
+        return [replace(_KEY, variables=variables, when=_has_key)]
 
     def at_home(answers: Answers) -> bool:
         return origin_of(answers) == parse_url(built_in.base_url)[0]
@@ -169,14 +243,14 @@ def _has_key(answers: Answers) -> bool:
 
 
 def _private_network_questions(built_in: BuiltIn | None) -> Sequence[Question]:
-    """Return two: a private address needs an explicit answer, a host name counts as public unless allowed."""
+    """Return two: a private address needs an explicit answer, a host name only where it leads to one."""
 
     def for_kinds(*kinds: AddressKind) -> Callable[[Answers], bool]:
         return lambda answers: _address_kind(answers, built_in) in kinds
 
     return [
         replace(_PRIVATE_NETWORK, when=for_kinds(AddressKind.LOOPBACK, AddressKind.PRIVATE)),
-        replace(_PRIVATE_NETWORK, when=for_kinds(AddressKind.NOT_AN_ADDRESS), default="no"),
+        replace(_PRIVATE_NETWORK, when=for_kinds(AddressKind.NOT_AN_ADDRESS), default="no", on_demand=True),
     ]
 
 

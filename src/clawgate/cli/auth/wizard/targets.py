@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
+from clawgate.cli.auth.wizard.implied_block import implied_block
 from clawgate.plugins.api import object_at
 from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.plugins.host.discovery import DiscoveredPlugin, blocked_reason, enabled_reason, find_plugins
@@ -48,9 +49,16 @@ class Candidate:
 class ProviderTargets:
     """All providers that can be set up with this config and the plugins of this machine."""
 
-    def __init__(self, config: OpenClawConfig, raw: Mapping[str, Any], state: Path) -> None:
+    def __init__(
+        self,
+        config: OpenClawConfig,
+        raw: Mapping[str, Any],
+        state: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._config = config
         self._raw = raw
+        self._environment = environment or {}
         self._of_plugins: dict[str, DiscoveredPlugin] = {}
         for plugin in find_plugins(state):
             for provider in plugin.manifest.providers if plugin.manifest is not None else ():
@@ -74,11 +82,17 @@ class ProviderTargets:
         ]
 
     def configured(self) -> list[str]:
-        return list(self._config.models.providers)
+        """Return the providers of the config: with a block, or by the settings of their plugin."""
+        of_plugins = [
+            name
+            for name, plugin in self._of_plugins.items()
+            if (entry := self._config.plugins.entries.get(plugin.id)) is not None and entry.config
+        ]
+        return list(dict.fromkeys([*self._config.models.providers, *of_plugins]))
 
     def find(self, name: str, *, new: bool) -> ProviderTarget:
         """Return the provider of this name; unless ``new``, the config must have it. Raises `UnknownTarget`."""
-        configured = self._config.models.providers
+        configured = self.configured()
         if not new and name not in configured:
             command = f"clawgate models auth login --provider {name}"
             if name in self._of_plugins or name in BUILT_IN:
@@ -114,7 +128,9 @@ class ProviderTargets:
         return ProviderTarget(provider, plugin.id)
 
     def _of_any_server(self, name: str) -> ProviderTarget:
-        return ProviderTarget(BuiltinProvider(name, object_at(self._raw, ("models", "providers", name))))
+        block = object_at(self._raw, ("models", "providers", name))
+        implied = None if block else implied_block(name, self._config, self._raw, self._environment)
+        return ProviderTarget(BuiltinProvider(name, block, replaces=implied))
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
