@@ -44,6 +44,12 @@ class Reply:
     def on_response_head(self, head: ResponseHead) -> bytes | None:
         self._status = head.status
         self._headers = dict(head.headers)
+        if [name for name, _ in head.headers].count(b"location") > 1:
+            self._fail(
+                UpstreamMalformed(
+                    "the response redirects to two places, of which programs choose different ones"
+                )
+            )
         coding = self._headers.get(b"content-encoding", b"").lower()
         if coding in (b"gzip", b"x-gzip"):
             self._gzip = GzipBody()

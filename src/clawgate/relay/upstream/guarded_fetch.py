@@ -1,7 +1,8 @@
 """Fetches the URLs that tools are given: each hop is checked anew, all of it is bounded, and nothing is kept open.
 
 Law: what a URL names and where a redirect leads is decided by the policy and the one dialer. Headers that could hold a
-credential go to the first origin alone. Cancelled, it frees the connection at once.
+credential go to the first origin alone, and no more once a redirect left it: the page there chose what follows, as in
+the Fetch standard. Cancelled, it frees the connection at once.
 """
 
 from __future__ import annotations
@@ -74,9 +75,11 @@ async def _follow(
     except ValueError as error:
         raise InvalidRequest(f"the URL {error}") from None
     origin = first
+    sent = headers
     for _ in range(limits.max_redirects + 1):
         url = f"{origin}{target}"
-        sent = headers if origin == first else {n: v for n, v in headers.items() if n in _ANYWHERE}
+        if origin != first:
+            sent = {name: value for name, value in headers.items() if name in _ANYWHERE}
         response = await _get(dialer, origin, target, policy, sent, limits.max_bytes)
         location = response.headers.get(b"location")
         if response.status not in _REDIRECTS or location is None:
