@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clawgate.app import gateway
 from clawgate.errors import Overloaded
 from clawgate.policy.path_routing import AGENT_PATHS
+from clawgate.processes.instance.run_records import read_report
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 from clawgate.settings.openclaw.config_file import ConfigFile
+from tests.e2e.stand import until
 from tests.peers import faults
 from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
@@ -167,3 +171,30 @@ def test_nothing_of_agents_is_imported_where_they_are_off() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+async def test_a_change_is_reported_once_agents_are_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a request which follows `config set` meets them, however long their import takes."""
+    gate = threading.Event()
+    monkeypatch.setattr(gateway, "load_agents", gate.wait)
+    (tmp_path / "clawgate").mkdir()
+
+    def reported() -> str:
+        report = read_report(tmp_path / "clawgate", "test-instance")
+        return report.digest if report is not None else ""
+
+    async with (
+        FakeUpstream(GOOD) as upstream,
+        serving_gateway(tmp_path, config(upstream, agents=False, models=None)) as stand,
+    ):
+        before = reported()
+        try:
+            stand.rewrite(config(upstream, agents=True, models=None))
+            assert (await kind(stand, "openclaw"))[0] == 404, "they are off still"
+            assert reported() == before != ""
+        finally:
+            gate.set()
+        await until(lambda: reported() != before, "the report")
+        assert "openclaw" in await listed(stand)

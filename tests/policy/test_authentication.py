@@ -101,6 +101,9 @@ def test_a_token_that_nobody_has(token: bytes) -> None:
         TokenStore.of({"alice": T.decode()}).authenticate(token)
     assert type(caught.value) is InvalidToken
     assert caught.value.message == "unknown token; check the token that this client is configured with"
+    for presented in (b"wrong", None):
+        with pytest.raises(InvalidToken, match="on the gateway's machine it is printed by: a command"):
+            TokenStore.of({"a": "right"}, "a command").authenticate(presented)
 
 
 def test_no_token_is_not_a_wrong_token() -> None:

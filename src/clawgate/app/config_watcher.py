@@ -49,6 +49,7 @@ logger = logging.getLogger("clawgate.gateway")
 AddSecrets = Callable[[Iterable[str]], None]
 
 _UNTIL_READABLE = "the gateway's config file can be read again; for its problems: clawgate doctor"
+_SHOWS_TOKEN = "clawgate gateway token"
 _HOSTS = "plugins.entries.clawgate.config.allowHost"
 _ORIGINS = "gateway.controlUi.allowedOrigins"
 
@@ -172,9 +173,9 @@ class ConfigWatcher:
     def _admit(self, tokens: Mapping[str, str] | None, until: str = "") -> None:
         """Admit callers with one of ``tokens`` from now on: none without any, every caller for None."""
         self._tokens = tokens
-        store = (
-            None if tokens is None else TokenStore.of(dict(tokens)) if tokens else TokenStore.closed(until)
-        )
+        store = None
+        if tokens is not None:
+            store = TokenStore.of(dict(tokens), _SHOWS_TOKEN) if tokens else TokenStore.closed(until)
         self._connections.admission.tokens = store
         self._connections.invalidate_head_caches()  # cached heads were admitted by the old rules
 
@@ -219,14 +220,13 @@ class ConfigWatcher:
         self._admit(settings.tokens or None)
         self._file, self._is_current = file, True
         _log_catalog(catalog)
-        self._report(
-            ConfigReport(
-                digest=file.digest,
-                used=True,
-                needs_restart=needs_restart,
-                given_elsewhere=given_elsewhere(file, self._flags),
-            )
+        report = ConfigReport(
+            digest=file.digest,
+            used=True,
+            needs_restart=needs_restart,
+            given_elsewhere=given_elsewhere(file, self._flags),
         )
+        self._switches.when_applied(lambda: self._report(report))
 
 
 def _content(file: ConfigFile) -> tuple[str, Mapping[str, str]]:

@@ -56,6 +56,13 @@ class GatewaySwitches:
                 return
         self._use(file, settings, self._make_agents if settings.serves_agents else None)
 
+    def when_applied(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once what was applied last is in use."""
+        if self._loading is None or self._loading.done():
+            then()
+        else:
+            self._loading.add_done_callback(lambda _: then())
+
     def _apply_loaded(self, file: ConfigFile, settings: GatewaySettings) -> None:
         if settings is self._settings:
             self.apply(file, settings)

@@ -18,8 +18,8 @@ from clawgate.processes.instance.run_records import ConfigReport, read_report
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.update import WriteResult
 
-WAIT_SECONDS = 3.0
-"""A running gateway looks at its config twice a second."""
+WAIT_SECONDS = 10.0
+"""A running gateway looks at its config twice a second, and may have to import agents, which takes a second or more."""
 _POLL_SECONDS = 0.05
 
 
@@ -76,6 +76,16 @@ def effect_of(
     return Effect(f"{text}; see: clawgate logs", pid=running.pid)
 
 
+def is_used(paths: Paths, digest: str) -> bool:
+    """Whether the running gateway of this state folder uses the version of the config file with this digest."""
+    try:
+        running = find_instance(paths.folder)
+    except OSError:
+        return False
+    report = read_report(paths.folder, running.instance) if running is not None else None
+    return report is not None and report.used and report.digest == digest
+
+
 def print_effect(effect: Effect) -> None:
     if effect.text:
         click.echo(effect.text)
@@ -95,6 +105,12 @@ def _role_of(changed: tuple[KeyPath, ...]) -> str | None:
     return "server" if changed and all(path[:3] == entry for path in changed) else None
 
 
+def _is_read(path: KeyPath) -> bool:
+    from clawgate.settings.openclaw.unknown_keys import unknown_keys_at
+
+    return not any(unknown_keys_at(path, None))
+
+
 def _reported(report: ConfigReport, running: RunningInstance, changed: tuple[KeyPath, ...]) -> Effect:
     keys = [format_key_path(path) for path in changed]
     warnings = [
@@ -104,7 +120,9 @@ def _reported(report: ConfigReport, running: RunningInstance, changed: tuple[Key
     ]
     if report.used:
         text = f"The running gateway (pid {running.pid}) uses it."
-        if report.needs_restart:
+        if changed and not any(map(_is_read, changed)):
+            text = f"The running gateway (pid {running.pid}) does not read it."
+        elif report.needs_restart:
             text = (
                 f"Restart the gateway to apply {' and '.join(report.needs_restart)}: clawgate gateway restart"
             )

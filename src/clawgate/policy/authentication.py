@@ -59,16 +59,18 @@ class TokenStore:
     """The known callers: (name, SHA-256 of the token) pairs, never the tokens themselves.
 
     Without entries it is closed: no caller is admitted, because the source of the tokens cannot be used. ``until`` says
-    until when, where it is known that no token is wrong.
+    until when, where it is known that no token is wrong. ``shown_by`` is the command that prints the token.
     """
 
     entries: tuple[tuple[str, bytes], ...]
     until: str = ""
+    shown_by: str = ""
 
     @classmethod
-    def of(cls, tokens: dict[str, str]) -> TokenStore:
+    def of(cls, tokens: dict[str, str], shown_by: str = "") -> TokenStore:
         """Make a store of ``tokens``, which maps names to tokens in plain text."""
-        return cls(tuple((name, _digest(token.encode())) for name, token in tokens.items()))
+        entries = tuple((name, _digest(token.encode())) for name, token in tokens.items())
+        return cls(entries, shown_by=shown_by)
 
     @classmethod
     def closed(cls, until: str = "") -> TokenStore:
@@ -86,9 +88,10 @@ class TokenStore:
         """
         if self.until:
             raise TokensUnreadable(f"no token is accepted until {self.until}", retry_after=_RETRY_SECONDS)
+        source = f"; on the gateway's machine it is printed by: {self.shown_by}" if self.shown_by else ""
         if token is None:
             raise MissingToken(
-                "missing token; send it as 'X-Proxy-Token: <token>' or 'Authorization: Bearer <token>'"
+                f"missing token; send it as 'X-Proxy-Token: <token>' or 'Authorization: Bearer <token>'{source}"
             )
         if self.is_closed:
             raise InvalidToken(
@@ -100,7 +103,7 @@ class TokenStore:
             if hmac.compare_digest(digest, expected):
                 name = candidate
         if name is None:
-            raise InvalidToken("unknown token; check the token that this client is configured with")
+            raise InvalidToken(f"unknown token; check the token that this client is configured with{source}")
         return name
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
+from clawgate.processes.instance.instance_lock import Instance
+from clawgate.processes.instance.run_records import ConfigReport, write_report
 from tests.cli.command import command
 from tests.cli.config.config_file import SECRET, TEXT, run
 from tests.private_file import write_private
@@ -232,6 +235,28 @@ def test_a_token_that_the_start_makes_or_finds_elsewhere_is_not_missing(
     file.write_text('{ gateway: { mode: "local", auth: { mode: "password" } } }')
     write_private(tmp_path / ".env", f"OPENCLAW_GATEWAY_PASSWORD={SECRET}\n")
     assert run("validate").exit_code == 0
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_password_that_the_running_gateway_has_from_a_flag_is_not_missing(
+    file: Path, *, used: bool
+) -> None:
+    """A start without that flag would still fail."""
+    file.write_text('{ gateway: { mode: "local", auth: { mode: "password" } } }')
+    folder = file.parent / "clawgate"
+    instance = Instance.claim(folder, environment={})
+    try:
+        instance.announce("http://127.0.0.1:1", 1, file, None)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        write_report(folder, instance.id, ConfigReport(digest=digest, used=used))
+        found = run("validate")
+        assert found.exit_code == (0 if used else 1)
+        text = "gateway.auth: gateway.auth.password (OPENCLAW_GATEWAY_PASSWORD) is not set"
+        assert (f"without the flags of the running gateway: {text}" if used else text) in found.stderr
+        write_report(folder, instance.id, ConfigReport(digest="another", used=True))
+        assert run("validate").exit_code == 1
+    finally:
+        instance.release()
 
 
 def test_validate_prints_every_problem_with_its_line(file: Path) -> None:

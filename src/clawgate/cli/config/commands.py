@@ -164,6 +164,7 @@ def _validate(paths: Paths) -> tuple[list[Diagnostic], list[str], list[str]]:
     """Return the problems, the warnings and the notes of the file; the last two only if there is no problem."""
     from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
     from clawgate.app.gateway_token import start_problems
+    from clawgate.cli.effect import is_used
     from clawgate.plugins.host.diagnostics import plugin_diagnostics
     from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.openclaw.gateway import GatewayFlags
@@ -173,9 +174,11 @@ def _validate(paths: Paths) -> tuple[list[Diagnostic], list[str], list[str]]:
     try:
         problems = problems_of(_read(path), os.environ)
         file = read_config(path, os.environ, required=True)
-        problems += start_problems(file, GatewayFlags())
+        of_start = start_problems(file, GatewayFlags())
     except SettingsInvalid as error:
         return problems or error.problems, [], []
+    if of_start and not is_used(paths, file.digest):  # the flags of a gateway may give what the file lacks
+        problems += of_start
     diagnostics = [*plugin_diagnostics(file, state), *tool_diagnostics(file, state)]
     known = {(one.path, one.location) for one in problems}
     wrong = [one for one in diagnostics if one.is_error]
@@ -184,7 +187,11 @@ def _validate(paths: Paths) -> tuple[list[Diagnostic], list[str], list[str]]:
         return problems, [], []
     return (
         [],
-        [*warnings_of(file), *(str(one) for one in diagnostics if not one.is_error)],
+        [
+            *(f"without the flags of the running gateway: {one}" for one in of_start),
+            *warnings_of(file),
+            *(str(one) for one in diagnostics if not one.is_error),
+        ],
         list(map(str, file.notes)),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
@@ -64,13 +63,10 @@ def warn_of_secret(path: KeyPath, value: object) -> None:
 
 def check_keys(path: KeyPath, value: object) -> None:
     """Warn of keys that only OpenClaw reads; one that is in neither schema ends the command."""
-    from clawgate.settings.openclaw.unknown_keys import unknown_keys
+    from clawgate.settings.openclaw.unknown_keys import unknown_keys_at
     from clawgate.settings.schema.upstream_keys import VERSION
 
-    document: Any = value
-    for key in reversed(path):
-        document = [document] if isinstance(key, int) else {key: document}
-    for unread in unknown_keys(document):
+    for unread in unknown_keys_at(path, value):
         name = format_key_path((*path[: len(unread.path)], *unread.path[len(path) :]))
         if unread.is_openclaw:
             click.echo(f"Warning: clawgate does not read {name}; the key is kept for OpenClaw", err=True)

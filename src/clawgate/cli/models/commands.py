@@ -40,11 +40,22 @@ models.add_command(fallbacks)
 @click.option(
     "--probe", is_flag=True, help="Send a request to each provider that is ready (GET models, 2 s)."
 )
-def status(config: str | None, as_json: bool, probe: bool) -> None:
+@remote_options
+def status(config: str | None, as_json: bool, probe: bool, remote: Remote | None) -> None:
     """Show the default model, fallbacks and aliases, and of each provider its endpoint, credential and health.
 
-    The exit status is 1 if requests for the default model (without one: for any model) would fail.
+    Of a gateway at --url it is what that gateway reports. The exit status is 1 if requests for the default model
+    (without one: for any model) would fail.
     """
+    if remote is not None:
+        from clawgate.cli.models.remote_models import status_remote
+
+        if probe:
+            raise click.UsageError(
+                "--probe and --url exclude each other: a gateway elsewhere sends no probes"
+            )
+        status_remote(remote, as_json)
+        return
     from clawgate.cli.models.status import print_status, status_json
 
     loaded = load_config(config)

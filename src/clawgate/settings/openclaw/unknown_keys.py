@@ -50,6 +50,13 @@ def unknown_keys(document: object) -> Iterator[UnknownKey]:
     return _in_block(document, OpenClawConfig, ())
 
 
+def unknown_keys_at(path: KeyPath, value: object) -> Iterator[UnknownKey]:
+    """Yield those of a ``value`` at ``path``, in a file that has nothing else; their paths have indexes of 0."""
+    for key in reversed(path):
+        value = [value] if isinstance(key, int) else {key: value}
+    return unknown_keys(value)
+
+
 def _in_block(value: object, block: type[Block], path: KeyPath) -> Iterator[UnknownKey]:
     if not isinstance(value, dict):
         return
