@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "gateway": ("gateway.commands", "The gateway: run, start, stop, restart, status, install."),
     "models": ("models.commands", "Models and providers: list, status, sign in, set default."),
+    "providers": ("auth.providers", "Providers: add a server of your own, list, remove."),
     "plugins": ("plugins.commands", "Plugins: list, install, enable, disable, uninstall."),
     "agent": ("chat.agent", "Send one message to an agent."),
     "chat": ("chat.chat", "Talk with an agent in this terminal."),

@@ -32,13 +32,16 @@ class _NoQuestions(click.ClickException):
 
 def _questions_for(arguments: Sequence[str]) -> list[Question]:
     """Return the questions of the provider that the unparsed arguments name. Raises `_NoQuestions`."""
+    return questions_of_provider(_value_of(arguments, "--provider"), arguments, adding=False)
+
+
+def questions_of_provider(provider: str | None, arguments: Sequence[str], *, adding: bool) -> list[Question]:
+    """Return the questions of ``provider``, none if it is not named. Raises `click.ClickException`."""
     from clawgate.cli.auth.wizard.flow import SignInFailed, questions_of
     from clawgate.cli.auth.wizard.setup_context import Setup
     from clawgate.cli.auth.wizard.targets import ProviderTargets, UnknownTarget
 
-    config, state, provider = (
-        _value_of(arguments, flag) for flag in ("--config", "--state-dir", "--provider")
-    )
+    config, state = (_value_of(arguments, flag) for flag in ("--config", "--state-dir"))
     if provider is None:
         return []
     if state:
@@ -46,9 +49,8 @@ def _questions_for(arguments: Sequence[str]) -> list[Question]:
     loaded = load_config(config)
     file = loaded.file
     try:
-        target = ProviderTargets(file.config, file.raw, loaded.paths.state, file.environment).find(
-            provider, new=True
-        )
+        targets = ProviderTargets(file.config, file.raw, loaded.paths.state, file.environment)
+        target = targets.add(provider) if adding else targets.find(provider, new=True)
         return questions_of(target, Setup(file.environment, file.raw))[1]
     except (UnknownTarget, SignInFailed) as error:
         raise _NoQuestions(str(error)) from error
@@ -85,8 +87,15 @@ def _complete_target(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 def _sign_in_options(command: _F) -> _F:
+    provider = click.option(
+        "--provider", metavar="ID", shell_complete=_complete_target, help="Provider to set up."
+    )
+    return provider(sign_in_flags(command))
+
+
+def sign_in_flags(command: _F) -> _F:
+    """Add the options of every command that sets a provider up, but for the one that names it."""
     options = (
-        click.option("--provider", metavar="ID", shell_complete=_complete_target, help="Provider to set up."),
         click.option(
             "--set",
             "pairs",

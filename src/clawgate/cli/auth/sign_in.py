@@ -21,8 +21,18 @@ from clawgate.cli.exit_codes import ExitCode
 _MAX_STDIN = 65_536
 
 
-def run_sign_in(provider: str | None, config: str | None, flags: dict[str, Any], *, editing: bool) -> None:
-    """Set up ``provider``, or one that the user chooses; ``flags`` are those of `models auth login`."""
+def run_sign_in(
+    provider: str | None,
+    config: str | None,
+    flags: dict[str, Any],
+    *,
+    editing: bool = False,
+    adding: bool = False,
+) -> None:
+    """Set up ``provider``, or one that the user chooses; ``flags`` are those of `models auth login`.
+
+    ``adding``: it must be a new one, of any id.
+    """
     loaded = load_config(config)
     prompting = not flags["yes"] and on_a_terminal()
     context = _context(loaded, config, prompting=prompting)
@@ -30,7 +40,7 @@ def run_sign_in(provider: str | None, config: str | None, flags: dict[str, Any],
     try:
         if provider is None:
             provider = _choose(targets, context, editing=editing)
-        target = targets.find(provider, new=not editing)
+        target = targets.add(provider) if adding else targets.find(provider, new=not editing)
         options = _options(target, context, flags, editing=editing)
         if not prompting and not flags["yes"]:
             _fail_without_terminal(target, options, context)

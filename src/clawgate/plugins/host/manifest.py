@@ -27,6 +27,7 @@ OWN_COMMANDS = frozenset(
     {
         "gateway",
         "models",
+        "providers",
         "plugins",
         "agent",
         "agents",

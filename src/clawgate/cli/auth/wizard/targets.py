@@ -17,6 +17,7 @@ from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.plugins.host.discovery import DiscoveredPlugin, blocked_reason, enabled_reason, find_plugins
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import load_plugin
+from clawgate.policy.model_routing import is_provider_id
 from clawgate.policy.typos import typo_of
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.settings.schema.openclaw import OpenClawConfig
@@ -107,6 +108,18 @@ class ProviderTargets:
         if name in BUILT_IN or name in configured:
             return self._of_any_server(name)
         raise UnknownTarget(_unknown(name, [one.id for one in self.candidates()]))
+
+    def add(self, name: str) -> ProviderTarget:
+        """Return a provider of this name that is not configured yet; any name may be one. Raises `UnknownTarget`."""
+        if name in self.configured():
+            raise UnknownTarget(
+                f"'{name}' is configured already; to change it: clawgate models auth edit --provider {name}"
+            )
+        if name in self._of_plugins or name in BUILT_IN or name == CUSTOM:
+            return self.find(name, new=True)
+        if not is_provider_id(name):
+            raise UnknownTarget(f"'{name}' is not an id; use a-z 0-9 . _ - and begin with a letter or digit")
+        return self._of_any_server(name)
 
     def _of_plugin(self, name: str, plugin: DiscoveredPlugin) -> ProviderTarget:
         entry = self._config.plugins.entries.get(plugin.id)
