@@ -37,6 +37,7 @@ from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.token_estimate import counted, estimate_tokens
 from clawgate.wire.translate.errors import parse_error
 from clawgate.wire.translate.exchange import Translation
+from clawgate.wire.translate.rejected_field import STATUSES, with_compat_key
 
 logger = logging.getLogger("clawgate.routing")
 
@@ -289,8 +290,15 @@ class ProviderAttempt:
             assembles=made_by_model,
             has_fallback=self._has_fallback,
             served=self._served,
+            advised=self._advised(head.status),
         )
         return make_provider_writer(head, options, traits)
+
+    def _advised(self, status: int) -> Callable[[bytes], bytes] | None:
+        """Return what names the setting that keeps a field from the server, of an error that may be about one."""
+        if status not in STATUSES or self._turn_api in (None, Dialect.MESSAGES):
+            return None
+        return partial(with_compat_key, status=status, provider=self._provider.provider.id)
 
     @property
     def _turn_api(self) -> Dialect | None:

@@ -18,7 +18,7 @@ from clawgate.cli.paths import path_options
 from clawgate.plugins.api.questions import Question
 
 _WITHOUT_VALUE = ("--yes", "--stdin-secret", "--set-default", "--private-network")
-"""So have those that begin with --no."""
+"""Nor has one whose name begins with "no-"."""
 
 
 def _questions_for(arguments: Sequence[str]) -> list[Question]:
@@ -32,7 +32,7 @@ def _first_word(arguments: Sequence[str]) -> str | None:
         if not word.startswith("-"):
             return word
         is_short = not word.startswith("--") or "=" in word
-        if not (is_short or word.startswith("--no-") or word in _WITHOUT_VALUE):
+        if not (is_short or word[2:5] == "no-" or word in _WITHOUT_VALUE):
             next(words, None)
     return None
 

@@ -80,6 +80,8 @@ class ProviderTraits:
     has_fallback: bool = False
     served: ServedModelFilter | None = None
     """Reads which model a Messages response names; None where that is not needed."""
+    advised: Callable[[bytes], bytes] | None = None
+    """Adds to the body of an error what to set; None where nothing is known of it."""
 
 
 def make_provider_writer(
@@ -95,8 +97,9 @@ def make_provider_writer(
         return BufferedWriter(head, options, make, origin=origin, maps_status=True)
     if head.status == UNAUTHORIZED:
         return make_relay_writer(head, options, origin=origin)
-    if head.status >= FAILED and not options.bodiless and may_lack_words(head):
-        make = _unmapped_error(head, options, translation, origin)
+    advised = None if head.encoded else traits.advised
+    if head.status >= FAILED and not options.bodiless and (may_lack_words(head) or advised is not None):
+        make = _unmapped_error(head, options, translation, origin, advised)
         return BufferedWriter(head, options, make, origin=origin)
     if translation is not None and head.encoded:
         raise UpstreamMalformed(f"{origin} compressed its response, which cannot be translated")
@@ -198,7 +201,11 @@ def _stream_writer(head: ResponseHead, options: ResponseOptions, traits: Provide
 
 
 def _unmapped_error(
-    head: ResponseHead, options: ResponseOptions, translation: Translation | None, origin: str
+    head: ResponseHead,
+    options: ResponseOptions,
+    translation: Translation | None,
+    origin: str,
+    advised: Callable[[bytes], bytes] | None = None,
 ) -> Callable[[bytes], MadeResponse]:
     if head.status == UNAUTHORIZED:
         return unauthorized_response(head, options, origin=origin)
@@ -206,6 +213,7 @@ def _unmapped_error(
     def make(body: bytes) -> MadeResponse:
         if (instead := wordless_response(head, options, body, origin=origin)) is not None:
             return instead
+        body = body if advised is None else advised(body)
         body = body if translation is None else translation.translate_error(head.status, body)
         return MadeResponse(head.status, header_lines(head, options), masked_fully(body, options.secrets))
 
