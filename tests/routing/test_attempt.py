@@ -51,6 +51,10 @@ from tests.routing.test_router import catalog, connect, head_of, make_provider, 
 
 LINES = b"content-type: application/json\r\nanthropic-beta: x\r\n"
 REF = ModelRef("a", "m")
+COMPLETION = {
+    "id": "c", "object": "chat.completion", "created": 1, "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+}  # fmt: skip
 ANSWER = {"id": "m", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn"}
 
 
@@ -306,6 +310,36 @@ async def test_a_wrapped_failure_reaches_the_client_with_its_own_status(
                 found = await stand.ask(question("a/m"), target=path)
                 assert found.status == 404 and found.header("x-clawgate-provider") == "a"
                 assert "really" in found.json()["error"]["message"] and KEY.encode() not in found.body
+            await stand.quiet()
+        assert upstream.anomalies == []
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+async def test_a_rejected_field_names_the_setting_that_helps_in_each_dialect(
+    path: str, tmp_path: Path
+) -> None:
+    """And with that setting the same server gets a request that it takes."""
+
+    def strict(request: Any) -> Any:
+        if "max_completion_tokens" in json.loads(request.body):
+            return faults.error_response(400, f"Unrecognized argument: max_completion_tokens {KEY}")
+        return faults.json_response(COMPLETION)
+
+    named = 'compat.maxTokensField to "max_tokens" for this model in models.providers.a.models'
+    compat = {"maxTokensField": "max_completion_tokens"}
+    async with FakeUpstream(strict) as upstream:
+        block = provider(upstream.url, models=[{"id": "m", "compat": compat}])
+        config = config_of({"a": block})
+        async with serving_gateway(tmp_path, config) as stand:
+            found = await stand.ask(question("a/m"), target=path)
+            assert (
+                found.status == 400
+                and named in found.json()["error"]["message"]
+                and KEY.encode() not in found.body
+            )
+            compat["maxTokensField"] = "max_tokens"
+            stand.rewrite(config)
+            assert (await stand.ask(question("a/m"), target=path)).status == 200
             await stand.quiet()
         assert upstream.anomalies == []
 

@@ -19,8 +19,9 @@ STATUSES = (400, 422)
 """Of an error about a field."""
 _UNKNOWN = re.compile(
     r"unknown|unrecogni[sz]ed|unexpected|unsupported|not (?:\w+ )?supported|does(?:n't| not) support"
-    r"|not permitted|forbidden|not allowed|not a valid|invalid (?:field|parameter|argument|request field|role|value)|no such|additional propert"
-    r"|must be a (?:valid )?string|should be a (?:valid )?string|only supports? (?:text|string)",
+    r"|not permitted|forbidden|not allowed|not a valid|no such|additional propert"
+    r"|invalid (?:field|parameter|argument|request field|role|value)"
+    r"|(?:must|should) be a (?:valid )?string|only supports? (?:text|string)",
     re.IGNORECASE,
 )
 KEYS = (
