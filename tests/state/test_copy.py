@@ -19,6 +19,7 @@ from clawgate.state.records import IdempotencyResult, NewTurn
 from clawgate.state.store import Store, open_store
 from clawgate.state.tables import usage
 from tests.state.runs import Clock, run, said
+from tests.state.test_egress import row
 from tests.state.test_responses import stored
 from tests.state.test_sessions import CALL
 from tests.state.test_usage import used
@@ -52,6 +53,7 @@ async def fill(store: Store) -> None:
         )
     await store.begin_idempotent("ann", "in progress", "hash", "r-open")
     await store.commit(stored("z-first", "\0"))
+    await store.save_connections([row("b"), row("a", closed_at=0.1, bytes_sent=2**40)])
     await store.commit(stored("a-second", "\ud800", parent="z-first"))
 
 
@@ -71,6 +73,7 @@ async def test_a_file_is_copied_with_every_row(
     copied = await copy_from_file(source, store._database, nothing)
     assert copied == {
         "sessions": 9, "turns": 18, "requests": 11, "tool_calls": 9, "usage": 18, "idempotency": 10, "responses": 2,
+            "egress": 2,
     }  # fmt: skip
     for number, key in enumerate(KEYS):
         session = await store.session("ann", key)
@@ -180,6 +183,6 @@ async def test_a_backup_that_fails_leaves_no_file(store: Store, tmp_path: Path) 
 
 async def test_a_source_of_another_version_is_refused(source: Path, store: Store) -> None:
     with closing(connect(source)) as connection, connection:
-        connection.execute("UPDATE clawgate_version SET version_num = '0004_expand'")
-    with pytest.raises(NotCopied, match="0004_expand"):
+        connection.execute("UPDATE clawgate_version SET version_num = '0009_expand'")
+    with pytest.raises(NotCopied, match="0009_expand"):
         await copy_from_file(source, store._database, nothing)

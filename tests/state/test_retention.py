@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from clawgate.policy.egress_ledger import LedgerQuery
 from clawgate.state import retention
 from clawgate.state.records import Begun, Finished, IdempotencyResult
 from clawgate.state.retention import Pruned, Retention
 from clawgate.state.store import Store
 from clawgate.state.tables import idempotency, requests, tool_calls, usage
 from tests.state.runs import Clock, run, said
+from tests.state.test_egress import row
 from tests.state.test_sessions import CALL
 from tests.state.test_usage import used
 
@@ -120,3 +122,18 @@ async def test_a_session_that_is_used_in_between_stays(store: Store) -> None:
     await store.commit(run("r2", expected_seq=1, finished_at=DAY * 9))
     assert await store._database.write(retention.delete_sessions, stale) == 0
     assert await keys(store) == ["ann s"]
+
+
+async def test_connections_go_with_the_age_of_usage(store: Store, clock: Clock) -> None:
+    await store.save_connections([row(str(days), opened_at=clock.now - days * DAY) for days in range(5)])
+    assert await store.prune(keep(usage_age=2.5 * DAY)) == Pruned(connections=2)
+    assert [one.id for one in await store.connections(LedgerQuery())] == ["0", "1", "2"]
+
+
+async def test_of_too_many_connections_the_newest_are_kept(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "EGRESS_ROWS", 3)
+    await store.save_connections([row(str(age), opened_at=clock.now - age) for age in range(8)])
+    assert await store.prune(keep()) == Pruned(connections=5)
+    assert [one.id for one in await store.connections(LedgerQuery())] == ["0", "1", "2"]

@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, delete, func, literal, or_, select
 
 from clawgate.state.records import SessionSummary
-from clawgate.state.tables import idempotency, requests, sessions, tool_calls, turns, usage
+from clawgate.state.tables import egress, idempotency, requests, sessions, tool_calls, turns, usage
 
 BATCH = 200
 """Sessions or requests that one transaction deletes."""
+EGRESS_ROWS = 100_000
+"""Private connections that are kept, whatever their age: callers can cause them, and refusals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """What is kept. Ages are in seconds, since the last run of a session or the end of a request."""
+    """What is kept. Ages are in seconds, since the last run of a session or the end of a request.
+
+    ``usage_age`` is that of private connections, too.
+    """
 
     session_age: float
     session_turns: int
@@ -41,6 +46,7 @@ class Pruned:
     requests: int = 0
     idempotency_records: int = 0
     responses: int = 0
+    connections: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +168,17 @@ def delete_expired(connection: Connection, now: float) -> int:
         )
         connection.execute(one, rows)
     return len(rows)
+
+
+def delete_connections(connection: Connection, before: float) -> int:
+    """Delete some of the private connections that were opened before ``before``, or that are too many."""
+    newest = select(egress.c.opened_at).order_by(egress.c.opened_at.desc())
+    oldest_kept = connection.execute(newest.offset(EGRESS_ROWS - 1).limit(1)).scalar()
+    before = before if oldest_kept is None else max(before, oldest_kept)
+    found = connection.execute(select(egress.c.id).where(egress.c.opened_at < before).limit(BATCH))
+    ids = [row.id for row in found]
+    if ids:
+        connection.execute(
+            delete(egress).where(egress.c.id.in_(bindparam("ids", expanding=True))), {"ids": ids}
+        )
+    return len(ids)

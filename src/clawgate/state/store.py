@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, select, text
 
 from clawgate.errors import InvalidRequest, StoreUnavailable
-from clawgate.state import idempotency, responses, retention, sessions, usage
+from clawgate.policy.egress_ledger import LedgerQuery, LedgerRow
+from clawgate.state import egress, idempotency, responses, retention, sessions, usage
 from clawgate.state.database import Database, open_database
 from clawgate.state.locks import SessionLocks, SharedLocks
 from clawgate.state.records import (
@@ -187,10 +188,18 @@ class Store:
         _check_texts(caller, name)
         return await self._database.write(responses.remove, caller, name)
 
+    async def save_connections(self, rows: Sequence[LedgerRow]) -> None:
+        """Write private connections, and those that have changed once more."""
+        await self._database.write(egress.save, rows)
+
+    async def connections(self, query: LedgerQuery) -> Sequence[LedgerRow]:
+        """Return private connections, newest first."""
+        return await self._database.read(egress.find, query)
+
     async def prune(self, keep: Retention) -> Pruned:
         """Delete what is older or larger than ``keep``, while runs go on writing."""
         database, now = self._database, self._clock()
-        sessions_ = turns = requests = expired = 0
+        sessions_ = turns = requests = expired = connections = 0
         while stale := await database.read(retention.stale_sessions, keep, now):
             sessions_ += (count := await database.write(retention.delete_sessions, stale))
             if not count:
@@ -204,8 +213,15 @@ class Store:
         deleted = 0
         while old := await database.read(responses.stale, keep, now):
             deleted += await database.write(responses.remove_all, old)
+        while count := await database.write(retention.delete_connections, now - keep.usage_age):
+            connections += count
         return Pruned(
-            sessions=sessions_, turns=turns, requests=requests, idempotency_records=expired, responses=deleted
+            sessions=sessions_,
+            turns=turns,
+            requests=requests,
+            idempotency_records=expired,
+            responses=deleted,
+            connections=connections,
         )
 
     async def check(self) -> None:

@@ -151,3 +151,22 @@ responses = Table(
     Index("responses_parent", "caller", "parent"),
     Index("responses_created_at", "created_at"),
 )
+
+egress = Table(
+    "egress",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("instance", Text, nullable=False),  # the run of the gateway that had the connection
+    Column("opened_at", Float(53), nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("closed_at", Float(53)),  # NULL while it is open, and where its process was killed
+    Column("bytes_sent", BigInteger),
+    Column("bytes_received", BigInteger),
+    Index("egress_opened_at", "opened_at"),
+)

@@ -10,6 +10,7 @@ from tests.state.runs import Clock, run
 
 
 def back_to_0002(connection: Connection) -> None:
+    connection.execute(text("DROP TABLE egress"))
     for column in ("replaced_by", "run_key"):
         connection.execute(text(f"ALTER TABLE turns DROP COLUMN {column}"))
     connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '0002_expand'"))

@@ -10,6 +10,7 @@ from tests.state.runs import Clock, run
 
 
 def back_to_0003(connection: Connection) -> None:
+    connection.execute(text("DROP TABLE egress"))
     connection.execute(text("ALTER TABLE turns DROP COLUMN run_key"))
     connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '0003_expand'"))
 

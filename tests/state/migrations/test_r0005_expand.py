@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from clawgate.policy.egress_ledger import LedgerQuery
+from clawgate.state import migrate
+from clawgate.state.store import open_store
+from tests.state.runs import Clock, run
+from tests.state.test_egress import row
+
+
+def back_to_0004(connection: Connection) -> None:
+    connection.execute(text("DROP TABLE egress"))
+    connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '0004_expand'"))
+
+
+async def test_a_database_of_the_version_before_keeps_what_it_has_and_takes_connections(
+    state_url: str | Path, clock: Clock
+) -> None:
+    first = await open_store(state_url, clock=clock)
+    await first.commit(run("r1"))
+    await first._database.write(back_to_0004)
+    await first.close()
+    second = await open_store(state_url, clock=clock)
+    try:
+        assert await second.session("ann", "s") is not None
+        await second.save_connections([row("a")])
+        assert await second.connections(LedgerQuery()) == [row("a")]
+    finally:
+        await second.close()
