@@ -220,6 +220,10 @@ class UpstreamPoolExhausted(GatewayUnavailable):
     """Every connection that an upstream may have is in use. Nothing of the request was sent."""
 
 
+class EgressLimitExceeded(GatewayUnavailable):
+    """Too many connections to one private destination within a minute. Nothing of the request was sent."""
+
+
 class UpstreamFailed(GatewayError):
     """The upstream misbehaved. ``status`` is the one that it sent or meant; None if not known.
 

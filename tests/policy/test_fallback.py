@@ -35,6 +35,7 @@ def test_every_other_status_ends_the_request() -> None:
         (errors.ProviderNotConfigured("x"), "not configured"),
         (errors.ProviderUnavailable("x"), "not available"),
         (errors.UpstreamPoolExhausted("x"), "connection limit"),
+        (errors.EgressLimitExceeded("x"), "connection limit"),
         (errors.EgressDenied("x"), "address not allowed"),
         (errors.PrivateNetworkBlocked("x"), "address not allowed"),
         (errors.UpstreamFailed("x"), "failed"),
@@ -54,7 +55,7 @@ def test_no_other_error_does() -> None:
     """The client left, the request is at fault, this process is stopping: for every class that there is."""
     allowed = (
         errors.UpstreamFailed, errors.ProviderNotConfigured, errors.ProviderUnavailable,
-        errors.UpstreamPoolExhausted, errors.EgressDenied,
+        errors.UpstreamPoolExhausted, errors.EgressDenied, errors.EgressLimitExceeded,
     )  # fmt: skip
     others: list[type[errors.GatewayError]] = [kind for kind in all_errors() if not issubclass(kind, allowed)]
     assert errors.ClientLeft in others and errors.ModelNotFound in others and errors.Overloaded in others

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.errors import ConcurrencyLimitExceeded, RateLimitExceeded
-from clawgate.policy.rate_limit import WINDOW_SECONDS, RateLimiter, RateRule
+from clawgate.errors import ConcurrencyLimitExceeded, EgressLimitExceeded, RateLimitExceeded
+from clawgate.policy import rate_limit
+from clawgate.policy.rate_limit import WINDOW_SECONDS, DestinationLimiter, RateLimiter, RateRule
 
 
 def refused(limiter: RateLimiter, name: str, now: float) -> RateLimitExceeded:
@@ -107,3 +108,59 @@ def test_never_more_than_the_rule_in_any_window(most: int, waits: list[float]) -
         else:
             limiter.acquire("a", now)
             passed.append(now)
+
+
+def full(limiter: DestinationLimiter, destination: str, limit: int, now: float) -> EgressLimitExceeded:
+    with pytest.raises(EgressLimitExceeded) as caught:
+        limiter.acquire(destination, limit, now)
+    return caught.value
+
+
+def test_a_destination_takes_the_connections_of_a_minute_at_once_and_then_as_its_bucket_fills() -> None:
+    limiter = DestinationLimiter()
+    for _ in range(6):
+        limiter.acquire("10.0.0.1:80", 6, 0.0)
+    error = full(limiter, "10.0.0.1:80", 6, 0.0)
+    assert error.retry_after == 10 and "network.connectionsPerMinute" in error.message
+    assert full(limiter, "10.0.0.1:80", 6, 9.0).retry_after == 1
+    limiter.acquire("10.0.0.1:80", 6, 10.0)
+    full(limiter, "10.0.0.1:80", 6, 10.0)
+
+
+def test_a_connection_that_was_refused_takes_nothing() -> None:
+    limiter = DestinationLimiter()
+    limiter.acquire("a:1", 1, 0.0)
+    for second in range(60):
+        full(limiter, "a:1", 1, float(second))
+    limiter.acquire("a:1", 1, 60.0)
+
+
+def test_destinations_have_buckets_of_their_own_and_none_without_a_limit() -> None:
+    limiter = DestinationLimiter()
+    for _ in range(100):
+        limiter.acquire("a:1", None, 0.0)
+    limiter.acquire("a:1", 1, 0.0)
+    limiter.acquire("a:2", 1, 0.0)
+    full(limiter, "a:1", 1, 0.0)
+
+
+def test_a_scan_of_many_destinations_takes_no_memory_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "_MOST_DESTINATIONS", 10)
+    limiter = DestinationLimiter()
+    for port in range(100):
+        limiter.acquire(f"10.0.0.1:{port}", 1, 0.0)
+    assert len(limiter._buckets) == 10
+    full(limiter, "10.0.0.1:99", 1, 0.0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 4), st.lists(st.floats(0, 40), max_size=40))
+def test_who_waits_as_it_was_told_gets_a_connection(limit: int, waits: list[float]) -> None:
+    limiter, now = DestinationLimiter(), 0.0
+    for wait in waits:
+        now += wait
+        try:
+            limiter.acquire("a:1", limit, now)
+        except EgressLimitExceeded as error:
+            now += error.retry_after or 0
+            limiter.acquire("a:1", limit, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.relay.upstream.dial import Dialer, DialRecord, Resolver, system_resolver
+from clawgate.relay.upstream.traffic import OnEnd
 
 OPEN = EgressPolicy(requester="test", private=True)
 """Loopback and private addresses are allowed."""
@@ -16,9 +17,9 @@ def record_dials(dialer: Dialer) -> list[DialRecord]:
     dials: list[DialRecord] = []
     report = dialer.on_dial
 
-    def on_dial(record: DialRecord) -> None:
+    def on_dial(record: DialRecord) -> OnEnd | None:
         dials.append(record)
-        report(record)
+        return report(record)
 
     dialer.on_dial = on_dial
     return dials

@@ -14,7 +14,8 @@ every 5xx, 529 among them                  yes   that provider's own trouble
 every other 4xx (400, 405, 413, 415, 422)  no    the request is at fault and would fail elsewhere, or worse, half work
 1xx, 2xx, 3xx                              no    no failure; redirects arrive here as `UpstreamRedirected`
 not configured, not available              yes   nothing was sent
-its connections are all in use             yes   nothing was sent; the limit is that provider's
+its connections are all in use, or too     yes   nothing was sent; the limit is that provider's
+many were opened within a minute
 address not allowed                        yes   a rule about that provider's address, nothing was sent
 unreachable, closed, malformed, redirect   yes   that provider's own trouble
 timed out: connect, first_byte, idle       yes   that provider's own trouble
@@ -40,6 +41,7 @@ _NAMES: tuple[tuple[type[errors.GatewayError], str], ...] = (
     (errors.ProviderNotConfigured, "not configured"),
     (errors.ProviderUnavailable, "not available"),
     (errors.UpstreamPoolExhausted, "connection limit"),
+    (errors.EgressLimitExceeded, "connection limit"),
     (errors.EgressDenied, "address not allowed"),
     (errors.UpstreamFailed, "failed"),
 )

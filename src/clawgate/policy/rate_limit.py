@@ -1,7 +1,7 @@
-"""Limits concurrent requests and requests a minute of each caller.
+"""Limits concurrent requests and requests a minute of each caller, and connections a minute to each destination.
 
-Must not read a clock: ``now`` is in seconds of any clock that only moves forward. The window is exact: a minute is any
-sixty seconds.
+Must not read a clock: ``now`` is in seconds of any clock that only moves forward. The window of callers is exact: a
+minute is any sixty seconds; that of destinations is a bucket, which fills evenly.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from clawgate.errors import ConcurrencyLimitExceeded, RateLimitExceeded
+from clawgate.errors import ConcurrencyLimitExceeded, EgressLimitExceeded, RateLimitExceeded
 
 WINDOW_SECONDS = 60.0
+_MOST_DESTINATIONS = 10_000
+_LIMIT_SETTING = "plugins.entries.clawgate.config.network.connectionsPerMinute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +69,29 @@ class RateLimiter:
                 retry_after=max(wait, 1),
             )
         started.append(now)
+
+
+class DestinationLimiter:
+    """One bucket for each destination, as large as the connections of a minute; a new one is full."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}
+        """What is left, and when it was."""
+
+    def acquire(self, destination: str, limit: int | None, now: float) -> None:
+        """Take one connection to ``destination`` out of its bucket. Raises `EgressLimitExceeded`."""
+        if limit is None:
+            return
+        left, at = self._buckets.pop(destination, (float(limit), now))
+        left = min(left + (now - at) * limit / WINDOW_SECONDS, float(limit))
+        if len(self._buckets) >= _MOST_DESTINATIONS:
+            del self._buckets[next(iter(self._buckets))]  # the one that was used least recently
+        if left < 1:
+            self._buckets[destination] = left, now
+            wait = max(math.ceil((1 - left) * WINDOW_SECONDS / limit), 1)
+            raise EgressLimitExceeded(
+                f"{destination}: {limit} connections within a minute were opened to this private address, the limit; "
+                f"try again in {wait} s, or raise {_LIMIT_SETTING}",
+                retry_after=wait,
+            )
+        self._buckets[destination] = left - 1, now

@@ -74,3 +74,28 @@ def test_an_error_names_the_switch_only_where_there_is_one_that_opens() -> None:
     for address, asked in (("10.0.0.1", CLOSED), ("169.254.169.254", policy)):
         error = denied(ORIGIN, address, check_address(address, ORIGIN, asked), asked)
         assert type(error) is EgressDenied and "the.switch" not in error.message
+
+
+REPORTS = replace(CLOSED, network=NetworkRules(report_only=True))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "fc00::1", "::ffff:10.0.0.1"])
+def test_report_only_lets_a_refusal_through_and_keeps_its_rule(address: str) -> None:
+    refused = check_address(address, ORIGIN, CLOSED)
+    assert check_address(address, ORIGIN, REPORTS) == replace(refused, allowed=True, reported=True)
+    assert check_host(Origin("http", "localhost", 80), REPORTS).reported
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "fd00:ec2::254", "169.254.1.1", "fe80::1", "0.0.0.0", "224.0.0.1", "64:ff9b::a9fe:a9fe", "x"],
+)  # fmt: skip
+def test_report_only_lets_nothing_through_that_is_never_dialled(address: str) -> None:
+    assert check_address(address, ORIGIN, REPORTS) == check_address(address, ORIGIN, CLOSED)
+    assert not check_address(address, ORIGIN, REPORTS).allowed
+    assert not check_host(Origin("http", "metadata.google.internal", 80), REPORTS).allowed
+
+
+def test_report_only_reports_nothing_that_is_allowed() -> None:
+    assert not check_address("93.184.216.34", ORIGIN, REPORTS).reported
+    assert not check_address("10.0.0.1", ORIGIN, replace(REPORTS, private=True)).reported

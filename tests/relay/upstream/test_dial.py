@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from clawgate.errors import EgressDenied, GatewayError, PrivateNetworkBlocked, UpstreamUnreachable
-from clawgate.policy.egress.policy import EgressPolicy
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.errors import (
+    EgressDenied,
+    EgressLimitExceeded,
+    GatewayError,
+    PrivateNetworkBlocked,
+    UpstreamUnreachable,
+)
+from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
+from clawgate.relay.upstream.dial import Dialer, DialRecord, UpstreamEndpoint
+from clawgate.relay.upstream.traffic import OnEnd
 from clawgate.wire.http.url import Origin
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, serving
@@ -378,3 +386,62 @@ async def test_no_switch_is_named_for_what_no_switch_opens(address: str) -> None
     route = UpstreamEndpoint(origin=origin(), policy=SWITCHED)
     error = await attempt(Dialer(answers(address)), route)
     assert type(error) is EgressDenied and "the.switch" not in error.message
+
+
+def rated(policy: EgressPolicy, limit: int) -> EgressPolicy:
+    return replace(policy, network=NetworkRules(connections_per_minute=limit))
+
+
+async def test_a_private_destination_takes_no_more_connections_than_its_limit() -> None:
+    recorder = Recorder()
+    recorder.install()
+    dialer = Dialer(answers("10.0.0.1"))
+    for _ in range(2):
+        error = await attempt(dialer, UpstreamEndpoint(origin=origin(), policy=rated(OPEN, 2)))
+        assert isinstance(error, UpstreamUnreachable)
+    error = await attempt(dialer, UpstreamEndpoint(origin=origin(), policy=rated(OPEN, 2)))
+    assert isinstance(error, EgressLimitExceeded) and error.retry_after == 30
+    assert len(recorder.dialled) == 2
+    other = await attempt(dialer, UpstreamEndpoint(origin=origin(81), policy=rated(OPEN, 2)))
+    assert isinstance(other, UpstreamUnreachable), "another port is another destination"
+
+
+async def test_public_destinations_have_no_limit() -> None:
+    recorder = Recorder()
+    recorder.install()
+    dialer = Dialer(answers("93.184.216.34"))
+    for _ in range(3):
+        error = await attempt(dialer, UpstreamEndpoint(origin=origin(), policy=rated(CLOSED, 1)))
+        assert isinstance(error, UpstreamUnreachable)
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+async def test_the_sink_learns_of_the_end_of_each_connection(is_up: bool) -> None:
+    ends: list[tuple[str | None, bool]] = []
+
+    def on_dial(record: DialRecord) -> OnEnd:
+        return lambda was_open, traffic: ends.append((record.dialled, was_open))
+
+    async with FakeUpstream(GOOD) as upstream:
+        port = upstream.port
+        if is_up:
+            endpoint = UpstreamEndpoint(origin=origin(port), policy=OPEN)
+            connection = await Dialer(answers("127.0.0.1"), on_dial=on_dial).open(Connected, endpoint)
+            assert ends == []
+            connection.transport.abort()
+            await connection.lost
+    if not is_up:
+        endpoint = UpstreamEndpoint(origin=origin(port), policy=OPEN)
+        await attempt(Dialer(answers("127.0.0.1"), on_dial=on_dial), endpoint)
+    assert ends == [("127.0.0.1", is_up)]
+
+
+class Connected(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set_result(None)

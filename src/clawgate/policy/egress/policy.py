@@ -6,7 +6,7 @@ Order: never-allowed kinds, ``network.deny``, the requester's blocked hosts, pub
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked
 from clawgate.policy.egress.address import resolved_kind
@@ -74,11 +74,15 @@ class EgressPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a host or address may be dialled, its kind, and the rule that decided, for people."""
+    """Whether a host or address may be dialled, its kind, and the rule that decided, for people.
+
+    ``reported``: the rule refuses it, and it is let through since the gateway only reports.
+    """
 
     allowed: bool
     kind: AddressKind
     rule: str
+    reported: bool = False
 
 
 def check_url(url: str, policy: EgressPolicy) -> Decision:
@@ -91,12 +95,20 @@ def check_host(origin: Origin, policy: EgressPolicy) -> Decision:
     kind = host_kind(origin.host)
     if kind is AddressKind.NOT_AN_ADDRESS:
         return Decision(True, kind, _NAME)
-    return _decide(kind, origin, policy)
+    return _in_mode(_decide(kind, origin, policy), policy)
 
 
 def check_address(address: str, origin: Origin, policy: EgressPolicy) -> Decision:
     """Decide about one ``address``, as text, that a resolver returned for the host of ``origin``."""
-    return _decide(resolved_kind(address), origin, policy)
+    return _in_mode(_decide(resolved_kind(address), origin, policy), policy)
+
+
+def _in_mode(decision: Decision, policy: EgressPolicy) -> Decision:
+    """Let a refusal through where ``network.mode`` is "report", but for what is never dialled and for no address."""
+    never = (*NEVER_ALLOWED, AddressKind.NOT_AN_ADDRESS)
+    if decision.allowed or not policy.network.report_only or decision.kind in never:
+        return decision
+    return replace(decision, allowed=True, reported=True)
 
 
 def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolicy) -> EgressDenied:

@@ -64,6 +64,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.ProviderNotConfigured: (503, "service_unavailable"),
     errors.ProviderUnavailable: (503, "service_unavailable"),
     errors.UpstreamPoolExhausted: (503, "service_unavailable"),
+    errors.EgressLimitExceeded: (503, "service_unavailable"),
     errors.UpstreamFailed: (502, "upstream_error"),
     errors.UpstreamUnreachable: (502, "upstream_error"),
     errors.UpstreamClosed: (502, "upstream_error"),

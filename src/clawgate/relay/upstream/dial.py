@@ -17,6 +17,8 @@ from typing import TypeVar, cast
 from clawgate.errors import UpstreamUnreachable
 from clawgate.policy.egress.policy import Decision, EgressPolicy, check_address, check_host, denied
 from clawgate.policy.egress.ranges import NEVER_ALLOWED, AddressKind
+from clawgate.policy.rate_limit import DestinationLimiter
+from clawgate.relay.upstream.traffic import OnEnd, watch_end
 from clawgate.relay.upstream.tunnel import open_tunnel
 from clawgate.wire.http.url import Origin
 
@@ -47,6 +49,10 @@ class DialRecord:
     decision: Decision | None = None
 
 
+OnDial = Callable[[DialRecord], OnEnd | None]
+"""Returns what is to be called at the end of the connection; None where nothing is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamEndpoint:
     """How to reach one upstream.
@@ -72,11 +78,10 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
 class Dialer:
     """Opens connections for all of clawgate's egress."""
 
-    def __init__(
-        self, resolver: Resolver = system_resolver, *, on_dial: Callable[[DialRecord], None] | None = None
-    ) -> None:
-        self._resolver = resolver
+    def __init__(self, resolver: Resolver = system_resolver, *, on_dial: OnDial | None = None) -> None:
+        self.resolver = resolver
         self.on_dial = on_dial or (lambda record: None)
+        self._limiter = DestinationLimiter()
 
     async def open(self, make: Callable[[], _P], endpoint: UpstreamEndpoint) -> _P:
         """Return a connected protocol from ``make``, over TLS where ``endpoint`` has it.
@@ -92,11 +97,14 @@ class Dialer:
         failure: Exception | None = None
         for number, (address, decision) in enumerate(addresses):
             is_last = number == len(addresses) - 1
-            self._report(policy, target, decision, addresses, address)
+            if decision.kind is not AddressKind.PUBLIC:
+                limit, now = policy.network.connections_per_minute, asyncio.get_running_loop().time()
+                self._limiter.acquire(f"{target.host}:{target.port}", limit, now)
+            on_end = self._report(policy, target, decision, addresses, address)
             try:
                 # An address that drops packets must not use up the time of those behind it.
                 async with asyncio.timeout(None if is_last else _FIRST_TRY_SECONDS):
-                    return await self._connect(make, endpoint, address, target.port)
+                    return await self._connect(make, endpoint, address, target.port, on_end)
             except ssl.SSLError as error:
                 raise UpstreamUnreachable(f"{target}: TLS failed: {_tls_reason(error)}") from error
             except (OSError, TimeoutError) as error:
@@ -110,8 +118,8 @@ class Dialer:
         decision: Decision | None,
         addresses: CheckedAddresses = (),
         dialled: str | None = None,
-    ) -> None:
-        self.on_dial(
+    ) -> OnEnd | None:
+        return self.on_dial(
             DialRecord(
                 requester=policy.requester,
                 origin=origin,
@@ -135,7 +143,7 @@ class Dialer:
             self._report(policy, target, of_host)
             raise denied(target, target.host, of_host, policy)
         try:
-            addresses = await self._resolver(target.host, target.port)
+            addresses = await self.resolver(target.host, target.port)
         except (OSError, UnicodeError) as error:
             self._report(policy, target, None)
             reason = getattr(error, "strerror", None) or str(error)
@@ -151,16 +159,29 @@ class Dialer:
         return checked
 
     async def _connect(
-        self, make: Callable[[], _P], endpoint: UpstreamEndpoint, address: str, port: int
+        self,
+        make: Callable[[], _P],
+        endpoint: UpstreamEndpoint,
+        address: str,
+        port: int,
+        on_end: OnEnd | None,
     ) -> _P:
         server_name = (endpoint.server_name or endpoint.origin.host) if endpoint.tls is not None else None
-        if endpoint.proxy is not None:
-            return await open_tunnel(make, address, endpoint.proxy, endpoint, server_name)
-        loop = asyncio.get_running_loop()
-        transport, protocol = await loop.create_connection(
-            make, address, port, ssl=endpoint.tls, server_hostname=server_name
-        )
-        check_peer(transport, address)
+        transport: asyncio.BaseTransport
+        try:
+            if endpoint.proxy is not None:
+                transport, protocol = await open_tunnel(make, address, endpoint.proxy, endpoint, server_name)
+            else:
+                transport, protocol = await asyncio.get_running_loop().create_connection(
+                    make, address, port, ssl=endpoint.tls, server_hostname=server_name
+                )
+                check_peer(transport, address)
+        except BaseException:
+            if on_end is not None:
+                on_end(False, None)
+            raise
+        if on_end is not None:
+            watch_end(protocol, transport, on_end)
         return protocol
 
 

@@ -1,0 +1,51 @@
+"""Watches an upstream connection for its end, and learns then how many bytes it had: the kernel has counted them.
+
+Must not cost anything while bytes pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+from collections.abc import Callable
+
+Traffic = tuple[int, int] | None
+"""Bytes that were sent and received, TLS and its handshake included; None where they are not known."""
+
+OnEnd = Callable[[bool, Traffic], None]
+"""Called once, at the end of a connection; first whether it was ever open."""
+
+_LINUX = sys.platform == "linux"
+_COUNTERS = struct.Struct("=120xQQ")
+"""``tcpi_bytes_acked`` and ``tcpi_bytes_received`` of linux/tcp.h, since Linux 4.1."""
+_INFO_BYTES = 136
+
+
+def traffic_of(transport: asyncio.BaseTransport) -> Traffic:
+    sock = transport.get_extra_info("socket")
+    if sock is None or not _LINUX:
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+    except OSError:
+        return None
+    if len(info) < _INFO_BYTES:
+        return None
+    acknowledged, received = _COUNTERS.unpack(info)
+    return max(acknowledged - 1, 0), received  # the SYN counts as one
+
+
+def watch_end(protocol: asyncio.Protocol, transport: asyncio.BaseTransport, on_end: OnEnd) -> None:
+    """Call ``on_end`` when the connection of ``protocol`` ends, before it learns of that."""
+    if transport.is_closing():  # it may have learned already
+        on_end(True, traffic_of(transport))
+        return
+    lost = protocol.connection_lost
+
+    def connection_lost(error: Exception | None) -> None:
+        on_end(True, traffic_of(transport))
+        lost(error)
+
+    protocol.connection_lost = connection_lost  # type: ignore[method-assign,assignment]  # of this connection alone
