@@ -7,6 +7,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ import pytest
 
 from clawgate.app import agents
 from clawgate.app.agents import AgentHost
+from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.control.websocket.clients import Clients
 from clawgate.errors import StoreUnavailable
 from clawgate.settings.openclaw.config_file import read_config
@@ -103,7 +105,9 @@ async def test_an_agent_uses_the_tool_of_a_plugin(tmp_path: Path) -> None:
 
 
 async def test_what_is_too_old_is_deleted_by_the_config_of_now(tmp_path: Path) -> None:
-    host = AgentHost(cast(Any, None), cast(Any, None), tmp_path, tuple, Clients(lambda: 0))
+    host = AgentHost(
+        cast(Any, None), cast(Any, None), tmp_path, tuple, Clients(lambda: 0), EgressRecorder("gw", time.time)
+    )
     await host.prune()  # nothing was opened, so nothing is
     assert not (tmp_path / "clawgate").exists()
     path = tmp_path / "openclaw.json"

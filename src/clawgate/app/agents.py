@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.app.shared_lockouts import SharedLockouts
 from clawgate.control.websocket.clients import Clients
 from clawgate.errors import GatewayError, StoreUnavailable
@@ -57,7 +58,7 @@ class AgentHost:
     """``connections`` are those of the gateway's listener, ``clients`` its WebSockets; ``state`` is OpenClaw's state
     folder.
 
-    ``tools`` returns those of the plugins that run now.
+    ``tools`` returns those of the plugins that run now. ``recorder`` stores in the database while it is open.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class AgentHost:
         state: Path,
         tools: Callable[[], Iterable[RegisteredTool]],
         clients: Clients,
+        recorder: EgressRecorder,
     ) -> None:
         self._clients = clients
+        self._recorder = recorder
         self.socket_runs: AgentRuns | None = None
         """The runs of WebSockets, from the moment that agents are on for the first time."""
         self._models = models
@@ -156,6 +159,7 @@ class AgentHost:
             await self.socket_runs.close()
         if self._opening is not None:
             await asyncio.wait([self._opening])
+        await self._recorder.close()
         store, self._store = self._store, None
         if store is not None:
             await store.close()
@@ -229,6 +233,7 @@ class AgentHost:
             logger.error("agents: no run can be stored: %s", error.message)  # noqa: TRY400
             raise
         logger.info("agents: sessions and usage are kept in %s", self._store.name)
+        self._recorder.use(self._store)
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         self._opening = None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clawgate.app.agents import AgentHost, load_agents
 from clawgate.app.config_watcher import AddSecrets, ConfigWatcher
+from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.app.factory import connection_limit
 from clawgate.app.gateway_switches import GatewaySwitches, MakeAgents
 from clawgate.app.log_setup import RequestLog, has_failed
@@ -27,7 +28,8 @@ from clawgate.processes.instance.run_records import write_report
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
-from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer, DialRecord
+from clawgate.relay.upstream.traffic import OnEnd
 from clawgate.routing.gateway_router import GatewayRouter
 from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
@@ -48,6 +50,7 @@ class GatewayRole(Role):
     agents: AgentHost
     settings: GatewaySettings
     sockets: GatewaySockets
+    recorder: EgressRecorder
 
 
 def build_gateway(
@@ -72,17 +75,19 @@ def build_gateway(
     """
     settings = gateway_settings(file, flags)
     dialer, state, sockets = dialer or Dialer(), state or file.path.parent, GatewaySockets()
+    recorder = _record_dials(dialer, instance)
     via = f"clawgate-{instance}".encode("ascii")
     plugins = _plugins(file, settings, state, dialer, instance, add_secrets)
     router = ModelRouter(
         lambda provider: provider_upstream(provider, dialer, via=via, listening=settings.listens_at),
         time.time,
         plugins,
+        recorder.on_refused,
     )
     plugins.running_requests = router.running_requests
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, sockets, verbose=verbose)
-    agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients)
+    agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients, recorder)
     gateway_router.responses = agents
     connections.detached_count = lambda: agents.running_count
     switches = _switches(gateway_router, connections, agents, make_agents)
@@ -102,14 +107,27 @@ def build_gateway(
         port=settings.port,
         drain_seconds=DRAIN_SECONDS,
         periodic_tasks=_periodic_tasks(watcher, agents),
-        tasks=[plugins.run, discovery.run, agents.run],
+        tasks=[plugins.run, discovery.run, agents.run, recorder.run],
         router=router,
         plugins=plugins,
         discovery=discovery,
         agents=agents,
         settings=settings,
         sockets=sockets,
+        recorder=recorder,
     )
+
+
+def _record_dials(dialer: Dialer, instance: str) -> EgressRecorder:
+    """Return what records the dials from now on; they are still reported as before."""
+    recorder, report = EgressRecorder(instance, time.time), dialer.on_dial
+
+    def on_dial(record: DialRecord) -> OnEnd | None:
+        report(record)
+        return recorder.on_dial(record)
+
+    dialer.on_dial = on_dial
+    return recorder
 
 
 def _switches(

@@ -35,12 +35,18 @@ UpstreamFactory = Callable[[Provider], Upstream]
 class ModelRouter:
     """The gateway's `Router`; `use` gives it the providers, again and again as the config changes.
 
-    ``clock`` returns UNIX seconds; ``hooks`` are those of the plugins.
+    ``clock`` returns UNIX seconds; ``hooks`` are those of the plugins. ``on_refused`` is called with the provider of a
+    request that its address does not let pass.
     """
 
     def __init__(
-        self, make_upstream: UpstreamFactory, clock: Callable[[], float], hooks: ProviderHooks
+        self,
+        make_upstream: UpstreamFactory,
+        clock: Callable[[], float],
+        hooks: ProviderHooks,
+        on_refused: Callable[[Provider], None] = lambda provider: None,
     ) -> None:
+        self.on_refused = on_refused
         self.hooks = hooks
         self.clock = clock
         self._make_upstream = make_upstream
@@ -178,6 +184,8 @@ class FallbackChain:
             try:
                 connected = router.open(target.provider, target.problem)
             except errors.GatewayError as error:
+                if isinstance(error, errors.EgressDenied):
+                    router.on_refused(target.provider)
                 reason = should_fall_back(None, error)
                 if reason is None or self._next == len(self._targets):
                     self._current = self._current or target

@@ -1,0 +1,137 @@
+"""Records the private connections of one gateway: in memory, and in the state database while agents have it open.
+
+Law: no request waits for a row, or fails with it. What is not stored in time is counted and said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clawgate.errors import GatewayError
+from clawgate.policy.egress.policy import check_host
+from clawgate.policy.egress.ranges import AddressKind
+from clawgate.policy.egress_ledger import EgressLedger, LedgerQuery, LedgerRow, Verdict
+from clawgate.providers.provider import Provider
+from clawgate.relay.upstream.dial import DialRecord
+from clawgate.relay.upstream.traffic import OnEnd, Traffic
+
+if TYPE_CHECKING:
+    from clawgate.state.store import Store
+
+BATCH = 100
+_RETRY_SECONDS = 5.0
+MEMORY = "memory"
+
+logger = logging.getLogger("clawgate.egress")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """``source`` is "memory" or the name of the database."""
+
+    rows: Sequence[LedgerRow]
+    source: str
+
+
+class EgressRecorder:
+    """The sink of a dialer. ``clock`` returns UNIX time."""
+
+    def __init__(self, instance: str, clock: Callable[[], float]) -> None:
+        self.ledger = EgressLedger(instance)
+        self._clock = clock
+        self._store: Store | None = None
+        self._changed = asyncio.Event()
+        self._said = 0
+        self.ledger.on_change = self._changed.set
+
+    def on_dial(self, record: DialRecord) -> OnEnd | None:
+        """Record a dial, or a refusal. Returns what records the end of a private connection."""
+        decision = record.decision
+        if decision is None:  # its name could not be resolved
+            return None
+        verdict: Verdict = (
+            "refused" if not decision.allowed else "reported" if decision.reported else "allowed"
+        )
+        self.ledger.count(record.requester, verdict, decision.kind)
+        if decision.kind is AddressKind.PUBLIC and verdict == "allowed":
+            return None
+        row = self.ledger.add(
+            now=self._clock(),
+            requester=record.requester,
+            url=str(record.origin),
+            address=record.dialled or next((text for text, one in record.addresses if one == decision), ""),
+            kind=decision.kind,
+            rule=decision.rule,
+            verdict=verdict,
+        )
+        if verdict == "reported":
+            logger.warning(
+                "egress refused in report-only mode, and let through requester=%s url=%s address=%s rule=%s",
+                row.requester, row.url, row.address, row.rule,
+            )  # fmt: skip
+        if verdict == "refused":
+            return None
+
+        def on_end(was_open: bool, traffic: Traffic) -> None:
+            sent, received = traffic or (None, None)
+            self.ledger.end(
+                row, "closed" if was_open else "failed", now=self._clock(), sent=sent, received=received
+            )
+
+        return on_end
+
+    def on_refused(self, provider: Provider) -> None:
+        """A request to ``provider`` was refused by its address, before anything was resolved."""
+        if provider.origin is not None:
+            policy = provider.egress_policy()
+            decision = check_host(provider.origin, policy)
+            self.on_dial(DialRecord(requester=policy.requester, origin=provider.origin, decision=decision))
+
+    def use(self, store: Store) -> None:
+        """Store in this database from now on, beginning with what is in memory."""
+        self._store = store
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Store what changes, until it is cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._store is not None and not await self._flush(self._store):
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._changed.set()
+
+    async def _flush(self, store: Store) -> bool:
+        """Store what is not stored yet. Returns False if that has to be tried again."""
+        if (dropped := self.ledger.dropped) > self._said:
+            logger.warning("egress: %d rows of the ledger were not stored in time", dropped - self._said)
+            self._said = dropped
+        while rows := self.ledger.unsaved(BATCH):
+            try:
+                await store.save_connections(rows)
+            except GatewayError as error:
+                logger.debug("egress: rows are not stored yet: %s", error.message)
+                return False
+            self.ledger.saved(rows)
+        return True
+
+    async def close(self) -> None:
+        """Store the rest; the database is closed afterwards."""
+        self.ledger.close(self._clock())
+        store, self._store = self._store, None
+        if store is not None:
+            await self._flush(store)
+
+    async def find(self, query: LedgerQuery) -> Listing:
+        """Return rows, newest first: of the database where it is open, else of this process since it began."""
+        store = self._store
+        if store is not None and await self._flush(store):
+            try:
+                return Listing(await store.connections(query), store.name)
+            except GatewayError as error:
+                logger.debug("egress: the database cannot be read: %s", error.message)
+        return Listing(self.ledger.find(query), MEMORY)
