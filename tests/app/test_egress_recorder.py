@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from clawgate.app.egress_recorder import MEMORY, EgressRecorder
+from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.errors import StoreUnavailable
 from clawgate.policy.egress.policy import Decision
 from clawgate.policy.egress.ranges import AddressKind
-from clawgate.policy.egress_ledger import LedgerQuery, LedgerRow
+from clawgate.policy.egress_ledger import MEMORY, LedgerQuery, LedgerRow
 from clawgate.relay.upstream.dial import DialRecord
 from clawgate.state.store import Store
 from clawgate.wire.http.url import Origin

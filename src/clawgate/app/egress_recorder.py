@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from clawgate.errors import GatewayError
 from clawgate.policy.egress.policy import check_host
 from clawgate.policy.egress.ranges import AddressKind
-from clawgate.policy.egress_ledger import EgressLedger, LedgerQuery, LedgerRow, Verdict
+from clawgate.policy.egress_ledger import MEMORY, EgressLedger, LedgerQuery, Listing, Verdict
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import DialRecord
 from clawgate.relay.upstream.traffic import OnEnd, Traffic
@@ -24,17 +23,8 @@ if TYPE_CHECKING:
 
 BATCH = 100
 _RETRY_SECONDS = 5.0
-MEMORY = "memory"
 
 logger = logging.getLogger("clawgate.egress")
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """``source`` is "memory" or the name of the database."""
-
-    rows: Sequence[LedgerRow]
-    source: str
 
 
 class EgressRecorder:

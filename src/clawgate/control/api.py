@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from clawgate import __version__
 from clawgate.control.capabilities import capabilities
+from clawgate.control.egress import EGRESS_PATHS, EgressReport, EgressRoutes
 from clawgate.errors import GatewayError, InvalidToken, ModelNotFound
 from clawgate.policy.authentication import TokenStore
 from clawgate.policy.local_hosts import is_loopback
@@ -36,7 +37,7 @@ from clawgate.routing.router import ModelRouter
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.openai import errors as openai_errors
 
-CONTROL_PATHS = frozenset({b"/health", b"/healthz", b"/ready", b"/readyz"})
+CONTROL_PATHS = frozenset({b"/health", b"/healthz", b"/ready", b"/readyz"}) | EGRESS_PATHS
 OWN_PATHS = (b"/v1/capabilities", b"/v1/models", b"/v1/models/")
 _NOT_STORED = {"cache-control": "no-store"}
 
@@ -71,7 +72,8 @@ async def serving_report(router: ModelRouter) -> dict[str, object]:
 class ControlApi:
     """The handlers of one gateway. ``instance`` identifies this process to `clawgate gateway health`.
 
-    ``key`` is what commands of this user present to learn the state of each provider; "" if there are none.
+    ``key`` is what commands of this user present to learn the state of each provider, and what ``egress`` knows; "" if
+    there are none.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class ControlApi:
         *,
         source: ModelSource,
         key: str = "",
+        egress: EgressReport | None = None,
     ) -> None:
+        self._egress = egress
         self._router = router.models
         self._gateway = router
         self._source = source
@@ -103,6 +107,7 @@ class ControlApi:
                 Route("/api/tags", self.ollama_tags),
                 Route("/api/version", self.ollama_version),
                 Route("/v1/models/{name:path}", self.model),
+                *(EgressRoutes(self._egress, self._has_key).routes() if self._egress is not None else ()),
             ]
         )
 

@@ -64,6 +64,17 @@ class LedgerQuery:
         )
 
 
+MEMORY = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """``source`` is `MEMORY`, or the name of the database."""
+
+    rows: Sequence[LedgerRow]
+    source: str
+
+
 def kind_of(requester: str) -> str:
     """Return what kind of requester it is: "provider" of "provider:owl"."""
     return requester.partition(":")[0]

@@ -1,4 +1,4 @@
-"""Checks the health of a local gateway by `GET /health`, which needs no secret.
+"""Checks the health of a local gateway by `GET /health`, which needs no secret; reads its other control paths.
 
 `gateway_client` checks one elsewhere. This one stays beside it: a start, a restart and `gateway status` have to see a
 gateway whose config, and so its secret, cannot be read now, or that is older than its WebSocket. Only addresses that a
@@ -46,7 +46,7 @@ def check_health(
         return HealthCheck(not error, round((time.monotonic() - start) * 1000, 1), error, body)
 
     try:
-        status, content = _get(connectable(host), port, start + seconds, tls, key)
+        status, content = get(host, port, "/health", seconds=seconds, key=key, tls=tls)
     except TimeoutError:
         return result(f"no response within {seconds:g} s")
     except ConnectionRefusedError:
@@ -80,7 +80,11 @@ class _Response:
         self.is_complete = True
 
 
-def _get(host: str, port: int, deadline: float, tls: bool, key: str) -> tuple[int, bytes]:
+def get(
+    host: str, port: int, path: str, *, seconds: float, key: str = "", tls: bool = False
+) -> tuple[int, bytes]:
+    """Return status and body of a control path. Raises TimeoutError, OSError, httptools.HttpParserError."""
+    host, deadline = connectable(host), time.monotonic() + seconds
     response = _Response()
     parser = httptools.HttpResponseParser(response)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -90,7 +94,7 @@ def _get(host: str, port: int, deadline: float, tls: bool, key: str) -> tuple[in
         with _with_tls(plain) if tls else plain as sock:
             name = f"[{host}]" if ":" in host else host
             lines = [f"Host: {name}:{port}", "Connection: close", *([f"{KEY_HEADER}: {key}"] if key else [])]
-            sock.sendall("\r\n".join(("GET /health HTTP/1.1", *lines, "", "")).encode("ascii"))
+            sock.sendall("\r\n".join((f"GET {path} HTTP/1.1", *lines, "", "")).encode("ascii"))
             received = 0
             while not response.is_complete:
                 sock.settimeout(_remaining(deadline))
