@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clawgate.app.agents import AgentHost, load_agents
 from clawgate.app.config_watcher import AddSecrets, ConfigWatcher
+from clawgate.app.egress_policies import EgressDesk
 from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.app.factory import connection_limit
 from clawgate.app.gateway_switches import GatewaySwitches, MakeAgents
@@ -96,7 +97,8 @@ def build_gateway(
     watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
-    control = _control(gateway_router, connections, instance, discovery, key)
+    desk = EgressDesk(recorder, lambda: router.catalog, lambda: watcher.file, dialer.resolver)
+    control = _control(gateway_router, connections, instance, discovery, key, desk)
     sockets.serve(gateway_router, connections, plugins, discovery, agents, lambda: watcher.file, instance)
     return GatewayRole(
         name="gateway",
@@ -170,9 +172,22 @@ def _discovery(router: ModelRouter, plugins: PluginHost) -> ModelDiscovery:
 
 
 def _control(
-    router: GatewayRouter, connections: ConnectionManager, instance: str, discovery: ModelDiscovery, key: str
+    router: GatewayRouter,
+    connections: ConnectionManager,
+    instance: str,
+    discovery: ModelDiscovery,
+    key: str,
+    desk: EgressDesk,
 ) -> ControlApi:
-    return ControlApi(router, instance, lambda: connections.draining, BODY_LIMIT, source=discovery, key=key)
+    return ControlApi(
+        router,
+        instance,
+        lambda: connections.draining,
+        BODY_LIMIT,
+        source=discovery,
+        key=key,
+        egress=desk,
+    )
 
 
 def _connections(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import click
 
 from clawgate.cli.context import load_config
+from clawgate.cli.egress.explain import explain
 from clawgate.cli.egress.source import FoundRows, find_rows
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.groups import DefaultVerbGroup
@@ -31,15 +32,25 @@ refused_option = click.option("--refused", is_flag=True, help="Only what the pol
 
 @click.group(cls=DefaultVerbGroup, default="list")
 def egress() -> None:
-    """Private connections: list, tail. Without a command: list."""
+    """Private connections: list, tail, explain. Without a command: list."""
+
+
+egress.add_command(explain)
 
 
 @egress.command("list", short_help="List the private connections, the newest first.")
-@click.option("--since", type=Moment(), metavar="TIME", help="From a date, or a duration ago: 2026-11-30, 1h.")
+@click.option(
+    "--since", type=Moment(), metavar="TIME", help="From a date, or a duration ago: 2026-11-30, 1h."
+)
 @requester_option
 @refused_option
 @click.option(
-    "--limit", "-n", type=click.IntRange(1, MOST_ROWS), default=100, show_default=True, metavar="NUMBER",
+    "--limit",
+    "-n",
+    type=click.IntRange(1, MOST_ROWS),
+    default=100,
+    show_default=True,
+    metavar="NUMBER",
     help="Number of rows.",
 )
 @json_option

@@ -39,8 +39,9 @@ def find_rows(loaded: LoadedConfig, query: LedgerQuery) -> FoundRows:
         chosen = chosen_database(loaded)
         if chosen.file is not None and not chosen.file.exists():
             return FoundRows((), NOTHING)
-        rows = with_store(loaded, lambda store: store.connections(query), absent=())
-        return FoundRows(rows, f"the database {chosen.name}; no gateway runs")
+        nothing: Sequence[LedgerRow] = ()
+        stored = with_store(loaded, lambda store: store.connections(query), absent=nothing)
+        return FoundRows(stored, f"the database {chosen.name}; no gateway runs")
     found = ask(running, "/egress", _params(query))
     place = "since it began" if found.get("source") == MEMORY else f"and the database {found.get('source')}"
     rows = [LedgerRow(**row) for row in found.get("rows") or ()]

@@ -30,7 +30,7 @@ CheckedAddresses = tuple[tuple[str, Decision], ...]
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _FIRST_TRY_SECONDS = 2.0
-_NO_ADDRESS = Decision(False, AddressKind.NOT_AN_ADDRESS, "the name has no address")
+NO_ADDRESS = Decision(False, AddressKind.NOT_AN_ADDRESS, "the name has no address")
 _UNKNOWN_ISSUER = (18, 19, 20, 21)  # OpenSSL's verification codes: self-signed, or by an unknown authority
 _WRONG_NAME = (62, 64)  # host name mismatch, IP address mismatch
 
@@ -152,7 +152,7 @@ class Dialer:
                 retry_after=5,
             ) from error
         checked = tuple((text, check_address(text, target, policy)) for text in addresses)
-        for text, decision in checked or (("no address", _NO_ADDRESS),):
+        for text, decision in checked or (("no address", NO_ADDRESS),):
             if not decision.allowed:
                 self._report(policy, target, decision, checked)
                 raise denied(target, text, decision, policy)

@@ -1,0 +1,73 @@
+"""Finds the egress policy of a requester by its name, and what it decides of a URL, as requests have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clawgate.app.egress_recorder import EgressRecorder
+from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
+from clawgate.policy.egress_ledger import LedgerQuery, Listing
+from clawgate.providers.catalog import Catalog
+from clawgate.relay.upstream.dial import Resolver
+from clawgate.relay.upstream.explain import Explanation, explain
+from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.wire.http.url import Origin, parse_fetch_url
+
+UNPRIVILEGED = "tool:web_fetch"
+"""Whose policy a URL of no provider is explained by."""
+_KINDS = ("mcp", "plugin", "provider", "tool")
+
+
+def network_rules(file: ConfigFile) -> NetworkRules:
+    return NO_RULES
+
+
+def policy_of(requester: str, catalog: Catalog, file: ConfigFile) -> EgressPolicy:
+    """Return the policy of ``requester``. Raises ValueError if there is no such requester."""
+    kind, _, name = requester.partition(":")
+    if kind not in _KINDS or not name:
+        raise ValueError(f"'{requester}' is no requester; use {', '.join(f'{one}:NAME' for one in _KINDS)}")
+    if kind == "provider":
+        if name not in catalog.providers:
+            raise ValueError(f"there is no provider '{name}'; see: clawgate models status")
+        return catalog.providers[name].egress_policy()
+    return EgressPolicy(requester=requester, network=network_rules(file))
+
+
+def requester_of(origin: Origin, catalog: Catalog) -> str:
+    """Return the provider whose address ``origin`` is; without one, a tool."""
+    found = (one.id for one in catalog.providers.values() if one.origin == origin)
+    return next((f"provider:{name}" for name in found), UNPRIVILEGED)
+
+
+async def explain_url(
+    url: str, requester: str, catalog: Catalog, file: ConfigFile, resolver: Resolver | None
+) -> Explanation:
+    """Return what ``requester``, "" for the likeliest one, gets for ``url``. Raises ValueError."""
+    origin, _ = parse_fetch_url(url)
+    policy = policy_of(requester or requester_of(origin, catalog), catalog, file)
+    return await explain(origin, policy, resolver)
+
+
+class EgressDesk:
+    """What a running gateway knows of egress, for commands of this user."""
+
+    def __init__(
+        self,
+        recorder: EgressRecorder,
+        catalog: Callable[[], Catalog],
+        file: Callable[[], ConfigFile],
+        resolver: Resolver,
+    ) -> None:
+        self._recorder = recorder
+        self._catalog = catalog
+        self._file = file
+        self._resolver = resolver
+
+    async def find(self, query: LedgerQuery) -> Listing:
+        return await self._recorder.find(query)
+
+    async def explain(self, url: str, requester: str, *, resolve: bool) -> dict[str, object]:
+        resolver = self._resolver if resolve else None
+        found = await explain_url(url, requester, self._catalog(), self._file(), resolver)
+        return found.to_json()

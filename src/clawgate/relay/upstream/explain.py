@@ -1,0 +1,77 @@
+"""Explains what the egress policy decides of a URL, by the decisions that a dial makes. Must not open a connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from clawgate.errors import EgressDenied
+from clawgate.policy.egress.policy import Decision, EgressPolicy, check_address, check_host, denied
+from clawgate.policy.egress.ranges import AddressKind
+from clawgate.relay.upstream.dial import NO_ADDRESS, CheckedAddresses, Resolver
+from clawgate.wire.http.url import Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """``addresses`` is None where the name was not resolved; ``resolving`` is why it could not be.
+
+    ``error`` is what a request would get.
+    """
+
+    requester: str
+    origin: Origin
+    host: Decision
+    addresses: CheckedAddresses | None = None
+    resolving: str = ""
+    error: EgressDenied | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Return allowed, refused or reported; undecided where the addresses of a name are not known."""
+        if self.error is not None:
+            return "refused"
+        decisions = [self.host, *(decision for _, decision in self.addresses or ())]
+        if any(decision.reported for decision in decisions):
+            return "reported"
+        is_name = self.host.kind is AddressKind.NOT_AN_ADDRESS
+        return "undecided" if is_name and not self.addresses else "allowed"
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "url": str(self.origin),
+            "requester": self.requester,
+            "verdict": self.verdict,
+            "host": _json(self.host),
+            "addresses": self.addresses
+            and [{"address": text, **_json(decision)} for text, decision in self.addresses],
+            "resolving": self.resolving or None,
+            "code": self.error and self.error.code,
+            "message": self.error and self.error.message,
+        }
+
+
+async def explain(origin: Origin, policy: EgressPolicy, resolver: Resolver | None) -> Explanation:
+    """Return what a request of ``policy.requester`` to ``origin`` gets; a name is resolved only by ``resolver``."""
+    host = check_host(origin, policy)
+    known = Explanation(requester=policy.requester, origin=origin, host=host)
+    if not host.allowed:
+        return replace(known, error=denied(origin, origin.host, host, policy))
+    if resolver is None:
+        return known
+    try:
+        found = await resolver(origin.host, origin.port)
+    except (OSError, UnicodeError) as failure:
+        return replace(known, resolving=str(getattr(failure, "strerror", None) or failure))
+    checked = tuple((text, check_address(text, origin, policy)) for text in found)
+    refused = (one for one in checked or (("no address", NO_ADDRESS),) if not one[1].allowed)
+    error = next((denied(origin, text, decision, policy) for text, decision in refused), None)
+    return replace(known, addresses=checked, error=error)
+
+
+def _json(decision: Decision) -> dict[str, object]:
+    return {
+        "kind": str(decision.kind),
+        "allowed": decision.allowed,
+        "reported": decision.reported,
+        "rule": decision.rule,
+    }
