@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clawgate.app.egress_policies import UNPRIVILEGED, policy_of, requester_of
+from clawgate.providers.catalog import Catalog, build_catalog
+from clawgate.settings.openclaw.config_file import ConfigFile, read_config
+from clawgate.wire.http.url import Origin
+from tests.routing.gateway_server import config_of, provider
+
+
+def read(folder: Path) -> tuple[Catalog, ConfigFile]:
+    path = folder / "openclaw.json"
+    path.write_text(json.dumps(config_of({"owl": provider("http://127.0.0.1:8000")})))
+    path.chmod(0o600)
+    file = read_config(path, {}, required=True)
+    return build_catalog(file.config, file.unset, file.environment), file
+
+
+def test_a_provider_has_the_policy_of_its_requests(tmp_path: Path) -> None:
+    catalog, file = read(tmp_path)
+    assert policy_of("provider:owl", catalog, file) == catalog.providers["owl"].egress_policy()
+
+
+@pytest.mark.parametrize("requester", ["tool:web_fetch", "mcp:files", "plugin:x"])
+def test_others_have_no_private_address_of_their_own(tmp_path: Path, requester: str) -> None:
+    policy = policy_of(requester, *read(tmp_path))
+    assert (policy.requester, policy.private) == (requester, False)
+
+
+@pytest.mark.parametrize("requester", ["", "owl", "provider:", "provider:none", "server:x"])
+def test_an_unknown_requester_is_said(tmp_path: Path, requester: str) -> None:
+    with pytest.raises(ValueError, match=r"is no requester|there is no provider"):
+        policy_of(requester, *read(tmp_path))
+
+
+def test_the_address_of_a_provider_is_its_own(tmp_path: Path) -> None:
+    catalog, _ = read(tmp_path)
+    assert requester_of(Origin("http", "127.0.0.1", 8000), catalog) == "provider:owl"
+    assert requester_of(Origin("http", "127.0.0.1", 8001), catalog) == UNPRIVILEGED
