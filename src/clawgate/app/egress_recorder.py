@@ -1,6 +1,6 @@
 """Records the private connections of one gateway: in memory, and in the state database while agents have it open.
 
-Law: no request waits for a row, or fails with it. What is not stored in time is counted and said.
+Law: no request waits for a row, or fails with it. What is not stored in time is counted, and logged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EgressRecorder:
         self._clock = clock
         self._store: Store | None = None
         self._changed = asyncio.Event()
-        self._said = 0
+        self._logged = 0
         self.ledger.on_change = self._changed.set
 
     def on_dial(self, record: DialRecord) -> OnEnd | None:
@@ -97,9 +97,9 @@ class EgressRecorder:
 
     async def _flush(self, store: Store) -> bool:
         """Store what is not stored yet. Returns False if that has to be tried again."""
-        if (dropped := self.ledger.dropped) > self._said:
-            logger.warning("egress: %d rows of the ledger were not stored in time", dropped - self._said)
-            self._said = dropped
+        if (dropped := self.ledger.dropped) > self._logged:
+            logger.warning("egress: %d rows of the ledger were not stored in time", dropped - self._logged)
+            self._logged = dropped
         while rows := self.ledger.unsaved(BATCH):
             try:
                 await store.save_connections(rows)

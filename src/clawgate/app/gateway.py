@@ -79,12 +79,8 @@ def build_gateway(
     recorder = _record_dials(dialer, instance)
     via = f"clawgate-{instance}".encode("ascii")
     plugins = _plugins(file, settings, state, dialer, instance, add_secrets)
-    router = ModelRouter(
-        lambda provider: provider_upstream(provider, dialer, via=via, listening=settings.listens_at),
-        time.time,
-        plugins,
-        recorder.on_refused,
-    )
+    connect = partial(provider_upstream, dialer=dialer, via=via, listening=settings.listens_at)
+    router = ModelRouter(connect, time.time, plugins, recorder.on_refused)
     plugins.running_requests = router.running_requests
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, sockets, verbose=verbose)
@@ -92,9 +88,9 @@ def build_gateway(
     gateway_router.responses = agents
     connections.detached_count = lambda: agents.running_count
     switches = _switches(gateway_router, connections, agents, make_agents)
+    parts = (router, connections, switches, plugins, add_secrets)
     report = partial(write_report, state / "clawgate", instance)
-    parts = (router, connections, switches, plugins, add_secrets, report)
-    watcher = ConfigWatcher(file, flags, environment, env_file, *parts)
+    watcher = ConfigWatcher(file, flags, environment, env_file, *parts, report)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
     desk = EgressDesk(recorder, lambda: router.catalog, lambda: watcher.file, dialer.resolver)

@@ -35,7 +35,9 @@ _VERDICTS = {
 @click.option(
     "--requester", metavar="NAME", help="For another one, as the list shows it: mcp:NAME, plugin:ID."
 )
-@click.option("--resolve", is_flag=True, help="Resolve the name, and decide about its addresses; asks DNS.")
+@click.option(
+    "--resolve", is_flag=True, help="Resolve the name, and decide about its addresses: this needs DNS."
+)
 @json_option
 @path_options
 def explain(
@@ -98,4 +100,4 @@ def _print(found: dict[str, Any]) -> None:
     if found["message"] is not None:
         click.echo(f"A request would fail: {escape_controls(found['message'])}", err=True)
     elif found["verdict"] == "undecided" and found["addresses"] is None and not found["resolving"]:
-        click.echo("To decide about its addresses, which asks DNS: --resolve", err=True)
+        click.echo("To decide about its addresses, by DNS: --resolve", err=True)
