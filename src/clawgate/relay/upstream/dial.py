@@ -104,7 +104,7 @@ class Dialer:
             try:
                 # An address that drops packets must not use up the time of those behind it.
                 async with asyncio.timeout(None if is_last else _FIRST_TRY_SECONDS):
-                    return await self._connect(make, endpoint, address, target.port, on_end)
+                    return await self._watched(make, endpoint, address, target.port, on_end)
             except ssl.SSLError as error:
                 raise UpstreamUnreachable(f"{target}: TLS failed: {_tls_reason(error)}") from error
             except (OSError, TimeoutError) as error:
@@ -158,7 +158,7 @@ class Dialer:
                 raise denied(target, text, decision, policy)
         return checked
 
-    async def _connect(
+    async def _watched(
         self,
         make: Callable[[], _P],
         endpoint: UpstreamEndpoint,
@@ -166,22 +166,32 @@ class Dialer:
         port: int,
         on_end: OnEnd | None,
     ) -> _P:
-        server_name = (endpoint.server_name or endpoint.origin.host) if endpoint.tls is not None else None
-        transport: asyncio.BaseTransport
+        """Connect; call ``on_end`` if that fails, or when the connection ends."""
+        if on_end is None:
+            return await self._connect(make, endpoint, address, port)
+
+        def make_watched() -> _P:
+            protocol = make()
+            watch_end(protocol, on_end)
+            return protocol
+
         try:
-            if endpoint.proxy is not None:
-                transport, protocol = await open_tunnel(make, address, endpoint.proxy, endpoint, server_name)
-            else:
-                transport, protocol = await asyncio.get_running_loop().create_connection(
-                    make, address, port, ssl=endpoint.tls, server_hostname=server_name
-                )
-                check_peer(transport, address)
+            return await self._connect(make_watched, endpoint, address, port)
         except BaseException:
-            if on_end is not None:
-                on_end(False, None)
+            on_end(False, None)
             raise
-        if on_end is not None:
-            watch_end(protocol, transport, on_end)
+
+    async def _connect(
+        self, make: Callable[[], _P], endpoint: UpstreamEndpoint, address: str, port: int
+    ) -> _P:
+        server_name = (endpoint.server_name or endpoint.origin.host) if endpoint.tls is not None else None
+        if endpoint.proxy is not None:
+            return await open_tunnel(make, address, endpoint.proxy, endpoint, server_name)
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_connection(
+            make, address, port, ssl=endpoint.tls, server_hostname=server_name
+        )
+        check_peer(transport, address)
         return protocol
 
 

@@ -6,6 +6,7 @@ Must not cost anything while bytes pass.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import sys
@@ -37,15 +38,19 @@ def traffic_of(transport: asyncio.BaseTransport) -> Traffic:
     return max(acknowledged - 1, 0), received  # the SYN counts as one
 
 
-def watch_end(protocol: asyncio.Protocol, transport: asyncio.BaseTransport, on_end: OnEnd) -> None:
-    """Call ``on_end`` when the connection of ``protocol`` ends, before it learns of that."""
-    if transport.is_closing():  # it may have learned already
-        on_end(True, traffic_of(transport))
-        return
-    lost = protocol.connection_lost
+def watch_end(protocol: asyncio.Protocol, on_end: OnEnd) -> None:
+    """Call ``on_end`` when the connection that ``protocol`` is made for ends, before it learns of that."""
+    made, lost = protocol.connection_made, protocol.connection_lost
+    transports: list[asyncio.BaseTransport] = []
+
+    def connection_made(transport: asyncio.BaseTransport) -> None:
+        transports.append(transport)
+        made(transport)
 
     def connection_lost(error: Exception | None) -> None:
-        on_end(True, traffic_of(transport))
+        on_end(bool(transports), traffic_of(transports[0]) if transports else None)
         lost(error)
 
-    protocol.connection_lost = connection_lost  # type: ignore[method-assign,assignment]  # of this connection alone
+    with contextlib.suppress(AttributeError):  # a class with slots: its end is not known
+        protocol.connection_made = connection_made  # type: ignore[method-assign]  # of this one alone, as the next
+        protocol.connection_lost = connection_lost  # type: ignore[method-assign,assignment]

@@ -39,8 +39,8 @@ class _Handshake(asyncio.Protocol):
 
 async def open_tunnel(
     make: Callable[[], _P], address: str, proxy: Origin, endpoint: UpstreamEndpoint, server_name: str | None
-) -> tuple[asyncio.BaseTransport, _P]:
-    """Return a protocol from ``make`` and its transport, connected through the endpoint's ``proxy`` at ``address``.
+) -> _P:
+    """Return a protocol from ``make`` that is connected to the endpoint through its ``proxy`` at ``address``.
 
     The proxy resolves the name: behind such a proxy there often is no other resolver. Raises `UpstreamUnreachable`
     if the proxy rejects the request, OSError if it cannot be reached.
@@ -64,13 +64,13 @@ async def open_tunnel(
         if tls is None:
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
-            return transport, protocol
+            return protocol
         # With start_tls the new protocol is given its transport by hand, as the loop's documentation says.
         secure = await loop.start_tls(transport, protocol, tls, server_hostname=server_name)
         if secure is None:
             raise ConnectionResetError("the connection was lost during the TLS handshake")
         protocol.connection_made(cast(asyncio.BaseTransport, secure))
-        return secure, protocol
+        return protocol
     except BaseException:
         transport.abort()
         raise
