@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from clawgate.state import responses
-from clawgate.state.records import Extent, NewResponse, NewTurn, RunRecord
+from clawgate.state.records import Begun, Extent, NewResponse, NewTurn, Running, RunRecord
 from clawgate.state.retention import Retention
 from clawgate.state.store import Store, open_store
 from clawgate.state.tables import responses as table
@@ -154,6 +154,45 @@ async def test_what_is_deleted_while_its_run_is_under_way_stays_deleted(
     assert await left(store) == {} and await store.response("ann", "r1") is None
     session = await store.session("ann", "s")
     assert (session is not None) == keeps_session
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (("failed", "cancelled"), "cancelled"),
+        (("cancelled", "failed"), "cancelled"),
+        (("failed", "failed"), "failed"),
+        (("completed", "cancelled"), "completed"),
+    ],
+)
+async def test_a_response_that_its_caller_cancels_stays_cancelled(
+    store: Store, words: tuple[str, str], left: str
+) -> None:
+    """The run may fail of it afterwards, at another gateway, or have failed of it before, at this one."""
+    new = NewResponse(body={}, input=[], status="in_progress")
+    await store.begin_response(run("r1", keeps_session=False, turns=(), response=new))
+    for word in words:
+        if word == "completed":
+            await store.commit(run("r1", response=replace(new, status=word, begun=True)))
+        else:
+            await store.end_response("ann", "r1", word, {"why": word})
+    found = await store.response("ann", "r1")
+    assert found is not None and found.status == left
+
+
+async def test_what_would_repeat_a_response_is_deleted_with_it(store: Store) -> None:
+    """And nothing of a run that has none, nor of another caller."""
+    new = NewResponse(body={}, input=[], status="completed")
+    for caller in ("ann", "bob"):
+        await store.begin_idempotent(caller, "k", "h", "r1")
+        await store.commit(
+            run("r1" if caller == "ann" else "r2", caller=caller, response=new, idempotency=None)
+        )
+    assert not await store.delete_response("ann", "r9")
+    assert isinstance(await store.begin_idempotent("ann", "k", "h", "r3"), Running)
+    assert await store.delete_response("ann", "r1")
+    assert isinstance(await store.begin_idempotent("ann", "k", "h", "r3"), Begun)
+    assert isinstance(await store.begin_idempotent("bob", "k", "h", "r3"), Running)
 
 
 async def test_a_response_whose_gateway_has_ended_is_lost(state_url: str | Path, clock: Clock) -> None:

@@ -28,6 +28,7 @@ from clawgate.settings.openclaw.database import DatabaseSetting, database_settin
 from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
+    from clawgate.agents.endpoint.direct_responses import DirectResponses
     from clawgate.agents.endpoint.service import AgentService
     from clawgate.agents.run.inner_client import InnerExchanges
     from clawgate.agents.run.model_call import ModelCaller
@@ -85,7 +86,7 @@ class AgentHost:
         self._runs: Runs | None = None
         self._caller: ModelCaller | None = None
         self._exchanges: InnerExchanges | None = None
-        self._direct: Router | None = None
+        self._direct: DirectResponses | None = None
         self._store: Store | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -100,11 +101,16 @@ class AgentHost:
             self._service = self._make()
         self._use_database(file)
         self._service.config = agent_config(file, self._models.catalog, self._state, self._tools)
-        return _ByPath(AgentRouter(self._service), AgentEmbeddings(self._models, file.config))
+        return _ByPath(
+            AgentRouter(self._service, self._stop_direct), AgentEmbeddings(self._models, file.config)
+        )
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Route a request of the Responses API to a model, whose response is stored where agents are on."""
         return (self._direct or self._models).route(head, body)
+
+    def _stop_direct(self, caller: str, run: str) -> bool:
+        return self._direct is not None and self._direct.stop(caller, run)
 
     def _use_database(self, file: ConfigFile) -> None:
         """Read where the database is; what is wrong with that is the error of the runs that need it."""

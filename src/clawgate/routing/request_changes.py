@@ -6,11 +6,15 @@ import dataclasses
 import secrets
 from collections.abc import Sequence
 
+import msgspec
+
 from clawgate.errors import InvalidRequest
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.built_in import OPENAI_HOSTS
 from clawgate.providers.provider import Model, Provider
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.json import strict
+from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.same_dialect import (
@@ -75,6 +79,28 @@ def dialects_of(path: bytes) -> tuple[Dialect, ...]:
 def spoken_upstream(path: bytes, apis: Sequence[str]) -> Dialect:
     """Return the dialect of a request upstream: that of ``path`` if it is among ``apis``, otherwise the first one."""
     return next((one for one in dialects_of(path) if one in apis), Dialect(apis[0]))
+
+
+class _Kept(msgspec.Struct):
+    """What a Responses request says of what its provider keeps."""
+
+    previous_response_id: object = None
+    conversation: object = None
+    background: object = None
+
+
+_kept = msgspec.json.Decoder(_Kept)
+
+
+def is_bound(path: bytes, field: ModelField, body: bytes) -> bool:
+    """Whether a request needs what the provider keeps that it names first, so that no other one can serve it."""
+    if path != RESPONSES:
+        return False
+    if not field.names.isdisjoint(_Kept.__struct_fields__):
+        named = strict.parse_request(body, _kept)
+        if named.previous_response_id or named.conversation or named.background:
+            return True
+    return b'"item_reference"' in body  # within a text its quotes are escaped
 
 
 def no_counterpart(provider: Provider, path: bytes) -> InvalidRequest | None:

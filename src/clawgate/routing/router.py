@@ -1,7 +1,8 @@
 """Chooses the provider of a request by the model that its body names, and the next one after a failure.
 
 Law: a request goes to the provider that was named and to no other, unless it is for the configured default and the
-operator configured fallbacks. How a request to one of them is made is `routing.attempt`'s.
+operator configured fallbacks. One that needs what its provider keeps (a stored response) has none: another provider
+would respond as if there had been nothing. How a request to one of them is made is `routing.attempt`'s.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from clawgate.relay.upstream.upstream import Upstream
 from clawgate.routing.attempt import ModelRequest, ProviderAttempt
 from clawgate.routing.plugin_hooks import ProviderHooks
 from clawgate.routing.provider_upstream import ProviderUpstream
-from clawgate.routing.request_changes import dialects_of, spoken_upstream
+from clawgate.routing.request_changes import dialects_of, is_bound, spoken_upstream
 from clawgate.routing.table import Route, RouteTarget, RoutingTable
 from clawgate.wire.json.model_field import ModelField, find_model
 
@@ -167,6 +168,9 @@ class FallbackChain:
         self._attempt: ProviderAttempt | None = None
         self._failed: list[str] = []
         self.model = request.field.name or route.targets[0].name
+        if len(self._targets) > 1 and is_bound(request.head.path, request.field, request.body):
+            # what such a request continues is here already where it is translated
+            self._targets = self._targets if self.is_translated else self._targets[:1]
 
     @property
     def is_translated(self) -> bool:

@@ -121,6 +121,12 @@ def taken_over(result: IdempotencyResult) -> SessionConflict:
     )
 
 
+def forget_run(connection: Connection, caller: str, run: str) -> None:
+    """Forget the request that a run was for, with its response."""
+    of_run = and_(idempotency.c.caller == caller, idempotency.c.run == run)
+    connection.execute(delete(idempotency).where(of_run))
+
+
 def abandon(connection: Connection, caller: str, key: str, run: str) -> None:
     """Forget a request that produced nothing to repeat, so that the next one with its key is new."""
     connection.execute(_ABANDON, {"caller_": caller, "key_": key, "run_": run})

@@ -44,8 +44,7 @@ from clawgate.state.retention import BATCH, Retention
 from clawgate.state.tables import NewRow, responses, turns
 
 IN_PROGRESS = ("queued", "in_progress")
-DELETED = "deleted"
-_WITH_RESULT = ("completed", "incomplete")
+DELETED, CANCELLED, FAILED = "deleted", "cancelled", "failed"
 LOST = "lost"
 """In place of `IN_PROGRESS`: the gateway that ran it has ended."""
 
@@ -70,7 +69,7 @@ _EMPTY_ONE = _EMPTY.where(_OF_RESPONSE, responses.c.status != DELETED)
 _DROP_LEAF = delete(responses).where(_OF_RESPONSE, responses.c.status == DELETED, ~_HAS_CHILD)
 _SET_STATUS = (
     update(responses)
-    .where(_OF_RESPONSE, responses.c.status.not_in((DELETED, *_WITH_RESULT)))
+    .where(_OF_RESPONSE, responses.c.status.in_(bindparam("earlier", expanding=True)))
     .values(status=bindparam("status_"), body=bindparam("body_"))
 )
 _BEFORE = (
@@ -203,7 +202,15 @@ def _within(newest_first: Sequence[tuple[int, StoredTurn]], extent: Extent) -> l
 
 
 def set_status(connection: Connection, caller: str, name: str, status: str, body: Any) -> None:
-    values = {"caller_": caller, "id_": name, "status_": status, "body_": json.dumps(body)}
+    """A run that was cancelled ends as failed, here or at another gateway: its caller's word counts, also in front."""
+    earlier = (*IN_PROGRESS, FAILED) if status == CANCELLED else IN_PROGRESS
+    values = {
+        "caller_": caller,
+        "id_": name,
+        "earlier": earlier,
+        "status_": status,
+        "body_": json.dumps(body),
+    }
     connection.execute(_SET_STATUS, values)
 
 

@@ -184,9 +184,9 @@ class Store:
         await self._database.write(responses.set_status, caller, name, status, body)
 
     async def delete_response(self, caller: str, name: str) -> bool:
-        """Return whether there was one."""
+        """Delete it and what would repeat it; return whether there was one."""
         _check_texts(caller, name)
-        return await self._database.write(responses.remove, caller, name)
+        return await self._database.write(_delete_response, caller, name)
 
     async def save_connections(self, rows: Sequence[LedgerRow]) -> None:
         """Write private connections, and those that have changed once more."""
@@ -238,6 +238,13 @@ async def open_store(url: str | Path, *, clock: Callable[[], float], may_quarant
     Raises StoreUnavailable if it cannot be used.
     """
     return Store(await open_database(url, may_quarantine=may_quarantine), clock=clock)
+
+
+def _delete_response(connection: Connection, caller: str, name: str) -> bool:
+    was_there = responses.remove(connection, caller, name)
+    if was_there:
+        idempotency.forget_run(connection, caller, name)
+    return was_there
 
 
 def _ping(connection: Connection) -> None:

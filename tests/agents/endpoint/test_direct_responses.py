@@ -145,16 +145,64 @@ async def test_errors_stay_as_they_are_and_nothing_is_stored(tmp_path: Path, str
             assert kept.header("x-clawgate-provider") == plain.header("x-clawgate-provider") == "up"
 
 
-async def test_a_cut_stream_stays_cut_and_is_not_stored(tmp_path: Path) -> None:
+async def test_a_cut_stream_stays_cut_and_is_stored_as_failed(tmp_path: Path) -> None:
+    """What continues it begins in front of it: the request can be sent again."""
     pieces = [chunk_of({"content": text}) for text in ("half", "lost", "lost")]
-    async with serving_agents(tmp_path, faults.cut_mid_chunk(pieces)) as stand:
+    cut = faults.cut_mid_chunk(pieces)
+    async with serving_agents(tmp_path, cut, cut, echoes) as stand:
         kept = await create(stand, "x", **MODEL, stream=True)
         plain = await create(stand, "x", **MODEL, stream=True, store=False)
         found, expected = events(kept), events(plain)
         assert [one["type"] for one in found] == [one["type"] for one in expected]
         assert found[-1]["type"] == "response.failed"
         assert found[-1]["response"]["error"] == expected[-1]["response"]["error"]
-        assert (await call(stand, "GET", found[-1]["response"]["id"])).status == 404
+        failed = (await call(stand, "GET", found[-1]["response"]["id"])).json()
+        assert failed == found[-1]["response"] and failed["status"] == "failed" and failed["store"] is True
+        assert text(await said(stand, "x", previous_response_id=failed["id"])) == "x (1)"
+        assert (await call(stand, "GET", expected[-1]["response"]["id"])).status == 404
+
+
+async def test_what_is_deleted_while_it_is_made_ends_and_is_not_stored(tmp_path: Path) -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    gates[0].set()
+    script = faults.sse_gated(gates, [chunk_of({"content": "one"}), chunk_of(reason="stop") + DONE])
+    async with serving_agents(tmp_path, script) as stand:
+        async with await stand.client() as client:
+            await stand.gateway.send(client, asked("x", stream=True, **MODEL), target=RESPONSES)
+            await until(lambda: b'"delta":"one"' in client.received, "the first text")
+            name = client.received.partition(b'"id":"')[2].partition(b'"')[0].decode()
+            assert (await call(stand, "DELETE", name)).json()["deleted"] is True
+            await until(lambda: not stand.model.open_connections, "the end of the model call")
+            await until(lambda: b"stopped by its caller" in client.received, "the end of the stream")
+            assert b"response.completed" not in client.received
+        for method in ("GET", "DELETE"):
+            assert (await call(stand, method, name)).status == 404
+
+
+async def test_what_the_first_provider_keeps_is_continued_by_that_one_alone(tmp_path: Path) -> None:
+    """A fallback of another API does not have it, so what happened to the provider is the error."""
+    async with FakeUpstream(faults.error_response(503, "it is down")) as native:
+        config = agent_config(native.url)
+        async with serving_agents(tmp_path, echoes) as stand:
+            config = json.loads(stand.gateway.config.read_text())
+            config["models"]["providers"]["native"] = provider(
+                native.url, "openai-responses", models=[{"id": "n"}]
+            )
+            config["agents"]["defaults"]["model"] = {"primary": "native/n", "fallbacks": ["up/m"]}
+            stand.gateway.rewrite(config)
+            fresh = await create(stand, "x", model="default")
+            assert fresh.status == 200 and text(fresh.json()) == "x (1)" and fresh.json()["store"] is False
+            for fields in (
+                {"previous_response_id": "resp_p"},
+                {"conversation": "conv_p"},
+                {"background": True},
+            ):
+                response = await create(stand, "x", model="default", **fields)
+                assert response.status == 503 and "it is down" in response.body.decode()
+            item = {"type": "item_reference", "id": "msg_p"}
+            assert (await create(stand, [item], model="default")).status == 503
+            absent = await create(stand, "x", model="default", previous_response_id=None)
+            assert absent.status == 200
 
 
 async def test_the_end_of_a_response_is_sent_behind_its_store(

@@ -7,11 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.agents.agent_stand import AgentStand, echoes, serving_agents
+import pytest
+
+from clawgate.agents.session import ended_elsewhere
+from clawgate.state.tables import idempotency
+from tests.agents.agent_stand import AgentStand, echoes, serving_agents, user
 from tests.agents.model_stand import DONE, chunk_of
 from tests.agents.responses_stand import RESPONSES, asked, call, create, events, made, text
 from tests.e2e.stand import until
 from tests.peers import faults
+from tests.state.postgres_server import PostgresServer
 
 
 async def test_what_is_deleted_is_gone(tmp_path: Path) -> None:
@@ -160,6 +165,84 @@ async def test_to_delete_a_response_in_the_background_cancels_its_run(tmp_path: 
             ("GET", f"{begun['id']}?stream=true"),
         ):
             assert (await call(stand, method, path)).status == 404
+
+
+async def test_what_is_deleted_while_it_is_made_for_its_client_is_never_stored(tmp_path: Path) -> None:
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with serving_agents(tmp_path, script) as stand:
+        async with await stand.client() as client:
+            await stand.gateway.send(client, asked("hi", stream=True), target=RESPONSES)
+            await until(lambda: b'"delta":"one"' in client.received, "the first text")
+            name = client.received.partition(b'"id":"resp_')[2].partition(b'"')[0].decode()
+            assert (await call(stand, "DELETE", f"resp_{name}")).json()["deleted"] is True
+            await until(lambda: not stand.model.open_connections, "the end of the model call")
+            await until(lambda: b"response.failed" in client.received, "the end of the stream")
+        for method in ("GET", "DELETE"):
+            assert (await call(stand, method, f"resp_{name}")).status == 404
+
+
+async def test_a_run_whose_response_is_not_to_be_stored_is_none_to_delete(tmp_path: Path) -> None:
+    """Neither one of the Responses API with `store: false` nor one of chat completions."""
+    gates, script = gated("one", " two")
+    gates[0].set()
+    for target, body in (
+        (RESPONSES, asked("hi", stream=True, store=False)),
+        ("/v1/chat/completions", user("hi", stream=True)),
+    ):
+        async with serving_agents(tmp_path, script) as stand, await stand.client() as client:
+            await stand.gateway.send(client, body, target=target)
+            await until(lambda: b"one" in client.received, "the first text")
+            run = client.received.lower().partition(b"x-clawgate-run: ")[2].partition(b"\r")[0].decode()
+            assert (await call(stand, "DELETE", f"resp_{run}")).status == 404
+            assert len(stand.model.open_connections) == 1
+
+
+async def test_what_is_deleted_is_not_repeated(tmp_path: Path) -> None:
+    """Its key is that of a new request, whether the run is still remembered or its record in the database."""
+    key = ("idempotency-key", "k")
+    async with serving_agents(tmp_path, echoes) as stand:
+        first = await made(stand, "secret words", key)
+        await call(stand, "DELETE", first["id"])
+        async with stand.store() as store:
+            rows = await store._database.read(
+                lambda connection: connection.execute(idempotency.select()).all()
+            )
+        assert rows == []
+        second = await create(stand, "secret words", key)
+        assert second.json()["id"] != first["id"] and second.header("x-clawgate-repeated") is None
+    async with serving_agents(tmp_path, echoes) as stand:
+        assert (await create(stand, "secret words", key)).header("x-clawgate-repeated") == "true"
+        await call(stand, "DELETE", second.json()["id"])
+        assert (await create(stand, "secret words", key)).header("x-clawgate-repeated") is None
+
+
+@pytest.mark.parametrize(("method", "path", "left"), [("POST", "/cancel", "cancelled"), ("DELETE", "", None)])
+async def test_what_one_gateway_makes_is_ended_at_another(
+    tmp_path: Path,
+    postgres: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    left: str | None,
+) -> None:
+    monkeypatch.setattr(ended_elsewhere, "LOOK_SECONDS", 0.01)
+    own = {"plugins": {"entries": {"clawgate": {"config": {"database": postgres.clean_database()}}}}}
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with (
+        serving_agents(tmp_path / "a", script, config=own) as one,
+        serving_agents(tmp_path / "b", config=own) as two,
+    ):
+        begun = await made(one, "hi", background=True)
+        ended = (await call(two, method, f"{begun['id']}{path}")).json()
+        assert ended.get("status") == left
+        await until(lambda: not one.model.open_connections, "the end of the model call")
+        for stand in (one, two):
+            found = (await call(stand, "GET", begun["id"])).json()
+            assert found.get("status") == left and ("error" in found)
 
 
 async def test_only_what_is_in_the_background_is_cancelled(tmp_path: Path) -> None:

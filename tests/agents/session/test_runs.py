@@ -144,6 +144,35 @@ async def test_a_key_of_a_run_that_does_not_exist_is_free() -> None:
     await runs.close()
 
 
+async def test_a_run_that_is_over_is_forgotten_at_its_callers_wish() -> None:
+    store = LostBegin()
+    store.found = Begun()
+
+    async def open_store() -> Any:
+        return store
+
+    gate = asyncio.Event()
+
+    async def work(emit: Any) -> None:
+        await gate.wait()
+
+    runs = Runs(open_store, lambda: 0.0)
+    start = RunStart(run="r", caller="c", created=0, work=work, key="k")
+    live = await runs.start(start)
+    assert isinstance(live, LiveRun)
+    runs.forget("c", "r")
+    assert runs.find("c", "r") is live
+    gate.set()
+    await live.ended()
+    runs.forget("d", "r")
+    assert runs.find("c", "r") is live and await runs.start(start) is live
+    runs.forget("c", "r")
+    again = await runs.start(start)
+    assert isinstance(again, LiveRun) and again is not live
+    await again.ended()
+    await runs.close()
+
+
 async def test_a_run_is_cancelled_by_its_own_caller_alone() -> None:
     """It has the time to store what it leaves, and only what was stopped under way counts as cancelled."""
     left: list[str] = []

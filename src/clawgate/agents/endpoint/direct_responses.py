@@ -29,7 +29,8 @@ from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS
 from clawgate.agents.request.refusal import reject
 from clawgate.agents.run.inner_client import InnerClient, InnerExchanges
 from clawgate.agents.run.model_call import served_by
-from clawgate.errors import BodyTooLarge, GatewayError, StoreUnavailable
+from clawgate.agents.session.ended_elsewhere import STOPPED
+from clawgate.errors import BodyTooLarge, GatewayError, InvalidRequest, StoreUnavailable
 from clawgate.policy.path_routing import INPUT_TOKENS_PATH
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 from clawgate.relay.upstream.local import LocalResponse
@@ -68,6 +69,15 @@ class DirectResponses:
         self.exchanges = exchanges
         self.open_store = open_store
         self.clock = clock
+        self.under_way: dict[tuple[str, str], DirectAttempt] = {}
+        """Those whose response has begun and is to be stored, by its caller and run."""
+
+    def stop(self, caller: str, run: str) -> bool:
+        """End a response that is being made: it is not stored. Return whether there is one."""
+        attempt = self.under_way.get((caller, run))
+        if attempt is not None:
+            attempt.stop()
+        return attempt is not None
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest`, `ModelNotFound`."""
@@ -99,6 +109,9 @@ class DirectAttempt(LocalAttempt):
         self._counts = head.path == INPUT_TOKENS_PATH
         self._terms = terms
         self._own_lines = b""
+        self._client: _Forwarder | None = None
+        self._place: tuple[str, str] | None = None
+        self._is_stopped = False
         super().__init__("stored responses", dialect=Dialect.RESPONSES, seconds=LONGEST_SECONDS)
 
     @property
@@ -108,7 +121,7 @@ class DirectAttempt(LocalAttempt):
     async def respond(self, response: LocalResponse) -> None:
         store = await self._door.open_store()
         request = await self._read(store)
-        client = _Forwarder()
+        self._client = client = _Forwarder()
         head = replace(self._head, router=self._door.models, caller=f"{self._head.caller} stored-response")
         self._door.exchanges.start(
             client, head, request.body, changed=lambda one: replace(one, observer=None, observes_all=False)
@@ -126,6 +139,14 @@ class DirectAttempt(LocalAttempt):
             raise
         finally:
             client.close()
+            if self._place is not None:
+                del self._door.under_way[self._place]
+
+    def stop(self) -> None:
+        """End the response, and have it not stored."""
+        self._is_stopped = True
+        if self._client is not None:
+            self._client.close(InvalidRequest(STOPPED))
 
     def _attribute(self, client: _Forwarder) -> None:
         """Name who serves the request, as the exchange did."""
@@ -186,7 +207,11 @@ class DirectAttempt(LocalAttempt):
         if not isinstance(made, dict):
             return event.raw
         data["response"] = kept = self._kept(made)
-        if kind is EventKind.FINISHED:
+        run = run_in(kept.get("id"))
+        if self._place is None and kept["store"] and run is not None:
+            self._place = (self._head.caller, run)
+            self._door.under_way[self._place] = self
+        if kind is not EventKind.OPENING:
             await self._store(store, kept, request)
         return b"event: %b\ndata: %b\n\n" % (event.name, encode_response(data))
 
@@ -213,7 +238,8 @@ class DirectAttempt(LocalAttempt):
         if run is None or not kept["store"]:  # made by a provider of this API, which was a fallback
             return
         now = self._door.clock()
-        items = [*request.items, *kept["output"]]
+        # one that fails leaves no turn, so that it can be sent again
+        items = [*request.items, *kept["output"]] if kept["status"] != "failed" else []
         new = NewResponse(
             body=kept,
             input=listed_items(request.items, run),
@@ -239,6 +265,8 @@ class DirectAttempt(LocalAttempt):
             if parent is None or await store.response(record.caller, parent) is not None:
                 raise
             raise not_found(f"resp_{parent}") from None  # it was deleted meanwhile
+        if self._is_stopped:
+            await store.delete_response(record.caller, run)
 
 
 class _Forwarder(InnerClient):

@@ -40,13 +40,16 @@ _BYTES_PER_CHARACTER = 6
 
 
 class ResponsesDoor:
-    def __init__(self, service: AgentService) -> None:
+    """``stop_direct`` is as in `StoredAttempt`."""
+
+    def __init__(self, service: AgentService, stop_direct: Callable[[str, str], bool]) -> None:
         self._service = service
+        self._stop_direct = stop_direct
 
     def route(self, head: AdmittedHead, headers: Mapping[str, str], body: bytes) -> RoutePlan:
         """Raises `InvalidRequest`."""
         if head.path != RESPONSES_PATH:
-            attempt = StoredAttempt(head, self._service)
+            attempt = StoredAttempt(head, self._service, self._stop_direct)
             return LocalPlan(attempt, "")
         service, terms = self._service, read_terms(body)
         if not terms.needs_stored:

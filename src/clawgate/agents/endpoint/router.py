@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from clawgate.agents.endpoint.local_plan import LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt
 from clawgate.agents.endpoint.responses_door import ResponsesDoor
@@ -12,11 +14,11 @@ from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 
 
 class AgentRouter:
-    """The `Router` of a ``service``."""
+    """The `Router` of a ``service``; ``stop_direct`` is as in `StoredAttempt`."""
 
-    def __init__(self, service: AgentService) -> None:
+    def __init__(self, service: AgentService, stop_direct: Callable[[str, str], bool]) -> None:
         self._service = service
-        self._responses = ResponsesDoor(service)
+        self._responses = ResponsesDoor(service, stop_direct)
         self._counter = TokenCounter(service, self._responses)
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:

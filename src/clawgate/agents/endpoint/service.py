@@ -207,6 +207,7 @@ class AgentService:
                 key=order.key,
                 body_hash=_digest(read.dialect, headers, body) if order.key is not None else "",
                 encoder=partial(encoder_of, order.run, created),
+                stores_response=order.response is not None,
             ),
             seconds=order.seconds,
             stream=request.stream,

@@ -37,13 +37,16 @@ _ROUTES = "a response has /v1/responses/{id}, /v1/responses/{id}/input_items and
 
 
 class StoredAttempt(LocalAttempt):
-    """Serves one stored response: itself, its input, its deletion, its cancellation, and its stream from anywhere."""
+    """``stop_direct`` ends a response of a caller that a model makes without an agent; False where there is none."""
 
-    def __init__(self, head: AdmittedHead, service: AgentService) -> None:
+    def __init__(
+        self, head: AdmittedHead, service: AgentService, stop_direct: Callable[[str, str], bool]
+    ) -> None:
         name, _, part = (
             head.path.removeprefix(RESPONSES_PATH + b"/").decode("ascii", "replace").partition("/")
         )
         self._name, self._caller, self._service = name, head.caller, service
+        self._stop_direct = stop_direct
         self._query = parse_qs(head.target.partition(b"?")[2].decode("ascii", "replace"))
         serve: Mapping[bytes, Serve] | None = {
             "": {b"GET": self._retrieve, b"DELETE": self._delete},
@@ -104,22 +107,27 @@ class StoredAttempt(LocalAttempt):
         await send_stream(live, live.encoder(), response, int(text) + 1, agent="")
 
     async def _delete(self, store: Store, response: LocalResponse) -> None:
-        found = await self._found(store)
-        if not await store.delete_response(self._caller, self._run):
-            raise not_found(self._name, None)
-        if found.status in IN_PROGRESS:  # deleted first, so that its end is not stored
+        """Delete first, so that its end is not stored; a response that is made for its client is not stored before."""
+        runs = self._service.runs
+        live = runs.find(self._caller, self._run)
+        is_made = live is not None and live.stores_response and not live.is_over
+        deleted = await store.delete_response(self._caller, self._run)
+        if is_made:
             await self._stop()
+            deleted = await store.delete_response(self._caller, self._run) or is_made
+        if not (self._stop_direct(self._caller, self._run) or deleted):
+            raise not_found(self._name, None)
+        runs.forget(self._caller, self._run)
         begin_body(
             response, _JSON, encode_response({"id": self._name, "object": "response", "deleted": True})
         )
 
-    async def _stop(self) -> bool:
-        """Cancel the run, and return once it has ended; False where it is not run here."""
+    async def _stop(self) -> None:
+        """Cancel the run, if it is run here, and return once it has ended."""
         live = self._service.runs.cancel(self._caller, self._run)
         if live is not None:
             async with asyncio.timeout(_CANCEL_SECONDS):
                 await live.ended()
-        return live is not None
 
     async def _cancel(self, store: Store, response: LocalResponse) -> None:
         found = await self._found(store)
@@ -127,8 +135,7 @@ class StoredAttempt(LocalAttempt):
             raise InvalidRequest(
                 "only a response that was made with 'background': true can be cancelled; end the request itself"
             )
-        if not await self._stop() and found.status in IN_PROGRESS and not found.is_own:
-            raise InvalidRequest("the response is made by another gateway of this database; cancel it there")
+        await self._stop()  # what another gateway makes ends once that sees what is stored here
         found = await self._found(store)
         body = {**found.body, "status": "cancelled", "error": None}
         await store.end_response(self._caller, self._run, "cancelled", body)

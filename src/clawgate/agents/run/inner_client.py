@@ -32,10 +32,10 @@ class InnerClient:
         self._is_over = False
         self._is_paused = False
 
-    def close(self) -> None:
-        """The rest is not needed."""
+    def close(self, error: GatewayError | None = None) -> None:
+        """The rest is not needed; ``error`` is what its reader gets in place of it."""
         if not self._is_over:
-            self._end(None)
+            self._end(error)
             self.exchange.client_disconnected()
 
     async def _wait(self) -> None:

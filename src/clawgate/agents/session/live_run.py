@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 from clawgate.agents.run.events import Finished, RunEvent, TextDelta, ToolEnded
+from clawgate.agents.session.ended_elsewhere import STOPPED
 from clawgate.errors import GatewayError, GatewayStopping, InternalError, InvalidRequest
 
 logger = logging.getLogger("clawgate.agents")
@@ -41,7 +42,8 @@ class LiveRun:
         self.agent = self.session = ""
         self.key: str | None = None
         self.encoder: Callable[[], Any] | None = None
-        """All four as in `RunStart`."""
+        self.stores_response = False
+        """All five as in `RunStart`."""
         self.followers = 0
         self.size = 0
         """Characters of the events so far, about."""
@@ -120,7 +122,7 @@ class LiveRun:
     def _stopped(self) -> GatewayError:
         """Return the error of a run that was cancelled: clients repeat what failed with a 5xx, and no 4xx."""
         if self.is_cancelled:
-            return InvalidRequest("the run was stopped by its caller before it was complete")
+            return InvalidRequest(STOPPED)
         return GatewayStopping("the run was stopped before it was complete")
 
     def _end(self, error: GatewayError | None) -> None:

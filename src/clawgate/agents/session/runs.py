@@ -59,6 +59,8 @@ class RunStart:
     body_hash: str = ""
     encoder: Callable[[], Any] | None = None
     """Makes what encodes the run's stream for a client that joins it later, by its id alone."""
+    stores_response: bool = False
+    """Whether it leaves a response of the Responses API that can be retrieved."""
 
 
 class Runs:
@@ -105,6 +107,11 @@ class Runs:
             live.is_cancelled = True
             live.cancel()
         return live
+
+    def forget(self, caller: str, run: str) -> None:
+        """Forget a run of ``caller`` that is over: it can be resumed no more, and its key is new here."""
+        if self.find(caller, run) is not None and run in self._over:
+            self._drop(run)
 
     async def start(self, start: RunStart) -> LiveRun | Repeated:
         """Start a run, or return the one that was started by the same request, or its response.
@@ -160,7 +167,7 @@ class Runs:
             )
         live = LiveRun(start.run, start.caller, created=start.created, is_detached=start.is_detached)
         live.agent, live.session, live.key = start.agent, start.session, start.key
-        live.encoder = start.encoder
+        live.encoder, live.stores_response = start.encoder, start.stores_response
         self._by_id[live.run] = live
         if start.key is not None:
             self._by_key[start.caller, start.key] = (start.body_hash, live)
@@ -206,13 +213,16 @@ class Runs:
         """Forget the runs that have been over for long."""
         before = self._now() - KEEP_SECONDS
         while self._over:
-            run, (ended, place) = next(iter(self._over.items()))
+            run, (ended, _) = next(iter(self._over.items()))
             if ended > before and len(self._over) <= MAX_KEPT and self._kept_size <= MAX_KEPT_SIZE:
                 return
-            del self._over[run]
-            self._kept_size -= self._by_id.pop(run).size
-            if place is not None:
-                del self._by_key[place]
+            self._drop(run)
+
+    def _drop(self, run: str) -> None:
+        _, place = self._over.pop(run)
+        self._kept_size -= self._by_id.pop(run).size
+        if place is not None:
+            del self._by_key[place]
 
     async def close(self) -> None:
         """Stop every run, and give each time to store what it leaves."""

@@ -19,6 +19,7 @@ from clawgate.agents.run.events import Finished, RunEvent, Started, TextDelta
 from clawgate.agents.run.history import Composed, compose
 from clawgate.agents.run.step import Call, Finish, Run, Usage
 from clawgate.agents.session.command_effect import effect_of
+from clawgate.agents.session.ended_elsewhere import stopping_with_response
 from clawgate.agents.session.run_order import ResponseOrder, RunOrder, RunServices, plan_of
 from clawgate.agents.session.run_record import called, last_model, record_of, returned, used
 from clawgate.errors import (
@@ -78,7 +79,8 @@ class SessionRun:
             self._record(None, keeps=False, response=self._queued(response))
         )
         try:
-            await self._work()
+            async with stopping_with_response(self._services.store, self._order.caller, self._order.run):
+                await self._work()
         except asyncio.CancelledError:
             await self._end_background(
                 response, GatewayStopping("the run was stopped before it was complete")
