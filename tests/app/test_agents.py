@@ -19,6 +19,7 @@ from clawgate.app.agents import AgentHost
 from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.control.websocket.clients import Clients
 from clawgate.errors import StoreUnavailable
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.state import store
 from clawgate.state.store import Store, open_store
@@ -105,9 +106,8 @@ async def test_an_agent_uses_the_tool_of_a_plugin(tmp_path: Path) -> None:
 
 
 async def test_what_is_too_old_is_deleted_by_the_config_of_now(tmp_path: Path) -> None:
-    host = AgentHost(
-        cast(Any, None), cast(Any, None), tmp_path, tuple, Clients(lambda: 0), EgressRecorder("gw", time.time)
-    )
+    nothing, recorder = cast(Any, None), EgressRecorder("gw", time.time)
+    host = AgentHost(nothing, nothing, tmp_path, tuple, Clients(lambda: 0), recorder, Dialer())
     await host.prune()  # nothing was opened, so nothing is
     assert not (tmp_path / "clawgate").exists()
     path = tmp_path / "openclaw.json"

@@ -22,10 +22,12 @@ from clawgate.plugins.host.tools import RegisteredTool
 from clawgate.policy.path_routing import EMBEDDINGS_PATH
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, Router
 from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.database import DatabaseSetting, database_setting
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.schema.openclaw import OpenClawConfig
 
 if TYPE_CHECKING:
     from clawgate.agents.endpoint.direct_responses import DirectResponses
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from clawgate.agents.run.model_call import ModelCaller
     from clawgate.agents.session.run_order import RunServices
     from clawgate.agents.session.runs import Runs
+    from clawgate.agents.tools.built_in import BuiltInTools
     from clawgate.control.websocket.agent_runs import AgentRuns
     from clawgate.state.store import Store
 
@@ -59,7 +62,8 @@ class AgentHost:
     """``connections`` are those of the gateway's listener, ``clients`` its WebSockets; ``state`` is OpenClaw's state
     folder.
 
-    ``tools`` returns those of the plugins that run now. ``recorder`` stores in the database while it is open.
+    ``tools`` returns those of the plugins that run now. ``recorder`` stores in the database while it is open;
+    ``dialer`` is for our own tools.
     """
 
     def __init__(
@@ -70,9 +74,12 @@ class AgentHost:
         tools: Callable[[], Iterable[RegisteredTool]],
         clients: Clients,
         recorder: EgressRecorder,
+        dialer: Dialer,
     ) -> None:
         self._clients = clients
         self._recorder = recorder
+        self._dialer = dialer
+        self._built_in: BuiltInTools | None = None
         self.socket_runs: AgentRuns | None = None
         """The runs of WebSockets, from the moment that agents are on for the first time."""
         self._models = models
@@ -100,7 +107,8 @@ class AgentHost:
         if self._service is None:
             self._service = self._make()
         self._use_database(file)
-        self._service.config = agent_config(file, self._models.catalog, self._state, self._tools)
+        self._use_built_in(file.config)
+        self._service.config = agent_config(file, self._models.catalog, self._state, self._all_tools)
         return _ByPath(
             AgentRouter(self._service, self._stop_direct), AgentEmbeddings(self._models, file.config)
         )
@@ -111,6 +119,20 @@ class AgentHost:
 
     def _stop_direct(self, caller: str, run: str) -> bool:
         return self._direct is not None and self._direct.stop(caller, run)
+
+    def _use_built_in(self, config: OpenClawConfig) -> None:
+        """Import our own tools, where the config has one of them."""
+        if self._built_in is None:
+            if config.tools.web.fetch is None:
+                return
+            from clawgate.agents.tools.built_in import BuiltInTools
+
+            self._built_in = BuiltInTools(self._dialer, time.monotonic)
+        self._built_in.use(config)
+
+    def _all_tools(self) -> Iterable[RegisteredTool]:
+        """Return each tool there is; one of a plugin takes the place of ours with its name."""
+        return (*(self._built_in.tools if self._built_in is not None else ()), *self._tools())
 
     def _use_database(self, file: ConfigFile) -> None:
         """Read where the database is; what is wrong with that is the error of the runs that need it."""
@@ -163,6 +185,8 @@ class AgentHost:
             await self._runs.close()
         if self.socket_runs is not None:
             await self.socket_runs.close()
+        if self._built_in is not None:
+            await self._built_in.close()
         if self._opening is not None:
             await asyncio.wait([self._opening])
         await self._recorder.close()

@@ -84,7 +84,7 @@ def build_gateway(
     plugins.running_requests = router.running_requests
     gateway_router = GatewayRouter(router)
     connections = _connections(gateway_router, via, sockets, verbose=verbose)
-    agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients, recorder)
+    agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients, recorder, dialer)
     gateway_router.responses = agents
     connections.detached_count = lambda: agents.running_count
     switches = _switches(gateway_router, connections, agents, make_agents)

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from clawgate.agents.definition.spec import Agents, AgentSpec, read_agents
+from clawgate.agents.definition.tool_policy import ToolPolicy
 from clawgate.agents.run.history import HistoryLimit
 from clawgate.agents.run.step import RunLimits
 from clawgate.policy.model_routing import ModelRef
 from clawgate.settings.openclaw.own_settings import AgentSettings, own_settings
+from clawgate.settings.schema.agents import Tools
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
 BIG, SMALL, OTHER = ModelRef("owl", "big"), ModelRef("owl", "small"), ModelRef("elk", "x")
@@ -40,7 +42,7 @@ def test_without_agents_there_is_one() -> None:
     found = agents()
     assert found.default == "main" and list(found.specs) == ["main"]
     assert found.specs["main"] == AgentSpec(
-        id="main", name="main", chain=(BIG, SMALL), workspace="/state/workspace"
+        id="main", name="main", chain=(BIG, SMALL), tools=ToolPolicy(Tools()), workspace="/state/workspace"
     )
 
 

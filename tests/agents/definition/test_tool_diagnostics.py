@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from clawgate.agents.definition import tool_diagnostics as module
 from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
 from clawgate.settings.openclaw.config_file import read_config
 from tests.plugins.host.test_discovery import installed
@@ -29,3 +32,14 @@ def test_tools_of_plugins_are_known_and_others_are_named_with_their_line(tmp_pat
     (text,) = found_in(tmp_path, {"tools": {"allow": ["days_betwen"]}})
     assert text.startswith(f"tools.allow[0] ({tmp_path}/openclaw.json:1:")
     assert text.endswith("did you mean 'days_between'?")
+
+
+def test_a_tool_whose_packages_are_missing_is_named_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config: dict[str, Any] = {"tools": {"web": {"fetch": {}}}}
+    assert found_in(tmp_path, config) == []
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    (text,) = found_in(tmp_path, config)
+    assert "tools.web.fetch" in text and "run: pip install 'clawgate[web]'" in text
+    assert found_in(tmp_path, {"tools": {"web": {"fetch": {"enabled": False}}}}) == []

@@ -203,7 +203,7 @@ async def test_gzip_is_decoded_and_a_bomb_stops_at_the_limit() -> None:
 @pytest.mark.parametrize("coding", ["br", "zstd", "deflate", "gzip, gzip"])
 async def test_another_encoding_was_not_requested(coding: str) -> None:
     async with FakeUpstream(page(b"content", ("Content-Encoding", coding))) as upstream:
-        with pytest.raises(UpstreamMalformed, match=f"not requested: {coding}"):
+        with pytest.raises(UpstreamMalformed, match="not requested"):
             await fetched(upstream)
 
 

@@ -19,11 +19,14 @@ OWN = {
     "models": "catalogRefresh",
     "models.providers.p": "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region",
     "agents": "ownership",
-    "agents.defaults": "params utilityModel decisionModel imageModel mediaModels voiceModel pdfModel "
+    "agents.defaults": "params utilityModel decisionModel mediaModels voiceModel pdfModel "
     "modelSelectionScope compaction heartbeat sandbox subagents userTimezone",
     "agents.entries.main": "agentDir cwd identity models params runtime sandbox skills subagents tts",
     "agents.entries.main.tools": "codeMode elevated exec fs sandbox",
-    "tools": "agentToAgent elevated exec media sessions toolSearch web",
+    "tools": "agentToAgent elevated exec sessions toolSearch",
+    "tools.web": "search",
+    "tools.web.fetch": "headers provider readability userAgent useTrustedEnvProxy",
+    "tools.media": "audio concurrency models video",
     "agents.defaults.models.m": "params agentRuntime pickerRuntimes codeMode streaming",
     "plugins": "load slots",
     "plugins.entries.x": "hooks llm subagent",

@@ -1,21 +1,35 @@
-"""Checks the lists of tools in a config file against the tools of the plugins that were found.
+"""Checks what a config file says of tools against the plugins and packages that were found.
 
 Must not run code of a plugin: what a plugin registers is in its manifest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from clawgate.agents.definition.tool_policy import rule_problems
 from clawgate.plugins.host.discovery import find_plugins
-from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.openclaw.config_file import ConfigFile
 
 
 def tool_diagnostics(file: ConfigFile, state_dir: Path) -> list[Diagnostic]:
     """Return the names in lists of tools that nothing has, and the rules that are not applied."""
     plugins = {one.id: one.manifest.tools if one.manifest else () for one in find_plugins(state_dir)}
-    found = rule_problems(file.config, plugins)
+    found = [*rule_problems(file.config, plugins), *_missing_packages(file)]
     return [replace(one, location=file.location(one.path)) for one in found]
+
+
+def _missing_packages(file: ConfigFile) -> Iterator[Diagnostic]:
+    """Yield the tools that are configured and cannot be offered: their packages are an extra."""
+    fetch = file.config.tools.web.fetch
+    if fetch is not None and fetch.enabled and find_spec("trafilatura") is None:
+        yield Diagnostic(
+            ("tools", "web", "fetch"),
+            "the tool web_fetch is not offered: packages that read pages are not installed",
+            Severity.WARNING,
+            "run: pip install 'clawgate[web]'",
+        )

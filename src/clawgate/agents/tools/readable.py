@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import encodings.aliases
 import functools
 import html
 import re
@@ -17,12 +18,22 @@ from typing import Any
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META = re.compile(rb"<meta\s[^<>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _META_BYTES = 1024
-_NOT_OF_THE_WEB = {
-    "utf_7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"
+_ENCODINGS = frozenset(
+    """
+    utf_8 utf_16 utf_16_le utf_16_be cp866 cp874 cp932 cp949 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257
+    cp1258 iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_10 iso8859_13 iso8859_14
+    iso8859_15 iso8859_16 koi8_r koi8_u mac_roman mac_cyrillic gbk gb18030 big5hkscs euc_jp iso2022_jp euc_kr
+    """.split()  # noqa: SIM905 - a list of words reads better than quotes
+)
+"""Those of the web, by Python's names. They are imported ahead: a process of the sandbox opens no file."""
+_AS_BROWSERS = {
+    "ascii": "cp1252", "latin_1": "cp1252", "iso8859_1": "cp1252", "iso8859_9": "cp1254", "iso8859_11": "cp874",
+    "gb2312": "gbk", "shift_jis": "cp932", "big5": "big5hkscs", "euc_kr": "cp949",
 }  # fmt: skip
+"""WHATWG Encoding: the larger one that is meant."""
 
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-_HIDDEN = re.compile(r"<(script|style|noscript|template|svg|head|iframe|object|textarea)(?=[\s/>])")
+_HIDDEN = re.compile(r"<(title|script|style|noscript|template|svg|head|iframe|object|textarea)(?=[\s/>])")
 _BREAK = re.compile(
     r"</?(?:address|article|aside|blockquote|br|dd|div|dl|dt|figcaption|figure|footer|form|h[1-6]|header|hr|li|main|nav|"
     r"ol|p|pre|section|table|td|th|tr|ul)(?=[\s/>])[^<>]*>",
@@ -44,7 +55,9 @@ _WORD = re.compile(r"\w+")
 
 
 def prepare() -> None:
-    """Import trafilatura with all that it imports late."""
+    """Import trafilatura with all that it imports late, and what decodes."""
+    for encoding in _ENCODINGS:
+        codecs.lookup(encoding)
     with contextlib.suppress(ImportError):
         for form in ("markdown", "txt"):
             extracted(
@@ -114,24 +127,20 @@ def _decoded(body: bytes, charset: str) -> str:
     own = _META.search(body[:_META_BYTES])
     for label in (charset, own[1].decode("ascii", "replace") if own else "", "utf-8"):
         encoding = _encoding(label)
-        if encoding == "utf-8":
+        if encoding == "utf_8":
             with contextlib.suppress(UnicodeDecodeError):
                 return body.decode(encoding)
         elif encoding:
             return body.decode(encoding, "replace")
-    return body.decode("utf-8" if _encoding(charset) == "utf-8" else "cp1252", "replace")
+    return body.decode("utf_8" if _encoding(charset) == "utf_8" else "cp1252", "replace")
 
 
 def _encoding(label: str) -> str:
     """Return Python's name of an encoding that pages have; empty for others."""
-    try:
-        name = codecs.lookup(label.strip("\"' ")).name if label else ""
-        "".encode(name or "utf-8")  # what is no encoding of text is rejected here
-    except (LookupError, ValueError):
-        return ""
-    if name in ("iso8859-1", "ascii"):
-        return "cp1252"
-    return "" if name.replace("-", "_") in _NOT_OF_THE_WEB else name
+    name = encodings.normalize_encoding(label.strip("\"' ")).lower()
+    name = encodings.aliases.aliases.get(name, name)
+    name = _AS_BROWSERS.get(name, name)
+    return name if name in _ENCODINGS else ""
 
 
 def stripped(page: str) -> str:

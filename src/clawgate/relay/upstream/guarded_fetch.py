@@ -87,9 +87,7 @@ async def _follow(
         try:
             origin, target = _next(url, location.decode("utf-8", "replace"))
         except ValueError as error:
-            raise UpstreamRedirected(
-                f"{url} redirects to what cannot be fetched, as it {error}: ", quote=_shown(location)
-            ) from None
+            raise UpstreamRedirected(f"{url} redirects to what cannot be fetched: it {error}") from None
     raise UpstreamRedirected(
         f"{url} is redirect number {limits.max_redirects + 1}, and so many are not followed"
     )
@@ -125,9 +123,7 @@ async def _get(
 def _fetched(url: str, response: FetchResponse) -> Fetched:
     coding = response.headers.get(b"content-encoding", b"").lower()
     if coding not in _DECODED:
-        raise UpstreamMalformed(
-            f"{url}: the response is encoded in a way that was not requested: ", quote=_shown(coding)
-        )
+        raise UpstreamMalformed(f"{url}: the response is encoded in a way that was not requested")
     return Fetched(
         url=url,
         status=response.status,
@@ -135,10 +131,6 @@ def _fetched(url: str, response: FetchResponse) -> Fetched:
         body=response.body,
         truncated=response.truncated,
     )
-
-
-def _shown(value: bytes) -> str:
-    return value.decode("utf-8", "replace")[:200]
 
 
 @functools.cache

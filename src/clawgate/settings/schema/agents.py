@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, StrictBool
 
 from clawgate.settings.fields import reject_text_for_whole, setting
 from clawgate.settings.schema.block import Block, NonNegativeInt
+from clawgate.settings.schema.web_tools import MediaTools, Positive, WebTools
 
 Thinking = Literal["off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra"]
 Injection = Literal["always", "continuation-skip", "never"]
@@ -30,6 +31,15 @@ class ModelChoice(Block):
 
 
 Choice = Annotated[ModelChoice, BeforeValidator(_primary_only, json_schema_input_type=str | ModelChoice)]
+
+
+class ImageModel(ModelChoice):
+    """``agents.defaults.imageModel``."""
+
+    timeout_ms: Positive | None = setting("Milliseconds that it may take.")
+
+
+ImageChoice = Annotated[ImageModel, BeforeValidator(_primary_only, json_schema_input_type=str | ImageModel)]
 
 
 class ModelSettings(Block):
@@ -61,6 +71,13 @@ class ToolRules(Block):
     tools_by_sender: dict[str, object] = setting("As byProvider.", dict)
 
 
+class Tools(ToolRules):
+    """``tools``: the rules of all agents, and the settings of single tools."""
+
+    web: WebTools = setting("Tools that read the web.", WebTools)
+    media: MediaTools = setting("Tools that read images.", MediaTools)
+
+
 class MemorySearch(Block):
     """``memory.search`` and that of one agent: with what texts are embedded."""
 
@@ -80,6 +97,10 @@ class AgentDefaults(Block):
     model: Choice = setting("The model; a plain text is its primary.", ModelChoice)
     models: dict[str, ModelSettings] = setting("Settings of models, by provider/model.", dict)
     model_policy: ModelPolicy | None = setting("Which models a request may choose.")
+    image_model: ImageChoice | None = setting("The model that describes images; a plain text is its primary.")
+    image_max_dimension_px: Positive = setting(
+        "Pixels of the longer side of an image that is sent to it.", 1200
+    )
     workspace: str | None = setting("The folder with the agents' files.")
     thinking_default: Thinking | None = setting("How much the model thinks, unless a request says otherwise.")
     timeout_seconds: Annotated[int, BeforeValidator(reject_text_for_whole), Field(ge=0)] | None = setting(

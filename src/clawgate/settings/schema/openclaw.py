@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool
 
 from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
-from clawgate.settings.schema.agents import AgentsBlock, Memory, ToolRules
+from clawgate.settings.schema.agents import AgentsBlock, Memory, Tools
 from clawgate.settings.schema.block import Block, NonNegativeInt
 from clawgate.settings.schema.header_secret import HeaderSecret, check_is_real
 from clawgate.settings.schema.mcp import McpBlock
@@ -248,7 +248,7 @@ class OpenClawConfig(Block):
     models: ModelsBlock = setting("The providers and their models.", ModelsBlock)
     agents: AgentsBlock = setting("The agents and their models.", AgentsBlock)
     plugins: PluginsBlock = setting("Plugins and their settings.", PluginsBlock)
-    tools: ToolRules = setting("What agents may use.", ToolRules)
+    tools: Tools = setting("What agents may use.", Tools)
     mcp: McpBlock = setting("Servers whose tools agents may use.", McpBlock)
     memory: Memory = setting("The memory of agents.", Memory)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from clawgate.settings.schema import agents, mcp, openclaw
+from clawgate.settings.schema import agents, mcp, openclaw, web_tools
 from clawgate.settings.schema.block import Block
 from clawgate.settings.schema.model_compat import ModelCompat, VercelRouting
 
@@ -28,6 +28,10 @@ _AGENT = (
     "agentDir contextLimits cwd decisionModel embeddedAgent experimental fastModeDefault groupChat heartbeat "
     "humanDelay identity models params reasoningDefault runtime sandbox skills skillsLimits subagents "
     "toolProgressDetail tts typingMode utilityModel verboseDefault"
+)
+_TOOLS = (
+    "agentToAgent codeMode elevated exec fs github links loopDetection message sandbox sessions sessions_spawn "
+    "subagents swarm toolSearch updatePlan"
 )
 _KEYS: dict[type[Block], str] = {
     openclaw.OpenClawConfig: "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels "
@@ -58,19 +62,26 @@ _KEYS: dict[type[Block], str] = {
     agents.AgentsBlock: "ownership",
     agents.AgentDefaults: "authInheritance blockStreamingBreak blockStreamingChunk blockStreamingCoalesce "
     "blockStreamingDefault compaction contextLimits contextPruning cwd decisionModel elevatedDefault embeddedAgent "
-    "experimental fastModeDefault heartbeat humanDelay imageMaxDimensionPx imageModel imageQuality maxConcurrent "
+    "experimental fastModeDefault heartbeat humanDelay imageQuality maxConcurrent "
     "mediaMaxMb mediaModels modelSelectionScope params pdfMaxMb pdfMaxPages pdfModel reasoningDefault repoRoot sandbox "
     "sessionStore silentReply skills skipBootstrap skipOptionalBootstrapFiles startupContext subagents "
     "systemAgent toolProgressDetail typingIntervalSeconds typingMode userTimezone utilityModel verboseDefault "
     "voiceModel",
     agents.AgentEntry: _AGENT,
     agents.ListedAgent: _AGENT,
-    agents.ToolRules: "agentToAgent codeMode elevated exec fs github links loopDetection media message "
-    "sandbox sessions sessions_spawn subagents swarm toolSearch updatePlan web",
+    agents.ToolRules: f"{_TOOLS} media web",
+    agents.Tools: _TOOLS,
+    web_tools.WebTools: "search",
+    web_tools.WebFetch: "headers provider readability userAgent useTrustedEnvProxy",
+    web_tools.SsrfPolicy: "allowIpv6UniqueLocalRange allowRfc2544BenchmarkRange",
+    web_tools.MediaTools: "audio concurrency models video",
+    web_tools.ImageTool: "attachments baseUrl headers language maxChars preferredModel prompt providerOptions request "
+    "scope",
     agents.Memory: "citations",
     agents.MemorySearch: "cache documentInputType enabled experimental extraPaths fallback inputType local multimodal "
     "outputDimensionality query queryInputType rememberAcrossConversations remote sources store",
     agents.ModelChoice: "",
+    agents.ImageModel: "",
     agents.ModelPolicy: "",
     agents.ModelSettings: "agentRuntime codeMode params pickerRuntimes streaming",
     mcp.McpBlock: "apps sessionIdleTtlMs",

@@ -1,0 +1,88 @@
+"""Agents with the tools that come with clawgate: a real gateway between a client, a scripted model and a site."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.agent_stand import AgentStand, says, serving_agents, user
+from tests.agents.model_stand import DONE, call_of, chunk_of
+from tests.peers import faults
+from tests.peers.faults import sse_response
+from tests.peers.script import ReadBody, Script, Send
+from tests.peers.upstream import FakeUpstream
+
+PAGE = faults.response(
+    b"<title>Hours</title><main><h1>Hours</h1><p>From 9 to 5.</p></main>", content_type="text/html"
+)
+ALLOWED = {"web": {"fetch": {"allowPrivateNetwork": True}}}
+
+
+def fetches(url: str, **arguments: Any) -> Script:
+    return sse_response(
+        [call_of("web_fetch", json.dumps({"url": url, **arguments})), chunk_of(reason="tool_calls"), DONE]
+    )
+
+
+def result_of(stand: AgentStand) -> str:
+    text: str = stand.sent[-1][-1]["content"]
+    return text
+
+
+async def test_an_agent_reads_a_page(tmp_path: Path) -> None:
+    async with FakeUpstream((ReadBody(), Send(PAGE))) as site:
+        scripts = (fetches(f"{site.url}/hours"), says("it is open"))
+        async with serving_agents(tmp_path, *scripts, config={"tools": ALLOWED}) as stand:
+            assert await stand.text(user("is it open?")) == "it is open"
+            first = json.loads(stand.model.requests[0].body)
+            assert [tool["function"]["name"] for tool in first["tools"]] == ["web_fetch"]
+            assert "From 9 to 5." in result_of(stand)
+            assert "<<<EXTERNAL_UNTRUSTED_CONTENT id=" in result_of(stand)
+        assert [request.target for request in site.requests] == ["/hours"]
+        assert site.requests[0].header_all("authorization") == []
+
+
+async def test_a_private_address_is_refused_and_the_model_reads_what_allows_it(tmp_path: Path) -> None:
+    async with FakeUpstream((ReadBody(), Send(PAGE))) as site:
+        scripts = (fetches(site.url), says("it was refused"))
+        async with serving_agents(tmp_path, *scripts, config={"tools": {"web": {"fetch": {}}}}) as stand:
+            assert await stand.text(user("is it open?")) == "it was refused"
+            assert "tools.web.fetch.allowPrivateNetwork" in result_of(stand)
+        assert site.requests == []
+
+
+async def test_a_redirect_to_the_metadata_address_is_refused_whatever_is_allowed(tmp_path: Path) -> None:
+    to = (("Location", "http://169.254.169.254/latest/meta-data/"),)
+    async with FakeUpstream((ReadBody(), Send(faults.response(b"", 302, to)))) as site:
+        scripts = (fetches(site.url), says("it was refused"))
+        async with serving_agents(tmp_path, *scripts, config={"tools": ALLOWED}) as stand:
+            assert await stand.text(user("is it open?")) == "it was refused"
+            assert "169.254.169.254" in result_of(stand) and "was not fetched" in result_of(stand)
+
+
+async def test_an_agent_for_which_it_is_denied_is_not_offered_it(tmp_path: Path) -> None:
+    async with serving_agents(
+        tmp_path, says("no tools"), config={"tools": {**ALLOWED, "deny": ["group:web"]}}
+    ) as stand:
+        assert await stand.text(user("is it open?")) == "no tools"
+        assert "tools" not in json.loads(stand.model.requests[0].body)
+
+
+@pytest.mark.parametrize("web", [{}, {"web": {"search": {"enabled": True}}}])
+async def test_without_its_block_there_is_no_tool(tmp_path: Path, web: dict[str, Any]) -> None:
+    async with serving_agents(tmp_path, says("no tools"), config={"tools": web}) as stand:
+        assert await stand.text(user("is it open?")) == "no tools"
+        assert "tools" not in json.loads(stand.model.requests[0].body)
+
+
+def test_no_library_of_the_tools_is_imported_in_the_gateway() -> None:
+    code = (
+        "import sys, clawgate.app.gateway, clawgate.app.agents\nfrom clawgate.agents.tools import built_in\n"
+        "print([name for name in ('trafilatura', 'lxml', 'PIL') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
