@@ -21,7 +21,8 @@ from clawgate.errors import (
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
-from clawgate.policy.egress.policy import check_host, denied
+from clawgate.policy.egress.policy import check_behind_proxy, check_host
+from clawgate.policy.egress.refusal import denied
 from clawgate.policy.fallback import should_fall_back
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
@@ -97,9 +98,9 @@ def provider_error(provider: Provider) -> GatewayError | None:
 def egress_error(provider: Provider) -> EgressDenied | None:
     """Return the error where the address is private and not allowed; a name is checked when it is dialled."""
     origin, policy = provider.origin, provider.egress_policy()
-    if origin is None or provider.proxy is not None:
+    if origin is None:
         return None
-    decision = check_host(origin, policy)
+    decision = (check_host if provider.proxy is None else check_behind_proxy)(origin, policy)
     return None if decision.allowed else denied(origin, origin.host, decision, policy)
 
 

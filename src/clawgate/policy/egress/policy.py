@@ -1,45 +1,30 @@
 """Decides what one requester may dial: a host before it is resolved, and each address that a resolver returns.
 
 Order: never-allowed kinds, ``network.deny``, the requester's blocked hosts, public addresses, fake-IP,
-``network.allow``, the requester's own switch, that of the gateway; what none of them allows is refused.
+``network.allow``, the requester's own switches, that of the gateway; what none of them allows is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from clawgate.errors import EgressDenied, PrivateNetworkBlocked
-from clawgate.policy.egress.address import resolved_kind
-from clawgate.policy.egress.names import host_kind
-from clawgate.policy.egress.ranges import NEVER_ALLOWED, PRIVATE_KINDS, AddressKind
+from clawgate.policy.egress.address import classify, meanings, parse_address, parse_literal
+from clawgate.policy.egress.names import host_kind, matches_host
+from clawgate.policy.egress.ranges import NEVER_ALLOWED, Address, AddressKind
+from clawgate.policy.egress.rules import FakeIp, Rule
 from clawgate.wire.http.url import Origin, parse_fetch_url
 
-_PUBLIC = "public addresses are allowed"
-_NAME = "a name is decided by its addresses"
-_BLOCKED = "loopback and private addresses are not allowed"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One entry of ``network.allow`` or ``network.deny``: a CIDR, an address, a host, ``*.host``, or ``host:port``."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeIp:
-    """A resolver that returns placeholders from ``ranges``, for providers and ``hosts``."""
-
-    ranges: tuple[str, ...] = ("198.18.0.0/15",)
-    hosts: tuple[str, ...] = ()
+GATEWAY_SWITCH = "gateway.allowPrivateNetwork"
+NOT_ALLOWED = "no setting allows it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRules:
     """The rules of the whole gateway.
 
-    ``private`` is the switch of all, the others are the finer rules of ``network``.
-    ``report_only``: what would be refused is recorded and dialled; never metadata, link-local and special use.
+    ``private`` is the switch of all, the others are the finer rules of ``network``. ``report_only``: what would be
+    refused is recorded and dialled; never metadata, link-local and special use.
     """
 
     private: bool = False
@@ -59,12 +44,14 @@ class EgressPolicy:
     """What one requester may dial.
 
     ``requester`` is "provider:ID", "tool:NAME", "mcp:NAME", "plugin:ID", "bridge" or "server". ``private`` is its own
-    switch, ``setting`` the key path of it, empty where there is none. Where ``origin`` is set, ``private`` counts for
-    that origin alone. ``allowed_hosts`` and ``blocked_hosts`` are names, or ``*.name`` for all below one.
+    switch, ``setting`` the key path of it, empty where there is none. ``loopback``: it is a service of our own on this
+    machine. Where ``origin`` is set, both count for that origin alone. ``allowed_hosts`` may have private addresses,
+    ``blocked_hosts`` are refused; they are names, or ``*.name`` for all below one.
     """
 
     requester: str
     private: bool = False
+    loopback: bool = False
     setting: str = ""
     origin: Origin | None = None
     allowed_hosts: tuple[str, ...] = ()
@@ -76,7 +63,7 @@ class EgressPolicy:
 class Decision:
     """Whether a host or address may be dialled, its kind, and the rule that decided, for people.
 
-    ``reported``: the rule refuses it, and it is let through since the gateway only reports.
+    ``reported``: the rule refuses it, and it is dialled because refusals are only reported.
     """
 
     allowed: bool
@@ -92,46 +79,73 @@ def check_url(url: str, policy: EgressPolicy) -> Decision:
 
 def check_host(origin: Origin, policy: EgressPolicy) -> Decision:
     """Decide about the host of ``origin`` before it is resolved; most names are allowed so far."""
-    kind = host_kind(origin.host)
-    if kind is AddressKind.NOT_AN_ADDRESS:
-        return Decision(True, kind, _NAME)
-    return _in_mode(_decide(kind, origin, policy), policy)
+    return _decide(host_kind(origin.host), parse_literal(origin.host), origin, policy)
 
 
 def check_address(address: str, origin: Origin, policy: EgressPolicy) -> Decision:
     """Decide about one ``address``, as text, that a resolver returned for the host of ``origin``."""
-    return _in_mode(_decide(resolved_kind(address), origin, policy), policy)
+    parsed = parse_address(address)
+    if parsed is None:
+        return Decision(False, AddressKind.NOT_AN_ADDRESS, "it is not an address")
+    return _decide(classify(parsed), parsed, origin, policy)
 
 
-def _in_mode(decision: Decision, policy: EgressPolicy) -> Decision:
-    """Let a refusal through where ``network.mode`` is "report", but for what is never dialled and for no address."""
-    never = (*NEVER_ALLOWED, AddressKind.NOT_AN_ADDRESS)
-    if decision.allowed or not policy.network.report_only or decision.kind in never:
-        return decision
-    return replace(decision, allowed=True, reported=True)
+def check_behind_proxy(origin: Origin, policy: EgressPolicy) -> Decision:
+    """Decide about the host of ``origin`` where a proxy resolves and dials it: the proxy's network is not ours."""
+    return check_host(origin, replace(policy, private=True, origin=None))
 
 
-def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolicy) -> EgressDenied:
-    """Return the error for an ``address`` of ``origin`` that ``decision`` refuses."""
-    if policy.setting and decision.kind in PRIVATE_KINDS:
-        return PrivateNetworkBlocked(
-            f"{origin}: {address} is a {decision.kind} address, which its configuration does not allow; "
-            f"set {policy.setting} to true if this is your own server"
-        )
-    return EgressDenied(
-        f"{origin}: {address} must not be dialled ({decision.kind}); configure an upstream at another address"
-    )
-
-
-def _decide(kind: AddressKind, origin: Origin, policy: EgressPolicy) -> Decision:
-    if kind in NEVER_ALLOWED:
+def _decide(kind: AddressKind, address: Address | None, origin: Origin, policy: EgressPolicy) -> Decision:
+    addresses = () if address is None else tuple(dict.fromkeys((address, *meanings(address))))
+    fake = _is_fake(addresses, origin, policy)
+    if kind in NEVER_ALLOWED and not (fake and kind is AddressKind.SPECIAL):
         return Decision(False, kind, f"{kind} addresses are never dialled")
+    if (refusal := _refusal(addresses, origin, policy)) is not None:
+        return _refused(kind, refusal, policy)
     if kind is AddressKind.PUBLIC:
-        return Decision(True, kind, _PUBLIC)
-    if kind in PRIVATE_KINDS:
-        if policy.private and policy.origin in (None, origin):
-            return Decision(True, kind, policy.setting or "its own address")
-        if policy.network.private:
-            return Decision(True, kind, "the switch of the gateway")
-        return Decision(False, kind, _BLOCKED)
-    return Decision(False, kind, "it is not an address")
+        return Decision(True, kind, "public addresses are allowed")
+    if kind is AddressKind.NOT_AN_ADDRESS:
+        return Decision(True, kind, "a name is decided by its addresses")
+    if fake and kind is not AddressKind.LOOPBACK:
+        return Decision(True, kind, "network.fakeIp")
+    if (permission := _permission(kind, addresses, origin, policy)) is not None:
+        return Decision(True, kind, permission)
+    return _refused(kind, NOT_ALLOWED, policy)
+
+
+def _refused(kind: AddressKind, rule: str, policy: EgressPolicy) -> Decision:
+    return Decision(policy.network.report_only, kind, rule, reported=policy.network.report_only)
+
+
+def _refusal(addresses: Sequence[Address], origin: Origin, policy: EgressPolicy) -> str | None:
+    """Return the rule that denies it whatever else is configured."""
+    for rule in policy.network.deny:
+        if rule.matches(origin.host, origin.port, addresses):
+            return f"network.deny {rule.text}"
+    blocked = next((one for one in policy.blocked_hosts if matches_host(origin.host, (one,))), None)
+    return None if blocked is None else f"blocked host {blocked}"
+
+
+def _permission(
+    kind: AddressKind, addresses: Sequence[Address], origin: Origin, policy: EgressPolicy
+) -> str | None:
+    """Return the rule that allows a loopback or private address."""
+    for rule in policy.network.allow:
+        if rule.matches(origin.host, origin.port, addresses):
+            return f"network.allow {rule.text}"
+    if matches_host(origin.host, policy.allowed_hosts):
+        return f"allowed host {origin.host}"
+    if policy.origin in (None, origin):
+        if policy.private:
+            return policy.setting or "its own address"
+        if policy.loopback and kind is AddressKind.LOOPBACK:
+            return "its own loopback address"
+    return GATEWAY_SWITCH if policy.network.private else None
+
+
+def _is_fake(addresses: Sequence[Address], origin: Origin, policy: EgressPolicy) -> bool:
+    """Whether these are placeholders of a fake-IP DNS for a name that may have them."""
+    fake = policy.network.fake_ip
+    if fake is None or not fake.covers(addresses) or parse_literal(origin.host) is not None:
+        return False
+    return origin == policy.origin or matches_host(origin.host, fake.hosts)

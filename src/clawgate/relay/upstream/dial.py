@@ -15,8 +15,15 @@ from ipaddress import ip_address
 from typing import TypeVar, cast
 
 from clawgate.errors import UpstreamUnreachable
-from clawgate.policy.egress.policy import Decision, EgressPolicy, check_address, check_host, denied
-from clawgate.policy.egress.ranges import NEVER_ALLOWED, AddressKind
+from clawgate.policy.egress.policy import (
+    Decision,
+    EgressPolicy,
+    check_address,
+    check_behind_proxy,
+    check_host,
+)
+from clawgate.policy.egress.refusal import denied
+from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.rate_limit import DestinationLimiter
 from clawgate.relay.upstream.traffic import OnEnd, watch_end
 from clawgate.relay.upstream.tunnel import open_tunnel
@@ -130,9 +137,9 @@ class Dialer:
         )
 
     def _check_behind_proxy(self, origin: Origin, policy: EgressPolicy) -> None:
-        """Raise for what is never dialled. The proxy resolves names, and its network is not ours."""
-        decision = check_host(origin, policy)
-        if decision.kind in NEVER_ALLOWED:
+        """Raise for what is never dialled, or denied."""
+        decision = check_behind_proxy(origin, policy)
+        if not decision.allowed:
             self._report(policy, origin, decision)
             raise denied(origin, origin.host, decision, policy)
 

@@ -1,0 +1,53 @@
+"""Words a refusal: what was refused by which rule, the exact setting, and the command that sets it."""
+
+from __future__ import annotations
+
+import shlex
+
+from clawgate.errors import EgressDenied, PrivateNetworkBlocked
+from clawgate.policy.egress.address import parse_address
+from clawgate.policy.egress.policy import GATEWAY_SWITCH, NOT_ALLOWED, Decision, EgressPolicy
+from clawgate.policy.egress.ranges import PRIVATE_KINDS, AddressKind
+from clawgate.policy.egress.rules import FAKE_IP_RANGE, FakeIp
+from clawgate.wire.http.url import Origin
+
+NETWORK = "plugins.entries.clawgate.config.network"
+_UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  # not listened on: people copy it from the settings of a server
+
+
+def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolicy) -> EgressDenied:
+    """Return the error for an ``address`` of ``origin``, or its host, that ``decision`` refuses."""
+    of_name = "" if address == origin.host else f" ({origin.host} resolves to it)"
+    if decision.kind in PRIVATE_KINDS and decision.rule == NOT_ALLOWED:
+        setting = policy.setting or GATEWAY_SWITCH
+        return PrivateNetworkBlocked(
+            f"{origin}: {address} is a {decision.kind} address{of_name}, and {decision.rule}; if this is your own "
+            f"server, set {setting} to true: clawgate config set {shlex.quote(setting)} true"
+        )
+    return EgressDenied(
+        f"{origin}: {address} must not be dialled ({decision.kind}: {decision.rule}){of_name}; "
+        f"{advice(address, decision.kind, origin, policy)}"
+    )
+
+
+def advice(address: str, kind: AddressKind, origin: Origin, policy: EgressPolicy) -> str:
+    """Return what to do about an address of ``kind`` that is refused whatever the switches are."""
+    if address in _UNSPECIFIED:
+        return "for a server on this machine use 127.0.0.1"
+    parsed = parse_address(address)
+    if address != origin.host and parsed is not None and FakeIp().covers((parsed,)):
+        return fake_ip_advice(origin.host, policy)
+    if kind in PRIVATE_KINDS or kind is AddressKind.PUBLIC:
+        return "change that rule, or use another address"
+    return "configure an upstream at another address"
+
+
+def fake_ip_advice(host: str, policy: EgressPolicy) -> str:
+    """Return what to set where a DNS returns placeholders for ``host``."""
+    setting, value = f"{NETWORK}.fakeIp", "{}"
+    if policy.network.fake_ip is not None:
+        setting, value = f"{setting}.hosts", f'["{host}"]'
+    return (
+        f"{FAKE_IP_RANGE} has the placeholders of a fake-IP DNS (Clash, Surge, sing-box); if you use one: "
+        f"clawgate config set {setting} {shlex.quote(value)}"
+    )
