@@ -17,6 +17,8 @@ from clawgate.errors import (
     ProviderUnavailable,
     UpstreamTimedOut,
 )
+from clawgate.policy.egress.policy import NetworkRules
+from clawgate.policy.egress.rules import Rule
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.availability import (
     Availability,
@@ -33,6 +35,8 @@ from clawgate.wire.http.url import Origin
 DOWN = ProviderUnavailable("down", retry_after=7)
 DENIED = EgressDenied("denied")
 AT_FAULT = InvalidRequest("at fault")
+
+NOT_TENS = NetworkRules(deny=(Rule.parse("10.0.0.0/8"),))
 
 
 def make(name: str, host: str = "x.test", *, built_in: bool = False, **more: object) -> Provider:
@@ -58,7 +62,13 @@ def availability(
         (make("a", problem="no key"), ProviderNotConfigured, "the provider 'a' is not configured: no key"),
         (make("a", "10.0.0.1", allow_private_setting="k"), PrivateNetworkBlocked, "set k to true"),
         (make("a", "localhost", allow_private_setting="k"), PrivateNetworkBlocked, "loopback address"),
-        (make("a", "10.0.0.1"), EgressDenied, "must not be dialled (private)"),
+        (make("a", "10.0.0.1"), PrivateNetworkBlocked, "set gateway.allowPrivateNetwork to true"),
+        (make("a", "10.0.0.1", network=NOT_TENS), EgressDenied, "network.deny 10.0.0.0/8"),
+        (
+            make("a", "10.0.0.1", network=NOT_TENS, proxy="http://p:1"),
+            EgressDenied,
+            "network.deny 10.0.0.0/8",
+        ),
     ],
 )
 def test_a_config_shows_that_no_request_is_sent(
@@ -74,6 +84,9 @@ def test_a_config_shows_that_no_request_is_sent(
         make("a"),
         make("a", "10.0.0.1", allow_private=True),
         make("a", "10.0.0.1", proxy="http://p:1"),
+        make("a", "10.0.0.1", network=NetworkRules(private=True)),
+        make("a", "127.0.0.1", trusts_loopback=True),
+        make("a", "localhost", trusts_loopback=True),
         make("a", "8.8.8.8"),
     ],
 )

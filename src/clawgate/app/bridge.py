@@ -8,6 +8,7 @@ from clawgate.app.factory import RelayDescription, build_relay_role
 from clawgate.app.log_setup import RequestLog, has_own_error
 from clawgate.app.role import RelayRole
 from clawgate.policy.authentication import LockoutRule, TokenStore
+from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import ANYTHING_BELOW_V1
 from clawgate.providers.credential import Credential, HeaderToken
@@ -25,6 +26,7 @@ def build_bridge(
     instance: str | None = None,
     name: str = BridgeSettings.ENTRY,
     credential: Credential | None = None,
+    network: NetworkRules = NO_RULES,
 ) -> RelayRole:
     """Build a bridge. ``credential`` replaces `X-Proxy-Token`; ``instance`` is reported by its health.
 
@@ -51,6 +53,7 @@ def build_bridge(
         if settings.verbose
         else RequestLog(time.monotonic, has_own_error),
         observes_all=settings.verbose,
+        network=network,
         routes=ANYTHING_BELOW_V1,
         tokens=None if token is None else TokenStore.of({"bridge": token.get_secret_value()}),
         lockout=None if token is None else LockoutRule(),

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clawgate.app.egress_recorder import EgressRecorder
-from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
+from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.policy.egress_ledger import LedgerQuery, Listing
 from clawgate.providers.catalog import Catalog
 from clawgate.relay.upstream.dial import Resolver
 from clawgate.relay.upstream.explain import Explanation, explain
 from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.own_settings import network_rules
 from clawgate.wire.http.url import Origin, parse_fetch_url
 
 UNPRIVILEGED = "tool:web_fetch"
 """Whose policy a URL of no provider is explained by."""
 _KINDS = ("mcp", "plugin", "provider", "tool")
-
-
-def network_rules(file: ConfigFile) -> NetworkRules:
-    return NO_RULES
 
 
 def policy_of(requester: str, catalog: Catalog, file: ConfigFile) -> EgressPolicy:
@@ -31,7 +28,7 @@ def policy_of(requester: str, catalog: Catalog, file: ConfigFile) -> EgressPolic
         if name not in catalog.providers:
             raise ValueError(f"there is no provider '{name}'; see: clawgate models status")
         return catalog.providers[name].egress_policy()
-    return EgressPolicy(requester=requester, network=network_rules(file))
+    return EgressPolicy(requester=requester, network=network_rules(file.config))
 
 
 def requester_of(origin: Origin, catalog: Catalog) -> str:

@@ -15,6 +15,7 @@ from clawgate.control.health import HealthProbe, build_health_app
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy
+from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
 from clawgate.providers.credential import Credential
@@ -90,6 +91,7 @@ class RelayDescription:
     lockout: LockoutRule | None
     replaces: str = ""
     extra_lines: bytes = b""
+    network: NetworkRules = NO_RULES
     rates: RateLimiter | None = None
     model_allowlist: ModelAllowlist | None = None
 
@@ -150,7 +152,13 @@ def _relay_upstream(
     origin, _ = parse_url(description.url)
     config = UpstreamConfig(
         name=description.upstream_name,
-        endpoint=relay_endpoint(settings, origin, (description.host, description.port)),
+        endpoint=relay_endpoint(
+            settings,
+            EgressPolicy(
+                requester=description.name, private=True, origin=origin, network=description.network
+            ),
+            (description.host, description.port),
+        ),
         prefix=description.prefix,
         replaces=description.replaces,
         credential=description.credential,

@@ -13,6 +13,7 @@ from pathlib import Path
 from clawgate.policy.egress.names import host_kind
 from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.policy.egress.ranges import NEVER_ALLOWED, AddressKind
+from clawgate.policy.egress.refusal import advice
 from clawgate.policy.local_hosts import WILDCARDS, is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
@@ -32,16 +33,24 @@ _CONNECT_SECONDS = 10.0
 _OTHER = "set another upstream URL, or another port to listen on"
 
 
-def relay_endpoint(settings: RelaySettings, origin: Origin, listener: tuple[str, int]) -> UpstreamEndpoint:
-    """Return how to connect to ``origin``; ``listener`` is our own host and port. Raises `SettingsInvalid`."""
+def relay_endpoint(
+    settings: RelaySettings, policy: EgressPolicy, listener: tuple[str, int]
+) -> UpstreamEndpoint:
+    """Return how to connect to the origin of ``policy``; ``listener`` is our own host and port.
+
+    Raises `SettingsInvalid`.
+    """
     problems = []
+    origin = policy.origin
+    assert origin is not None
     if is_own_listener(origin, listener):
         problems.append(
             Diagnostic((), "it is this listener itself", fix=_OTHER, location=f"upstream URL {origin}")
         )
     elif (kind := host_kind(origin.host)) in NEVER_ALLOWED:
         message = f"this address is never dialled ({kind})"
-        problems.append(Diagnostic((), message, location=f"upstream URL {origin}"))
+        fix = advice(origin.host, kind, origin, policy)
+        problems.append(Diagnostic((), message, fix=fix, location=f"upstream URL {origin}"))
     tls = None
     if origin.scheme == "https":
         files = (settings.ca_file, settings.client_certificate, settings.client_key)
@@ -56,7 +65,7 @@ def relay_endpoint(settings: RelaySettings, origin: Origin, listener: tuple[str,
     proxy, authorization = parse_proxy(None if proxy_url is None else proxy_url.get_secret_value())
     return UpstreamEndpoint(
         origin=origin,
-        policy=EgressPolicy(requester=settings.ENTRY, private=True, origin=origin),
+        policy=policy,
         tls=tls,
         proxy=proxy,
         proxy_authorization=authorization,

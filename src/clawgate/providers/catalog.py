@@ -14,12 +14,13 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from clawgate.plugins.host.implied_providers import ImpliedProvider, implied_providers
+from clawgate.policy.egress.policy import NetworkRules
 from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.providers.provider import Provider
 from clawgate.providers.provider_builder import build_provider
 from clawgate.settings.key_path import format_key_path, parse_key_path
-from clawgate.settings.openclaw.own_settings import OwnSettings, ProviderSettings, own_settings
+from clawgate.settings.openclaw.own_settings import OwnSettings, ProviderSettings, network_rules, own_settings
 from clawgate.settings.problems import format_message
 from clawgate.settings.schema.openclaw import OpenClawConfig, ProviderBlock
 
@@ -65,13 +66,13 @@ def build_catalog(
     if config.models.mode == "merge":
         blocks = dict.fromkeys(BUILT_IN)
     blocks |= config.models.providers
-    own = own_settings(config)
+    own, network = own_settings(config), network_rules(config)
     providers = {
-        name: _with_own_settings(build_provider(name, block, _within(name, unset), environment), own)
+        name: _with_own_settings(build_provider(name, block, _within(name, unset), environment), own, network)
         for name, block in blocks.items()
     }
     for name, implied in implied_providers(config, environment).items():
-        providers[name] = _implied_provider(name, implied, environment, own)
+        providers[name] = _implied_provider(name, implied, environment, own, network)
     notes: list[str] = []
     aliases = _aliases(config, notes)
     choice = config.agents.defaults.model
@@ -94,7 +95,11 @@ def build_catalog(
 
 
 def _implied_provider(
-    name: str, implied: ImpliedProvider, environment: Mapping[str, str], own: OwnSettings
+    name: str,
+    implied: ImpliedProvider,
+    environment: Mapping[str, str],
+    own: OwnSettings,
+    network: NetworkRules,
 ) -> Provider:
     """Build the provider of a plugin's settings. Never raises for what is wrong with them."""
     problem = implied.problem
@@ -115,10 +120,10 @@ def _implied_provider(
     )
     if name not in own.providers:
         own = own.model_copy(update={"providers": {**own.providers, name: of_plugin}})
-    return _with_own_settings(replace(provider, problem=problem or provider.problem), own)
+    return _with_own_settings(replace(provider, problem=problem or provider.problem), own, network)
 
 
-def _with_own_settings(provider: Provider, own: OwnSettings) -> Provider:
+def _with_own_settings(provider: Provider, own: OwnSettings, network: NetworkRules) -> Provider:
     count, seconds, key = own.connections_of(provider.id)
     return replace(
         provider,
@@ -126,6 +131,7 @@ def _with_own_settings(provider: Provider, own: OwnSettings) -> Provider:
         connection_wait_seconds=seconds,
         max_connections_setting=key,
         discovers_models=own.discovers_models_of(provider.id),
+        network=network,
         timeouts=own.providers.get(provider.id, ProviderSettings()).timeouts.by_limit(),
     )
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clawgate.policy.egress.names import host_kind
-from clawgate.policy.egress.policy import check_host
+from clawgate.policy.egress.policy import NOT_ALLOWED, EgressPolicy, check_host
 from clawgate.policy.egress.ranges import NEVER_ALLOWED, PRIVATE_KINDS
+from clawgate.policy.egress.refusal import advice
 from clawgate.providers.credential_selection import how_to_set
 from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
@@ -33,7 +34,11 @@ def endpoint_of(
 def _never_dialled(origin: Origin, key_path: str) -> str | None:
     reason = host_kind(origin.host)
     if reason in NEVER_ALLOWED:
-        return f"{key_path}.baseUrl: the address {origin.host} is never dialled ({reason})"
+        policy = EgressPolicy(requester="")
+        return (
+            f"{key_path}.baseUrl: the address {origin.host} is never dialled ({reason}); "
+            f"{advice(origin.host, reason, origin, policy)}"
+        )
     return None
 
 
@@ -44,7 +49,7 @@ def address_notes(provider: Provider) -> list[str]:
         return notes
     kind = host_kind(origin.host)
     is_public = kind not in PRIVATE_KINDS
-    if not is_public and not check_host(origin, provider.egress_policy()).allowed and provider.proxy is None:
+    if provider.proxy is None and check_host(origin, provider.egress_policy()).rule == NOT_ALLOWED:
         notes.append(
             f"egress: blocked until {provider.allow_private_setting} is true ({origin.host} is {kind})"
         )

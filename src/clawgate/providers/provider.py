@@ -41,7 +41,9 @@ class Provider:
     ``api`` is the API that it speaks, ``further_apis`` are others that it speaks as well.
     ``path`` replaces ``/v1`` in a target, so it holds the ``v1`` itself where the API has one. ``headers`` are the
     operator's, without a credential. ``allow_private``: loopback and private addresses may be dialled;
-    ``allow_private_setting`` is the key path of that setting. ``timeouts`` are seconds by the name of their limit;
+    ``allow_private_setting`` is the key path of that setting. ``trusts_loopback``: it is a service of our own, whose
+    loopback address needs none. ``network`` has the rules of the whole gateway. ``timeouts`` are seconds by the name
+    of their limit;
     ``timeout_seconds`` is for those that it lacks. ``ca``, ``certificate`` and ``key`` are PEM files or
     texts. ``max_connections_setting`` is the key path of ``max_connections``. ``discovers_models``: the provider's own
     list of models is used where the config has none. ``proxy`` is ``http://[user:password@]host:port``. ``problem`` is
@@ -58,6 +60,7 @@ class Provider:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     allow_private: bool = False
     allow_private_setting: str = ""
+    trusts_loopback: bool = False
     network: NetworkRules = NO_RULES
     timeout_seconds: float | None = None
     timeouts: Mapping[str, float] = field(default_factory=dict)
@@ -88,10 +91,16 @@ class Provider:
             "configure it as a separate provider"
         )
 
+    @property
+    def allows_private(self) -> bool:
+        """Whether its name may resolve to any private address."""
+        return self.allow_private or self.network.private
+
     def egress_policy(self) -> EgressPolicy:
         return EgressPolicy(
             requester=f"provider:{self.id}",
             private=self.allow_private,
+            loopback=self.trusts_loopback,
             setting=self.allow_private_setting,
             origin=self.origin,
             network=self.network,

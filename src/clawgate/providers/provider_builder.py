@@ -13,8 +13,6 @@ from typing import Any
 from pydantic import SecretStr
 
 from clawgate.plugins.host.bundled import local_providers
-from clawgate.policy.egress.names import host_kind
-from clawgate.policy.egress.ranges import AddressKind
 from clawgate.providers.built_in import BUILT_IN, OPENAI_HOSTS, SUPPORTED_APIS, BuiltIn
 from clawgate.providers.credential_selection import choose_credential, how_to_set
 from clawgate.providers.endpoint import address_notes, endpoint_of, proxy_of, tls_problem
@@ -82,7 +80,8 @@ def build_provider(
         path=path,
         credential=selection.credential,
         headers=selection.headers,
-        allow_private=_allows_private(name, block, origin),
+        allow_private=block.request.allow_private_network is True,
+        trusts_loopback=name in local_providers() and block.request.allow_private_network is None,
         allow_private_setting=network_setting or f"{key_path}.request.allowPrivateNetwork",
         timeout_seconds=block.timeout_seconds,
         models=_models(block.models, api, model_notes),
@@ -106,14 +105,6 @@ def _unset_problems(key_path: str, unset: Mapping[str, str]) -> Iterator[str]:
         if key in unset:
             how = how_to_set(f"{key_path}.{key}".removesuffix("."), unset[key])
             yield f"a setting of it is not set: {how}"
-
-
-def _allows_private(name: str, block: ProviderBlock, origin: Origin | None) -> bool:
-    """Whether loopback and private addresses may be dialled: where the config says so, or for our own services."""
-    configured = block.request.allow_private_network
-    if configured is not None:
-        return configured
-    return name in local_providers() and origin is not None and host_kind(origin.host) is AddressKind.LOOPBACK
 
 
 def _tls_settings(tls: RequestTls | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainValidator,
     SecretStr,
@@ -59,6 +60,14 @@ def reject_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueError
     return value
+
+
+Count = Annotated[int, BeforeValidator(reject_bool), Field(ge=1)]
+
+OWN_BLOCK = ConfigDict(
+    frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+)
+"""Of a block that is clawgate's alone: a key that it does not have is an error."""
 
 
 def reject_text(value: object) -> object:

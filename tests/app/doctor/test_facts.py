@@ -15,7 +15,14 @@ import pytest
 
 from clawgate.app.doctor.checks import Facts
 from clawgate.app.doctor.facts import gather, provider_facts
-from clawgate.errors import EgressDenied, GatewayError, ModelNotFound, UpstreamTimedOut, UpstreamUnauthorized
+from clawgate.errors import (
+    EgressDenied,
+    GatewayError,
+    ModelNotFound,
+    PrivateNetworkBlocked,
+    UpstreamTimedOut,
+    UpstreamUnauthorized,
+)
 from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.providers.availability import Availability
@@ -237,7 +244,8 @@ def test_without_a_gateway_a_server_of_this_machine_that_is_down_is_seen(tmp_pat
         ("owl.test", UpstreamTimedOut("late", limit="connect", seconds=5), "late", True),
         ("owl.test", UpstreamUnauthorized("expired"), "expired", True),
         ("owl.test", ModelNotFound("another config"), "another config", False),
-        ("10.0.0.1", EgressDenied("private"), None, True),
+        ("10.0.0.1", PrivateNetworkBlocked("private"), None, True),
+        ("10.0.0.1", EgressDenied("network.deny"), "network.deny", True),
     ],
 )
 def test_what_a_request_gets_is_a_problem_unless_a_note_of_the_config_names_it(

@@ -44,7 +44,7 @@ def test_the_default_with_its_chain(explain: Explain, asked: tuple[str, ...]) ->
         "http://127.0.0.1:9/v1/chat/completions",
         "passthrough: ",
         "header X-Proxy-Token (c...n)",
-        "loopback; models.providers.owl.request.allowPrivateNetwork is true",
+        "loopback; allowed by models.providers.owl.request.allowPrivateNetwork",
         "Fallback 1: far/sonnet",
         "https://far.test/v1/messages",
         "translated: the client speaks chat, the provider anthropic-messages",

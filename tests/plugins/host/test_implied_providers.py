@@ -35,7 +35,8 @@ def config(
 
 def test_the_claude_proxy_needs_no_block() -> None:
     found = build_catalog(config({CLAUDE: SEED}), {}, {}).providers[CLAUDE]
-    assert found.problem is None and found.base_url == "http://127.0.0.1:3460/v1" and found.allow_private
+    assert found.problem is None and found.base_url == "http://127.0.0.1:3460/v1"
+    assert found.trusts_loopback and not found.allow_private
     assert found.api == "anthropic-messages" and [one.id for one in found.models] == ["claude-opus-4.6", "b"]
     assert found.credential.line() == b""
     keyed = build_catalog(config({CLAUDE: SEED}), {}, {"MERIDIAN_API_KEY": "canary-key-1"}).providers[CLAUDE]

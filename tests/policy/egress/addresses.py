@@ -39,8 +39,8 @@ TABLE = """
 169.254.170.1           link_local   beside the next
 169.254.170.2           metadata     AWS, credentials of containers
 169.254.170.3           link_local   beside it
-169.254.170.23          link_local   AWS, credentials of pods: shut as link-local
-169.254.0.23            link_local   Tencent Cloud: shut as link-local
+169.254.170.23          metadata      AWS, credentials of pods
+169.254.0.23            metadata      Tencent Cloud
 169.254.255.255         link_local   last
 169.255.0.0             public       behind link-local
 172.15.255.255          public       in front of 172.16/12
@@ -218,7 +218,7 @@ fe00::                  special_use  behind it
 fe7f:ffff::1            special_use  in front of link-local
 fe80::                  link_local   first
 fe80::1%eth0            link_local   with a zone
-fe80::a9fe:a9fe         link_local   OpenStack's metadata: shut as link-local
+fe80::a9fe:a9fe         metadata      OpenStack's metadata
 febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff link_local last
 fec0::                  special_use  site-local, first
 feff::1                 special_use  site-local

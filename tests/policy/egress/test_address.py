@@ -11,69 +11,82 @@ from hypothesis import strategies as st
 from clawgate.policy.egress.address import (
     classify,
     embedded_ipv4,
+    isatap_ipv4,
     parse_address,
     parse_literal,
-    resolved_kind,
 )
-from clawgate.policy.egress.policy import check_address
+from clawgate.policy.egress.policy import check_address, check_host
 from clawgate.policy.egress.ranges import PRIVATE_KINDS, AddressKind
+from clawgate.wire.http.host import parse_host
+from clawgate.wire.http.url import Origin
 from tests.policy.egress.policies import CLOSED, OPEN, ORIGIN
-from tests.policy.egress.spellings import ipv4_spellings
+from tests.policy.egress.spellings import ipv4_spellings, ipv6_spellings, refused_whole, unwrapped
 
 v4 = st.integers(0, 2**32 - 1).map(IPv4Address)
 
 
-def embeddings(inner: IPv4Address) -> dict[str, IPv6Address]:
-    """Every IPv6 address that a network takes to mean ``inner``."""
-    number = int(inner)
-    forms = {
-        "mapped": IPv6Address(0xFFFF << 32 | number),
-        "NAT64": IPv6Address(0x64FF9B << 96 | number),
-        "6to4": IPv6Address(0x2002 << 112 | number << 80),
-        "6to4 with a host": IPv6Address(0x2002 << 112 | number << 80 | 0x0808_0808),
-    }
-    if number > 0xFFFF:  # below, the compatible form is :: or ::1 or no address at all
-        forms["compatible"] = IPv6Address(number)
-    return forms
+TEN_THOUSAND = settings(max_examples=100, deadline=None)
+values = st.lists(v4, min_size=100, max_size=100)
+SPECIAL = [
+    IPv4Address(text) for text in ("169.254.169.254", "127.0.0.1", "0.0.255.255", "10.0.0.1", "8.8.8.8")
+]
 
 
-def spellings(address: IPv6Address) -> list[str]:
-    """Texts that mean the same address."""
-    low = IPv4Address(int(address) & 0xFFFF_FFFF)
-    head = ":".join(address.exploded.split(":")[:6])
-    return [
-        str(address),
-        address.exploded,
-        str(address).upper(),
-        address.exploded.upper(),
-        f"{head}:{low}",
-        f"{address}%eth0",
-        f"{address.exploded}%25",
-    ]
-
-
-@settings(max_examples=800, deadline=None)
-@given(v4, st.booleans())
-@example(IPv4Address("169.254.169.254"), True)
-@example(IPv4Address("127.0.0.1"), False)
-@example(IPv4Address("0.0.255.255"), True)
-def test_no_spelling_and_no_embedding_changes_the_verdict(inner: IPv4Address, trusted: bool) -> None:
-    """An IPv4 address is judged the same in every IPv6 form, however that is written."""
+@TEN_THOUSAND
+@given(values, st.booleans())
+@example(SPECIAL, True)
+@example(SPECIAL, False)
+def test_no_spelling_and_no_embedding_changes_the_verdict(inners: list[IPv4Address], trusted: bool) -> None:
+    """An IPv4 address is the same in every text, and in every IPv6 form, however that is written."""
     policy = OPEN if trusted else CLOSED
-    verdict = check_address(str(inner), ORIGIN, policy)
-    for name, address in embeddings(inner).items():
-        assert embedded_ipv4(address) == inner, name
-        for text in spellings(address):
-            assert check_address(text, ORIGIN, policy) == verdict, (name, text)
+    for number, inner in enumerate(inners):
+        verdict = check_address(str(inner), ORIGIN, policy)
+        assert check_host(Origin("http", str(inner), 80), policy) == verdict
+        for text in ipv4_spellings(inner).values():
+            assert parse_host(text) == str(inner), text
+        for name, address in unwrapped(inner).items():
+            assert isatap_ipv4(address) == inner or embedded_ipv4(address) == inner, name
+            assert check_address(str(address), ORIGIN, policy) == verdict, name
+        address = list(unwrapped(inner).values())[number % 8]
+        for text in ipv6_spellings(address):
+            assert parse_host(f"[{text}]") == str(address), text
+
+
+@TEN_THOUSAND
+@given(values)
+@example(SPECIAL)
+def test_what_is_refused_whole_is_refused_whatever_it_carries(inners: list[IPv4Address]) -> None:
+    for inner in inners:
+        for name, address in refused_whole(inner).items():
+            assert classify(address) is AddressKind.SPECIAL, name
+            assert not check_address(str(address), ORIGIN, OPEN).allowed, name
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("2606:4700::5efe:8.8.8.8", AddressKind.PUBLIC),
+        ("2606:4700::5efe:10.0.0.1", AddressKind.PRIVATE),
+        ("2606:4700::200:5efe:a9fe:a9fe", AddressKind.METADATA),
+        ("fd00::5efe:127.0.0.1", AddressKind.LOOPBACK),
+        ("fd00::5efe:8.8.8.8", AddressKind.PRIVATE),
+        ("fe80::5efe:8.8.8.8", AddressKind.LINK_LOCAL),
+        ("2002:808:808::5efe:10.0.0.1", AddressKind.PRIVATE),
+        ("2002:a00:1::5efe:8.8.8.8", AddressKind.PRIVATE),
+        ("2606:4700::400:5efe:10.0.0.1", AddressKind.PUBLIC),
+    ],
+)
+def test_the_worst_of_its_meanings_counts(address: str, kind: AddressKind) -> None:
+    assert classify(IPv6Address(address)) is kind
 
 
 @settings(max_examples=800, deadline=None)
 @given(st.integers(0, 2**128 - 1).map(IPv6Address))
 def test_trust_opens_loopback_and_private_and_nothing_else(address: IPv6Address) -> None:
-    """For any address: what is refused with trust is refused without, and the reason is the same."""
+    """For any address: what is refused with trust is refused without, and the kind is the same."""
     text = str(address)
     closed, opened = check_address(text, ORIGIN, CLOSED), check_address(text, ORIGIN, OPEN)
-    assert parse_address(text) == address and resolved_kind(text) is classify(address) is closed.kind
+    assert parse_address(text) == address and classify(address) is closed.kind
     assert closed.allowed == (closed.kind is AddressKind.PUBLIC)
     if closed.kind in PRIVATE_KINDS:
         assert opened.allowed and opened.kind is closed.kind

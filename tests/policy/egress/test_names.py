@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.names import host_kind, matches_host
 from clawgate.policy.egress.ranges import AddressKind
 
 
@@ -13,6 +13,23 @@ from clawgate.policy.egress.ranges import AddressKind
     [
         ("localhost", AddressKind.LOOPBACK),
         ("a.localhost", AddressKind.LOOPBACK),
+        ("localhost.localdomain", AddressKind.LOOPBACK),
+        ("localhost6.localdomain6", AddressKind.LOOPBACK),
+        ("ip6-localhost", AddressKind.LOOPBACK),
+        ("localhost.", AddressKind.LOOPBACK),
+        ("local", AddressKind.PRIVATE),
+        ("printer.local", AddressKind.PRIVATE),
+        ("printer.local.", AddressKind.PRIVATE),
+        ("host.docker.internal", AddressKind.PRIVATE),
+        ("kubernetes.default.svc.cluster.local", AddressKind.PRIVATE),
+        ("owl.localdomain", AddressKind.PRIVATE),
+        ("metadata", AddressKind.METADATA),
+        ("instance-data", AddressKind.METADATA),
+        ("metadata.google.internal.", AddressKind.METADATA),
+        ("localhost.example", AddressKind.NOT_AN_ADDRESS),
+        ("notlocalhost", AddressKind.NOT_AN_ADDRESS),
+        ("mylocal", AddressKind.NOT_AN_ADDRESS),
+        ("internal.example", AddressKind.NOT_AN_ADDRESS),
         ("owl.example", AddressKind.NOT_AN_ADDRESS),
         ("10.1.2.3", AddressKind.PRIVATE),
         ("8.8.8.8", AddressKind.PUBLIC),
@@ -31,3 +48,8 @@ from clawgate.policy.egress.ranges import AddressKind
 )
 def test_what_a_host_says_of_itself(host: str, kind: AddressKind) -> None:
     assert host_kind(host) is kind
+
+
+def test_patterns_of_hosts() -> None:
+    assert matches_host("a.b", ("a.b",)) and matches_host("x.a.b", ("c", "*.a.b"))
+    assert not matches_host("a.b", ("*.a.b", "b", "")) and not matches_host("xa.b", ("*.a.b",))

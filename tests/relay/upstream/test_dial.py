@@ -164,7 +164,7 @@ async def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> 
     dialer = RecordingDialer(resolver)
     route = UpstreamEndpoint(origin=origin(9), policy=CLOSED)
     found = [type(await attempt(dialer, route)) for _ in range(4)]
-    assert found == [UpstreamUnreachable, EgressDenied, EgressDenied, UpstreamUnreachable]
+    assert found == [UpstreamUnreachable, EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable]
     assert queries == 4
     assert recorder.dialled == [("93.184.216.34", 9), ("2606:2800:220:1::1", 9)]
     for dial in dialer.ledger:
@@ -376,7 +376,7 @@ async def test_the_switch_that_would_open_a_private_place_is_named(address: str)
         error = await attempt(dialer, route)
         assert type(error) is PrivateNetworkBlocked and "set the.switch to true" in error.message
         error = await attempt(dialer, UpstreamEndpoint(origin=origin(), policy=CLOSED))
-        assert type(error) is EgressDenied and "the.switch" not in error.message
+        assert type(error) is PrivateNetworkBlocked and "set gateway.allowPrivateNetwork" in error.message
         assert [entry.dialled for entry in dialer.ledger] == [None, None]
     assert recorder.dialled == []
 

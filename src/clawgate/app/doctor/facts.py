@@ -23,7 +23,7 @@ from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
 from clawgate.app.doctor.state_database import database_facts, database_files
 from clawgate.app.gateway_token import start_problems
 from clawgate.app.provider_probe import dial_local
-from clawgate.errors import EgressDenied, GatewayError, ModelNotFound, ProviderNotConfigured
+from clawgate.errors import GatewayError, ModelNotFound, PrivateNetworkBlocked, ProviderNotConfigured
 from clawgate.plugins.host.bundled import local_providers
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
@@ -149,7 +149,7 @@ def provider_facts(availability: Availability, down: Mapping[str, GatewayError])
             and provider.id not in local_providers()
         )
         error = availability.error_of(provider)
-        is_noted = isinstance(error, EgressDenied) and egress_error(provider) is not None
+        is_noted = isinstance(error, PrivateNetworkBlocked) and egress_error(provider) is not None
         yield ProviderFact(
             provider.id,
             None if error is None or is_noted else error.message,

@@ -15,6 +15,7 @@ from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.app.plugins.folders import child_folder, plugin_folder
 from clawgate.app.plugins.relay import serve_relay
 from clawgate.plugins import api
+from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.processes.supervision.supervisor import Supervisor
 from clawgate.relay.upstream.dial import Dialer
 
@@ -24,7 +25,7 @@ class HostEnvironment:
     """What the gateway provides for all plugins.
 
     ``state`` is OpenClaw's state folder. ``gateway_url`` is final once the gateway listens, before any service starts.
-    ``add_secrets`` takes texts to redact.
+    ``add_secrets`` takes texts to redact. ``network`` has the rules of the config that is in use.
     """
 
     state: Path
@@ -32,6 +33,7 @@ class HostEnvironment:
     instance: str
     gateway_url: str
     add_secrets: Callable[[Iterable[str]], None]
+    network: NetworkRules = NO_RULES
 
 
 def plugin_logger(plugin: str) -> logging.Logger:
@@ -59,12 +61,12 @@ class PluginContext:
         self.state_dir = plugin_folder(environment.state, plugin)
         self.gateway_url = environment.gateway_url
         self.instance = environment.instance
-        self._dialer = environment.dialer
+        self._host = environment
         self._requester = f"plugin:{plugin}"
         self._running: list[api.RunningRelay | api.ChildHandle] = []
 
     async def serve_relay(self, spec: api.RelaySpec) -> api.RunningRelay:
-        relay = await serve_relay(spec, self._dialer, instance=self.instance)
+        relay = await serve_relay(spec, self._host.dialer, instance=self.instance, network=self._host.network)
         self._running.append(relay)
         return relay
 
@@ -87,7 +89,9 @@ class PluginContext:
             ) from error
 
     async def fetch(self, request: api.FetchRequest) -> api.FetchResponse:
-        return await fetch_for_plugin(request, self._dialer, requester=self._requester)
+        return await fetch_for_plugin(
+            request, self._host.dialer, requester=self._requester, network=self._host.network
+        )
 
     async def close(self) -> None:
         """Stop every relay and child, whether or not the service did."""

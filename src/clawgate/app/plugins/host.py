@@ -28,6 +28,7 @@ from clawgate.plugins.host.tools import RegisteredTool
 from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
 from clawgate.routing.plugin_hooks import LAST_LINES, MapError, TransformRequest
 from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.own_settings import network_rules
 from clawgate.settings.problems import SettingsInvalid
 
 logger = logging.getLogger("clawgate.plugins")
@@ -174,12 +175,14 @@ class PluginHost:
     def load(self, file: ConfigFile) -> None:
         """Load the plugins that ``file`` enables; `run` starts their services."""
         self._file = file
+        self.environment.network = network_rules(file.config)
         self._set_registry(load_plugins(file.config, self.environment.state, file.environment))
 
     def reload(self, file: ConfigFile) -> list[str]:
         """Let `run` follow a changed config. Return the plugins whose entries changed."""
         self._revoked = {}
         before, self._file = self._file, file
+        self.environment.network = network_rules(file.config)
         self._changed.set()
         urls = {name: block.base_url for name, block in file.config.models.providers.items()}
         known = before.config.models.providers if before is not None else {}

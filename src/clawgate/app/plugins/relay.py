@@ -9,6 +9,7 @@ from clawgate.app.bridge import build_bridge
 from clawgate.app.role import RelayRole
 from clawgate.app.run import make_protocol_factory
 from clawgate.plugins.api import BridgeSettings, PluginError, RelaySpec
+from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.credential import HeaderToken
 from clawgate.relay.downstream.server import close, listen
@@ -49,7 +50,9 @@ class Relay:
         self._connections.close()
 
 
-async def serve_relay(spec: RelaySpec, dialer: Dialer, *, instance: str) -> Relay:
+async def serve_relay(
+    spec: RelaySpec, dialer: Dialer, *, instance: str, network: NetworkRules = NO_RULES
+) -> Relay:
     """Listen; ``/health`` reports ``instance``. Raises `PluginError` if that fails."""
     settings = spec.settings
     try:
@@ -58,6 +61,7 @@ async def serve_relay(spec: RelaySpec, dialer: Dialer, *, instance: str) -> Rela
             dialer=dialer,
             instance=instance,
             name=spec.name,
+            network=network,
             credential=HeaderToken(spec.header, settings.proxy_token.get_secret_value(), spec.prefix),
         )
     except (SettingsInvalid, ValueError) as error:

@@ -38,6 +38,7 @@ PROFILE_HEADER = "x-meridian-profile"
 IGNORED = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "tool_choice")
 """Fields of a Messages request without effect (read: opencode-claude-max-proxy 1.21.1, @rynfar/meridian 1.43.0)."""
 _KEY = "MERIDIAN_API_KEY"
+_PRIVATE: dict[str, object] = {"request": {"allowPrivateNetwork": True}}
 _PACKAGE = DEFAULT_COMMAND[-1]
 _RELEASE = re.compile(r"\d+\.\d+\.\d+(?:-[\w.-]+)?\Z", re.ASCII)
 _CONFIG: api.KeyPath = ("plugins", "entries", ID, "config")
@@ -176,7 +177,7 @@ class ProxyProvider:
     def config_change(self, answers: api.Answers) -> api.ConfigChange:
         models = answers.words("models") or DEFAULT_MODELS
         host, port = answers.text("host") or DEFAULT_HOST, answers.number("port")
-        provider = self._block(host, port, models, answers.text("api_key"))
+        provider = self._block(host, port, models, answers.text("api_key")) | _PRIVATE
         plugin: dict[str, object] = {"host": host, "port": port, "models": list(models)}
         if not is_loopback(host):
             plugin["autoStart"] = False
@@ -193,14 +194,16 @@ class ProxyProvider:
     def implied_block(self, settings: BaseModel, environment: Mapping[str, str]) -> Mapping[str, object]:
         assert isinstance(settings, ProxyConfig)
         key = settings.env.get(_KEY) or environment.get(_KEY, "")
-        return self._block(settings.host, settings.port, settings.models, key.strip())
+        block = self._block(settings.host, settings.port, settings.models, key.strip())
+        return (
+            block if is_loopback(settings.host) else block | _PRIVATE
+        )  # its own loopback address is trusted
 
     def _block(self, host: str, port: int, models: Sequence[str], key: str) -> dict[str, object]:
         """Return the block of ``models.providers``."""
         block: dict[str, object] = {
             "baseUrl": origin(host, port),
             "api": self.dialect,
-            "request": {"allowPrivateNetwork": True},
             "models": [_entry(model) for model in models],
         }
         return block | ({"apiKey": key} if key else {})

@@ -16,6 +16,7 @@ from clawgate.cli.paths import json_option, path_options
 from clawgate.errors import GatewayError
 from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.policy.egress.names import host_kind
+from clawgate.policy.egress.policy import check_host
 from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.model_routing import ModelRef, ResolvedModel, names_agent
 from clawgate.policy.path_routing import gateway_routes
@@ -51,13 +52,13 @@ class HopRow:
         if self.provider.proxy is not None:
             return "resolved by a proxy"
         kind = host_kind(origin.host)
+        decision = check_host(origin, self.provider.egress_policy())
+        if not decision.allowed:
+            return f"{kind}; blocked: {decision.rule}"
         if kind is AddressKind.NOT_AN_ADDRESS:
-            rule = "private addresses allowed" if self.provider.allow_private else "public addresses only"
+            rule = "private addresses allowed" if self.provider.allows_private else "public addresses only"
             return f"a host name, checked when it is dialed ({rule})"
-        if kind in (AddressKind.LOOPBACK, AddressKind.PRIVATE):
-            state = "is true" if self.provider.allow_private else "is not true: blocked"
-            return f"{kind}; {self.provider.allow_private_setting} {state}"
-        return str(kind)
+        return f"{kind}; allowed by {decision.rule}"
 
     def to_json(self) -> dict[str, object]:
         return {

@@ -114,8 +114,10 @@ def _row(
 
 def egress_rule(provider: Provider) -> str:
     """Return which addresses the provider may have. Metadata and link-local ones are never dialed."""
-    if provider.allow_private:
+    if provider.allows_private:
         return "private allowed"
     if egress_error(provider) is not None:
         return "blocked"
+    if provider.trusts_loopback:
+        return "own loopback"
     return "public only"

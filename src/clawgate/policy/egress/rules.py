@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address, ip_network
 
 from clawgate.policy.egress.names import host_kind, matches_host
-from clawgate.policy.egress.ranges import NEVER_ALLOWED, Address, AddressKind, Network, is_never_allowed, range_kind
+from clawgate.policy.egress.ranges import (
+    NEVER_ALLOWED,
+    Address,
+    AddressKind,
+    Network,
+    is_never_allowed,
+    range_kind,
+)
 from clawgate.wire.http.host import parse_host
 
 FAKE_IP_RANGE = IPv4Network("198.18.0.0/15")
-"""From which Clash, Surge, sing-box and Xray answer by default."""
+"""The default of Clash, Surge, sing-box and Xray."""
 _SHORTEST_FAKE_PREFIX = 7
 _MAPPED = 96
 _FORMS = "a range such as 10.0.0.0/8, an address, a host, *.host, or host:port"
@@ -38,7 +45,9 @@ class Rule:
         host, port = _split_port(text)
         below = host.startswith("*.")
         try:
-            host = parse_host(f"[{host}]" if ":" in host and not host.startswith("[") else host.removeprefix("*."))
+            host = parse_host(
+                f"[{host}]" if ":" in host and not host.startswith("[") else host.removeprefix("*.")
+            )
         except ValueError:
             raise ValueError(f"'{text}' is neither of these: {_FORMS}") from None
         try:
@@ -85,7 +94,9 @@ def parse_network(text: str) -> Network:
     try:
         network = ip_network(text, strict=False)
     except ValueError:
-        raise ValueError(f"'{text}' is no range of addresses; use one such as 10.0.0.0/8 or fd00::/8") from None
+        raise ValueError(
+            f"'{text}' is no range of addresses; use one such as 10.0.0.0/8 or fd00::/8"
+        ) from None
     raise ValueError(f"'{text}' is an address within a range; did you mean '{network}'?")
 
 
@@ -94,13 +105,19 @@ def parse_fake_range(text: str) -> Network:
     network = parse_network(text)
     kinds = {range_kind(address) for address in (network.network_address, network.broadcast_address)}
     if not kinds <= {AddressKind.PRIVATE, AddressKind.SPECIAL} or network.prefixlen < _SHORTEST_FAKE_PREFIX:
-        raise ValueError(f"'{text}' is no range of placeholders; use the one of your DNS, such as {FAKE_IP_RANGE}")
+        raise ValueError(
+            f"'{text}' is no range of placeholders; use the one of your DNS, such as {FAKE_IP_RANGE}"
+        )
     return network
 
 
 def _unmapped(network: Network) -> Network:
     """Return the IPv4 network that an IPv4-mapped one means."""
-    if isinstance(network, IPv4Network) or network.prefixlen < _MAPPED or network.network_address.ipv4_mapped is None:
+    if (
+        isinstance(network, IPv4Network)
+        or network.prefixlen < _MAPPED
+        or network.network_address.ipv4_mapped is None
+    ):
         return network
     return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - _MAPPED))
 

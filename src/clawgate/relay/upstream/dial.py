@@ -22,8 +22,8 @@ from clawgate.policy.egress.policy import (
     check_behind_proxy,
     check_host,
 )
-from clawgate.policy.egress.refusal import denied
 from clawgate.policy.egress.ranges import AddressKind
+from clawgate.policy.egress.refusal import denied
 from clawgate.policy.rate_limit import DestinationLimiter
 from clawgate.relay.upstream.traffic import OnEnd, watch_end
 from clawgate.relay.upstream.tunnel import open_tunnel

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from clawgate.errors import EgressDenied
-from clawgate.policy.egress.policy import Decision, EgressPolicy, check_address, check_host, denied
+from clawgate.policy.egress.policy import Decision, EgressPolicy, check_address, check_host
 from clawgate.policy.egress.ranges import AddressKind
+from clawgate.policy.egress.refusal import denied
 from clawgate.relay.upstream.dial import NO_ADDRESS, CheckedAddresses, Resolver
 from clawgate.wire.http.url import Origin
 

@@ -37,6 +37,9 @@ def incompatibilities(document: object) -> Iterator[Diagnostic]:
     if not isinstance(document, dict):
         return
     gateway = document.get("gateway")
+    if isinstance(gateway, dict) and "allowPrivateNetwork" in gateway:
+        fix = "if OpenClaw has to read this file, list what is needed in plugins.entries.clawgate.config.network.allow"
+        yield _warning(("gateway", "allowPrivateNetwork"), f"is a key of clawgate alone; {_REJECTS}", fix)
     tls = gateway.get("tls") if isinstance(gateway, dict) else None
     if isinstance(tls, dict) and tls.get("enabled") is True:
         message = "is not read: this gateway serves plain HTTP, on which anybody between can read its token"

@@ -13,18 +13,19 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     ValidationError,
 )
-from pydantic.alias_generators import to_camel
 
+from clawgate.policy.egress.policy import NetworkRules
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.fields import (
     MAX_UPSTREAM_CONNECTIONS,
+    OWN_BLOCK,
     UPSTREAM_WAIT_SECONDS,
     ConnectionCount,
+    Count,
     HostNames,
     Seconds,
     reject_bool,
@@ -32,6 +33,7 @@ from clawgate.settings.fields import (
     suggestion,
 )
 from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.openclaw.network_settings import FakeIpSettings, NetworkSettings
 from clawgate.settings.problems import format_message
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
@@ -46,13 +48,6 @@ DEFAULTS = "defaults"
 """What is under ``agents`` for all of them."""
 MAX_PROMPT = 60_000
 """Characters of a system prompt: as many as OpenClaw takes from all files of a workspace."""
-
-_OPTIONS = ConfigDict(
-    frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
-)
-
-
-Count = Annotated[int, BeforeValidator(reject_bool), Field(ge=1)]
 
 
 def check_database(value: str) -> str:
@@ -79,7 +74,7 @@ def check_database(value: str) -> str:
 class ProviderTimeouts(BaseModel):
     """The time limits of requests to one provider; what is not set follows from its ``timeoutSeconds``."""
 
-    model_config = _OPTIONS
+    model_config = OWN_BLOCK
 
     connect: Seconds | None = setting("Seconds for a connection.")
     first_byte: Seconds | None = setting("Seconds from the whole request to the first byte.")
@@ -94,7 +89,7 @@ class ProviderTimeouts(BaseModel):
 class ProviderSettings(BaseModel):
     """The settings of one provider; what is not set has the value of all."""
 
-    model_config = _OPTIONS
+    model_config = OWN_BLOCK
 
     max_upstream_connections: ConnectionCount | None = setting(
         "Connections to this provider, idle ones included."
@@ -109,7 +104,7 @@ class ProviderSettings(BaseModel):
 class AgentSettings(BaseModel):
     """The settings of one agent; what is not set has the value of ``agents.defaults`` here."""
 
-    model_config = _OPTIONS
+    model_config = OWN_BLOCK
 
     system_prompt: Annotated[str, Field(max_length=MAX_PROMPT)] | None = setting(
         "What the agent is, in place of AGENTS.md and SOUL.md in its workspace."
@@ -135,7 +130,7 @@ class AgentSettings(BaseModel):
 class SessionSettings(BaseModel):
     """What is kept of sessions and of the requests of agents, and for how long."""
 
-    model_config = _OPTIONS
+    model_config = OWN_BLOCK
 
     max_age_days: Count = setting("Days after its last run that a session is kept.", 90)
     max_turns: Count = setting("Messages of a session that are kept; the oldest go first.", 2000)
@@ -151,7 +146,7 @@ class SessionSettings(BaseModel):
 class ResponseSettings(BaseModel):
     """What is kept of stored responses, and for how long."""
 
-    model_config = _OPTIONS
+    model_config = OWN_BLOCK
 
     max_age_days: Count = setting("Days that a stored response is kept.", 30)
     max_responses: Count = setting("Stored responses of a caller that are kept; the oldest go first.", 10_000)
@@ -161,7 +156,7 @@ class ResponseSettings(BaseModel):
 class McpServerSettings(BaseModel):
     """What OpenClaw's ``mcp.servers.<name>`` has no key for."""
 
-    model_config = _OPTIONS
+    model_config = OWN_BLOCK
 
     allow_private_network: StrictBool = setting(
         "Whether its url may have a private or loopback address.", False
@@ -171,13 +166,13 @@ class McpServerSettings(BaseModel):
 class McpSettings(BaseModel):
     """The settings of MCP servers."""
 
-    model_config = _OPTIONS
+    model_config = OWN_BLOCK
 
     servers: dict[str, McpServerSettings] = setting("Servers by their name in mcp.servers.", dict)
 
 
 class OwnSettings(BaseModel):
-    model_config = _OPTIONS
+    model_config = OWN_BLOCK
 
     max_upstream_connections: ConnectionCount = setting(
         "Connections to each provider, idle ones included; further requests wait for one.",
@@ -209,6 +204,7 @@ class OwnSettings(BaseModel):
         "The runs of agents, by their id; 'defaults' is for all.", dict
     )
     mcp: McpSettings = setting("The servers whose tools agents use.", McpSettings)
+    network: NetworkSettings = setting("Which addresses may be dialled, beyond public ones.", NetworkSettings)
 
     def connections_of(self, provider: str) -> tuple[int, float, str]:
         """Return how many connections ``provider`` may have, how long a request waits, and the key of the first."""
@@ -231,6 +227,10 @@ class OwnSettings(BaseModel):
 
 def own_settings(config: OpenClawConfig) -> OwnSettings:
     return OwnSettings.model_validate(_block(config))
+
+
+def network_rules(config: OpenClawConfig) -> NetworkRules:
+    return own_settings(config).network.rules(private=config.gateway.allow_private_network)
 
 
 def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
@@ -257,12 +257,15 @@ def _model_at(path: KeyPath) -> type[BaseModel]:
     """Return the model whose key ends ``path``."""
     if path[:2] == ("mcp", "servers"):
         return McpServerSettings
+    if path[:2] == ("network", "fakeIp") and len(path) > 2:
+        return FakeIpSettings
     return _PARTS[path[0]] if len(path) > 1 else OwnSettings
 
 
 _PARTS: dict[int | str, type[BaseModel]] = {
     "agents": AgentSettings,
     "mcp": McpSettings,
+    "network": NetworkSettings,
     "providers": ProviderSettings,
     "responses": ResponseSettings,
     "sessions": SessionSettings,

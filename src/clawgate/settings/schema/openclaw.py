@@ -142,6 +142,10 @@ class GatewayBlock(Block):
     control_ui: ControlUi = setting("OpenClaw's web interface.", ControlUi)
     public_origin: str | None = setting("The origin at which a reverse proxy serves the gateway.")
     http: GatewayHttp = setting("The HTTP endpoints.", GatewayHttp)
+    allow_private_network: StrictBool = setting(
+        "Whether all that the gateway dials may have a private or loopback address; a key of clawgate alone.",
+        False,
+    )
 
 
 class RequestAuth(Block):

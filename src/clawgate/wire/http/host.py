@@ -27,7 +27,7 @@ _LETTERS = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})
 def parse_host(text: str) -> str:
     """Return the host in its one spelling, an IPv6 address without brackets. Raises ValueError."""
     if text.startswith("["):
-        return _parse_ipv6(text[1:].removesuffix("]"))
+        return _parse_ipv6(text)
     labels = [_ascii_label(label) for label in text.removesuffix(".").split(".")]
     host = ".".join(labels)
     if any(not 0 < len(label) <= _LONGEST_LABEL for label in labels) or len(host) > _LONGEST_NAME:
@@ -57,7 +57,7 @@ def _parse_ipv6(text: str) -> str:
     if "%" in text:
         raise ValueError("must not carry a zone index: it has a meaning on one machine alone")
     try:
-        return str(IPv6Address(text))
+        return str(IPv6Address(text[1:-1] if text.endswith("]") else text))
     except AddressValueError as error:
         raise ValueError(f"has a host in brackets that is not an IPv6 address: {error}") from None
 
