@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import ssl
 import struct
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.process_clock import memory_kb
+from tests.cli.gateway_home import TOKEN, Home
+from tests.control.websocket.fake_socket import connect, request
 from tests.e2e.certificates import Authority
 from tests.e2e.stand import until
-from tests.e2e.websocket_stand import UNKNOWN, EchoStand, RawSocket, echo_process, serving_echo
+from tests.e2e.websocket_stand import UNKNOWN, EchoStand, RawSocket, serving_echo
 from tests.relay.websocket_frames import CLOSE, PING, PONG, TEXT, close, frame, frames_of
 
 SOCKETS = 2_000
@@ -144,17 +147,42 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+async def connected(port: int) -> RawSocket:
+    """A client of the gateway's protocol, behind its `hello-ok`."""
+    client = await EchoStand(port=port).client()
+    await client.frame()
+    client.writer.write(frame(TEXT, connect(auth={"token": TOKEN}).encode()))
+    hello = json.loads((await client.frame())[1])
+    assert hello["payload"]["type"] == "hello-ok", hello
+    return client
+
+
+async def is_served(client: RawSocket) -> bool:
+    client.writer.write(frame(TEXT, request("sessions.list", id="7").encode()))
+    while (found := json.loads((await client.frame())[1])).get("id") != "7":
+        pass
+    return bool(found["ok"])
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("many_files")
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads memory from /proc")
-async def test_an_idle_socket_costs_little_memory() -> None:
-    with echo_process() as (pid, port):
-        stand = EchoStand(port=port)
-        clients = [await stand.client() for _ in range(100)]
-        before, _ = memory_kb([pid])
-        clients += [await stand.client() for _ in range(SOCKETS)]
-        after, _ = memory_kb([pid])
-        assert all([await echoed(client) for client in clients[::100]])
+async def test_an_idle_client_of_the_gateway_costs_little_memory(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.configure(http={"endpoints": {"chatCompletions": {"enabled": True}}})
+    try:
+        started = await asyncio.to_thread(home.gateway, "start")
+        assert started.returncode == 0, started.stderr
+        running = home.running()
+        assert running.port is not None
+        clients = [await connected(running.port) for _ in range(100)]
+        assert await is_served(clients[0]), "the database is open"
+        before, _ = memory_kb([running.pid])
+        clients += [await connected(running.port) for _ in range(SOCKETS)]
+        after, _ = memory_kb([running.pid])
+        assert all([await is_served(client) for client in clients[::100]])
         assert (after - before) / SOCKETS < MOST_KB
         for client in clients:
             await client.close()
+    finally:
+        home.close()
