@@ -27,7 +27,8 @@ PARAMS = {
     "logs.tail": "LogsTailParams", "config.get": "ConfigGetParams", "sessions.list": "SessionsListParams",
     "sessions.subscribe": "SessionsListParams", "sessions.preview": "SessionsPreviewParams",
     "sessions.describe": "SessionsDescribeParams", "sessions.resolve": "SessionsResolveParams",
-    "sessions.patch": "SessionsPatchParams", "sessions.reset": "SessionsResetParams",
+    "sessions.patch": "SessionsPatchParams", "sessions.create": "SessionsCreateParams",
+    "chat.inject": "ChatInjectParams", "sessions.reset": "SessionsResetParams",
     "sessions.delete": "SessionsDeleteParams", "sessions.send": "SessionsSendParams",
     "sessions.abort": "SessionsAbortParams", "chat.send": "ChatSendParams", "chat.abort": "ChatAbortParams",
     "chat.history": "ChatHistoryParams", "agent": "AgentParams", "agent.wait": "AgentWaitParams",
@@ -36,7 +37,7 @@ PARAMS = {
 RESULTS = {
     "connect": "HelloOk", "models.list": "ModelsListResult", "agents.list": "AgentsListResult",
     "logs.tail": "LogsTailResult", "sessions.resolve": "SessionsResolveResult",
-    "sessions.delete": "SessionsDeleteResult",
+    "sessions.delete": "SessionsDeleteResult", "sessions.create": "SessionsCreateResult",
 }  # fmt: skip
 EVENTS = {"chat": "ChatEvent", "agent": "AgentEvent", "tick": "TickEvent", "shutdown": "ShutdownEvent"}
 

@@ -57,6 +57,8 @@ async def use_everything(client: SocketClient) -> None:
         ("agents.list", {}), ("config.get", {}), ("gateway.restart.preflight", {}), ("sessions.list", {"limit": 5}),
         ("sessions.subscribe", {}), ("sessions.preview", {"keys": [KEY]}), ("sessions.describe", key),
         ("sessions.get", key), ("sessions.resolve", key), ("sessions.patch", {**key, "model": "up/other"}),
+        ("sessions.create", {"key": "made", "model": "up/m", "message": "hi"}), ("sessions.create", {}),
+        ("chat.inject", {"sessionKey": "made", "message": "hi", "label": "note"}),
         ("chat.history", {"sessionKey": KEY, "limit": 10}), ("chat.abort", {"sessionKey": KEY}),
         ("sessions.abort", key), ("agent.wait", {"runId": "k1", "timeoutMs": 0}), ("sessions.reset", key),
         ("sessions.delete", {"key": "agent:main:none"}),
@@ -80,7 +82,7 @@ async def test_every_frame_is_one_of_the_contract(tmp_path: Path) -> None:
 def test_every_method_has_the_right_and_the_params_of_the_contract() -> None:
     methods = contract()["methods"]
     dynamic = {name for name in METHODS if methods[name]["scope"] == "dynamic"}
-    assert dynamic == {"sessions.patch", "sessions.delete", "agent"}
+    assert dynamic == {"sessions.patch", "sessions.delete", "sessions.create", "agent"}
     for name, method in METHODS.items():
         assert name in dynamic or methods[name]["scope"] == method.scope, name
 
@@ -123,6 +125,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "sessions.describe": {"key": "a", "includeLastMessage": True},
     "sessions.resolve": {"key": "a", "allowMissing": True},
     "sessions.patch": {"key": "a", "model": None, "agentId": "a"},
+    "sessions.create": {"key": "a", "model": "m", "agentId": "a", "message": "m", "displayName": "x"},
+    "chat.inject": {"sessionKey": "a", "message": "m", "label": "x", "agentId": "a"},
     "sessions.reset": {"key": "a", "reason": "new"},
     "sessions.delete": {"key": "a", "deleteTranscript": True},
     "sessions.send": {"key": "a", "message": "m", "idempotencyKey": "k", "timeoutMs": 1},

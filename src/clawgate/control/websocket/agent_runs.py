@@ -34,10 +34,10 @@ from clawgate.control.websocket.run_events import (
     Event,
     RunEvents,
 )
-from clawgate.control.websocket.transcript import MAIN_SESSION
+from clawgate.control.websocket.transcript import MAIN_SESSION, message_id
 from clawgate.errors import GatewayError, GatewayStopping, InvalidRequest, UpstreamTimedOut
 from clawgate.policy.model_routing import DEFAULT_AGENT
-from clawgate.state.records import Extent, RunRecord, StoredSession
+from clawgate.state.records import Extent, NewTurn, RunRecord, StoredSession
 from clawgate.state.store import Store
 
 KEEP_MS = 600_000
@@ -193,22 +193,47 @@ class AgentRuns:
         Raises `ModelNotFound` for one that the agent may not use.
         """
         chosen = str(self._service.choose(target.agent, model)) if model is not None else ""
-        store, now, key = await self.store(), self._now_ms() / 1000, target.session.text
-        async with store.hold(caller, key, _HOLD_SECONDS, Extent(1)) as session:
-            if session is None and not chosen:
-                return
-            record = RunRecord(
-                run=uuid.uuid4().hex,
-                caller=caller,
-                agent=target.agent,
-                session=key,
-                keeps_session=True,
-                expected_seq=session.next_seq if session is not None else 0,
-                started_at=now,
-                finished_at=now,
-                session_model=chosen,
-            )
-            await store.commit(record)
+        store = await self.store()
+        async with store.hold(caller, target.session.text, _HOLD_SECONDS, Extent(1)) as session:
+            if session is not None or chosen:
+                await store.commit(self._change(caller, target, session, session_model=chosen))
+
+    async def create(self, caller: str, target: Target) -> None:
+        """Make the session, where there is none yet."""
+        store = await self.store()
+        async with store.hold(caller, target.session.text, _HOLD_SECONDS, Extent(1)) as session:
+            if session is None:
+                await store.commit(self._change(caller, target, None))
+
+    async def inject(self, caller: str, target: Target, text: str) -> str | None:
+        """Add a message of the agent to a session; return its id in histories, None without the session."""
+        store, run = await self.store(), uuid.uuid4().hex
+        turn, key = NewTurn(message={"role": "assistant", "content": text}), f"inject-{run}"
+        async with store.hold(caller, target.session.text, _HOLD_SECONDS, Extent(1)) as session:
+            if session is None:
+                return None
+            await store.commit(self._change(caller, target, session, run=run, key=key, turns=(turn,)))
+        now = self._now_ms()
+        events = RunEvents(key, target.session.text, target.agent, now)
+        self._send(caller, events.injected(text, now))
+        return message_id(run, session.next_seq)
+
+    def _change(
+        self, caller: str, target: Target, session: StoredSession | None, **changes: Any
+    ) -> RunRecord:
+        """Return the record of a change that no run makes."""
+        now = self._now_ms() / 1000
+        made: dict[str, Any] = {
+            "run": uuid.uuid4().hex,
+            "caller": caller,
+            "agent": target.agent,
+            "session": target.session.text,
+            "keeps_session": True,
+            "expected_seq": session.next_seq if session is not None else 0,
+            "started_at": now,
+            "finished_at": now,
+        }
+        return RunRecord(**made | changes)
 
     async def session(self, caller: str, key: str, *, last: int) -> StoredSession | None:
         """Return a session of ``caller`` with its last turns."""
@@ -284,7 +309,7 @@ class AgentRuns:
     async def _send_events(self, run: FollowedRun, live: LiveRun) -> None:
         """Send what a run reports until it is over."""
         try:
-            self._send(run, run.events.started())
+            self._send(run.caller, run.events.started())
             try:
                 async with asyncio.timeout(run.seconds or None):
                     await self._send_reports(run, live)
@@ -313,22 +338,22 @@ class AgentRuns:
         run.error, run.status = error, "aborted" if stop_reason else "error"
         ends = run.events.aborted(now, stop_reason) if stop_reason else run.events.failed(error, now)
         for event in ends:
-            self._send(run, event)
+            self._send(run.caller, event)
 
     async def _send_reports(self, run: FollowedRun, live: LiveRun) -> None:
         async with contextlib.aclosing(live.follow(keeps=False)) as batches:
             async for batch in batches:
                 for event in run.events.of(batch, self._now_ms()):
-                    self._send(run, event)
+                    self._send(run.caller, event)
                 if isinstance(batch[-1], Finished):
                     run.finished, run.status = batch[-1], "ok"
                 else:
                     await asyncio.sleep(_DELTA_SECONDS)
 
-    def _send(self, run: FollowedRun, event: Event) -> None:
+    def _send(self, caller: str, event: Event) -> None:
         name, payload = event
         needs_cap = name == "agent" and payload["stream"] == TOOL
-        for client in self._clients.readers(run.caller):
+        for client in self._clients.readers(caller):
             if not needs_cap or "tool-events" in client.caps:
                 client.event(name, payload)
 

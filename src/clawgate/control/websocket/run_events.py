@@ -77,6 +77,10 @@ class RunEvents:
         end = {"phase": "end", "status": "cancelled", "aborted": True, "stopReason": reason}
         yield self._ended(end, now_ms)
 
+    def injected(self, text: str, now_ms: int) -> Event:
+        """A message that no model made: an event without others."""
+        return self._chat({"state": "final", "stopReason": "stop", "message": text_message(text, now_ms)})
+
     def _spoken(self, delta: str, now_ms: int) -> Iterator[Event]:
         if delta:
             self.text += delta

@@ -36,6 +36,10 @@ def preview(turns: Iterable[StoredTurn], limit: int, characters: int) -> list[di
     return items[-limit:]
 
 
+def message_id(run: str, seq: int) -> str:
+    return f"{run}:{seq}"
+
+
 def text_of(message: dict[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, str):
@@ -50,7 +54,7 @@ def _message(turn: StoredTurn, limit: int) -> dict[str, Any]:
         "role": "toolResult" if role == "tool" else role,
         "content": _content(message, limit),
         "timestamp": to_ms(turn.created_at),
-        "__openclaw": {"id": f"{turn.run}:{turn.seq}", "seq": turn.seq + 1, "runId": turn.public_id},
+        "__openclaw": {"id": message_id(turn.run, turn.seq), "seq": turn.seq + 1, "runId": turn.public_id},
     }
     if role == "tool":
         shown["toolCallId"] = message.get("tool_call_id", "")

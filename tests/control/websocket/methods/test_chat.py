@@ -193,3 +193,78 @@ async def test_a_number_that_no_database_takes_is_refused(tmp_path: Path, number
         ):
             error = await client.error(method, params)
             assert error["code"] == "INVALID_REQUEST" and error["message"].startswith(f"invalid {method}")
+
+
+async def test_a_session_is_made_before_its_first_message(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("hello")) as stand, connected(stand.gateway.url) as client:
+        await client.call("sessions.subscribe")
+        made = await client.call("sessions.create", {"key": "trip", "model": "up/other"})
+        assert (made["key"], made["runStarted"], made["resolved"]) == (
+            "agent:main:trip", False, {"modelProvider": "up", "model": "other"},
+        )  # fmt: skip
+        assert (await client.event("sessions.changed", reason="create"))["sessionKey"] == "agent:main:trip"
+        row = (await client.call("sessions.describe", {"key": "trip"}))["session"]
+        assert row["sessionId"] == made["sessionId"] == made["entry"]["sessionId"]
+        await client.call("chat.send", send(sessionKey="trip"))
+        await client.event("chat", state="final", sessionKey="agent:main:trip")
+        assert b'"model":"other"' in stand.model.requests[0].body
+        again = await client.call("sessions.create", {"key": "trip"})
+        assert again["sessionId"] == made["sessionId"] and again["resolved"]["model"] == "other"
+        assert len((await client.call("chat.history", {"sessionKey": "trip"}))["messages"]) == 2
+
+
+async def test_a_session_without_a_key_is_a_new_one_and_may_begin_with_a_message(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("hello")) as stand, connected(stand.gateway.url) as client:
+        first, second = [await client.call("sessions.create") for _ in range(2)]
+        assert first["key"] != second["key"] and first["key"].startswith("agent:main:dashboard:")
+        begun = await client.call("sessions.create", {"message": "hi"})
+        final = await client.event("chat", state="final", runId=begun["runId"])
+        assert begun["runStarted"] and final["sessionKey"] == begun["key"]
+        listed = await client.call("sessions.list")
+        assert {row["key"] for row in listed["sessions"]} == {first["key"], second["key"], begun["key"]}
+        for wrong in (
+            {"model": "nope/none"},
+            {"agentId": "nobody"},
+            {"key": "agent:nobody:x"},
+            {"incognito": True},
+        ):
+            await client.error("sessions.create", wrong)
+        assert (await client.call("sessions.list"))["count"] == 3
+
+
+async def test_a_message_is_injected_into_a_session_that_there_is(tmp_path: Path) -> None:
+    async with (
+        serving_agents(tmp_path, says("hello"), says("again")) as stand,
+        connected(stand.gateway.url) as client,
+    ):
+        inject = {"sessionKey": KEY, "message": "the door is open", "label": "note"}
+        assert (await client.error("chat.inject", inject))["message"] == "session not found"
+        await client.call("chat.send", send())
+        await client.event("chat", state="final")
+        done = await client.call("chat.inject", inject)
+        final = await client.event("chat", state="final")
+        assert final["message"]["content"][0]["text"] == "[note]\n\nthe door is open"
+        (*_, last) = (await client.call("chat.history", {"sessionKey": KEY}))["messages"]
+        assert (last["__openclaw"]["id"], last["__openclaw"]["runId"]) == (done["messageId"], final["runId"])
+        await client.call("chat.send", send(idempotencyKey="k2", message="and now?"))
+        await client.event("chat", state="final", runId="k2")
+        assert [message["content"] for message in stand.sent[1]][-3:] == [
+            "hello", "[note]\n\nthe door is open", "and now?",
+        ]  # fmt: skip
+
+
+async def test_nothing_is_injected_into_a_session_of_another_caller(tmp_path: Path) -> None:
+    auth = {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}}
+    proxied = {"auth": auth, "trustedProxies": ["127.0.0.1"]}
+    async with (
+        serving_agents(tmp_path, config={"gateway": proxied}) as stand,
+        connected(stand.gateway.url, headers={"x-user": "ann"}, token=None) as ann,
+        connected(stand.gateway.url, headers={"x-user": "bob"}, token=None) as bob,
+    ):
+        await ann.call("sessions.create", {"key": "trip"})
+        inject = {"sessionKey": "agent:main:trip", "message": "x"}
+        assert (await bob.error("chat.inject", inject))["message"] == "session not found"
+        await bob.call("sessions.create", {"key": "trip"})
+        await bob.call("chat.inject", inject)
+        assert (await ann.call("chat.history", {"sessionKey": "trip"}))["messages"] == []
+        assert not [frame for frame in ann.events if frame["event"] == "chat"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,6 +71,23 @@ class SessionsSend(Params, frozen=True):
     attachments: list[Attachment] = msgspec.field(default_factory=list)
 
 
+class SessionsCreate(Params, frozen=True):
+    """Without a key the session is a new one; ``message`` is its first."""
+
+    key: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    agent_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    model: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    message: str = ""
+    attachments: list[Attachment] = msgspec.field(default_factory=list)
+
+
+class ChatInject(Params, frozen=True):
+    session_key: NonEmpty
+    message: NonEmpty
+    agent_id: NonEmpty | msgspec.UnsetType = msgspec.UNSET
+    label: Annotated[str, msgspec.Meta(max_length=100)] = ""
+
+
 class AgentParams(Params, frozen=True):
     """``timeout`` is in seconds."""
 
@@ -126,7 +144,45 @@ async def sessions_send(call: Call, params: SessionsSend) -> object:
     return await _send(call, target_of(call, params.key, params.agent_id), params, key)
 
 
-async def _send(call: Call, target: Target, params: ChatSend | SessionsSend, key: str) -> object:
+async def sessions_create(call: Call, params: SessionsCreate) -> object:
+    """Make a session that lasts from now on, or take the one that there is; a message begins a run in it."""
+    agents, caller = call.agents, call.client.caller
+    target = target_of(call, params.key or f"dashboard:{uuid.uuid4()}", params.agent_id)
+    if params.model:
+        await agents.set_model(caller, target, params.model)
+    else:
+        await agents.create(caller, target)
+    key = target.session.text
+    call.gateway.clients.session_changed(caller, key, target.agent, "create")
+    begun: Mapping[str, Any] = {}
+    if params.message.strip() or params.attachments:
+        first = SessionsSend(key=key, message=params.message, attachments=params.attachments)
+        begun = await _send(call, target, first, str(uuid.uuid4()))
+    session = await find(call, target, last=1)
+    entry = row_of(call, session) if session is not None else {}
+    return {
+        "ok": True,
+        "key": key,
+        "sessionId": agents.session_id(caller, key),
+        "entry": entry,
+        "runStarted": begun.get("status") == "started",
+        **({"runId": begun["runId"]} if "runId" in begun else {}),
+        "resolved": {name: entry[name] for name in ("modelProvider", "model") if name in entry},
+    }
+
+
+async def chat_inject(call: Call, params: ChatInject) -> object:
+    """Add a message of the agent to a session that there is."""
+    target = target_of(call, params.session_key, params.agent_id)
+    text = f"[{params.label}]\n\n{params.message}" if params.label else params.message
+    message = await call.agents.inject(call.client.caller, target, text)
+    if message is None:
+        raise InvalidRequest("session not found")
+    call.gateway.clients.session_changed(call.client.caller, target.session.text, target.agent, "inject")
+    return {"ok": True, "messageId": message}
+
+
+async def _send(call: Call, target: Target, params: ChatSend | SessionsSend, key: str) -> dict[str, Any]:
     if not (params.message.strip() or params.attachments):
         raise InvalidRequest("message or attachment required")
     if params.message.strip().lower() == _STOP:

@@ -88,6 +88,25 @@ _PATCH_REFUSED: Members = {
     Any: "toolOverrides expectedToolOverrides expectedMarkedUnreadAt inheritedToolAllow inheritedToolDeny "
     "inheritedToolPolicyVersion",
 }
+_CREATE_IGNORED: Members = {
+    Annotated[str, msgspec.Meta(min_length=1, max_length=500)]: "displayName",
+    NonEmpty: "parentSessionKey",
+    bool: "emitCommandHooks succeedsParent",
+}
+_CREATE_REFUSED: Members = {
+    Label: "label category",
+    NonEmpty: "idempotencyKey contextWindow thinkingLevel catalogId projectId worktreeBaseRef execNode cwd",
+    Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]: "projectGitUrl",
+    Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]: "worktreeName",
+    str: "task",
+    bool: "incognito fork worktree",
+    bool | Literal["auto"]: "fastMode",
+    Literal["read-only", "guarded", "workspace", "full"]: "permissionMode",
+    Literal["shared", "read-only", "suggest", "draft"]: "visibility",
+    Literal["last-completed"]: "forkFrom",
+    Positive: "spawnDepth",
+    dict[str, Any]: "toolOverrides",
+}
 _SEND_IGNORED: Members = {
     str: "originatingChannel originatingTo originatingAccountId originatingThreadId systemProvenanceReceipt",
     NonEmpty: "replyToId",
@@ -168,6 +187,10 @@ _ALL = (
         None, _PATCH_REFUSED,
     ),
     _of_agents(
+        "sessions.create", WRITE, chat.SessionsCreate, chat.sessions_create, "make a session, with a first message",
+        _CREATE_IGNORED, _CREATE_REFUSED,
+    ),
+    _of_agents(
         "sessions.reset", ADMIN, sessions.SessionsReset, sessions.sessions_reset, "begin a session anew",
     ),
     _of_agents(
@@ -185,6 +208,7 @@ _ALL = (
         "chat.send", WRITE, chat.ChatSend, chat.chat_send, "send a message; `chat` and `agent` events have the rest",
         _SEND_IGNORED, _SEND_REFUSED,
     ),
+    _of_agents("chat.inject", ADMIN, chat.ChatInject, chat.chat_inject, "add a message of the agent to a session"),
     _of_agents(
         "chat.abort", WRITE, chat.ChatAbort, chat.chat_abort, "stop the runs of a session, or one",
         {bool: "preserveSideRuns"},
