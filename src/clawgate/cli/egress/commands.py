@@ -13,6 +13,7 @@ import click
 from clawgate.cli.context import load_config
 from clawgate.cli.egress.explain import explain
 from clawgate.cli.egress.source import FoundRows, find_rows
+from clawgate.cli.egress.validate import validate
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.moments import Moment, iso, local, seconds_at
@@ -32,10 +33,11 @@ refused_option = click.option("--refused", is_flag=True, help="Only what the pol
 
 @click.group(cls=DefaultVerbGroup, default="list")
 def egress() -> None:
-    """Private connections: list, tail, explain. Without a command: list."""
+    """Private connections: list, tail, explain, validate. Without a command: list."""
 
 
 egress.add_command(explain)
+egress.add_command(validate)
 
 
 @egress.command("list", short_help="List the private connections, the newest first.")

@@ -38,6 +38,7 @@ OWN_COMMANDS = frozenset(
         "route",
         "logs",
         "doctor",
+        "egress",
         "bridge",
         "server",
         "state",
