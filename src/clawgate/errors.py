@@ -111,6 +111,10 @@ class ResponseNotFound(InvalidRequest):
     """No stored response of this caller has that id."""
 
 
+class ConversationNotFound(InvalidRequest):
+    """No conversation of this caller has that id."""
+
+
 class UnsupportedContentType(InvalidRequest): ...
 
 

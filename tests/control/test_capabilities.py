@@ -22,6 +22,7 @@ def test_each_endpoint_is_on_or_has_its_switch(chat: bool, responses: bool, mode
         assert endpoint["agents"] == ({"on": True} if path in on else off)
     assert found["endpoints"]["/v1/responses/{id}"]["agents"]["on"] is responses
     assert found["endpoints"]["/v1/responses/{id}"]["models"]["on"] is (responses and models)
+    assert found["endpoints"]["/v1/conversations"]["agents"]["on"] is responses
     assert found["features"]["background_responses"]["on"] is responses
     assert found["features"]["sessions"]["on"] is (chat or responses)
     assert found["limits"] == {"body_bytes": 5} and found["caller"] == "token"

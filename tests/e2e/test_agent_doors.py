@@ -100,6 +100,18 @@ def test_a_tool_of_the_client_is_called_and_its_result_continues(client: openai.
     assert done.status == "completed" and done.output_text
 
 
+def test_a_conversation_is_made_and_continued(client: openai.OpenAI) -> None:
+    item: Any = {"type": "message", "role": "user", "content": SAID}
+    conversation = client.conversations.create(items=[item])
+    assert client.conversations.retrieve(conversation.id) == conversation
+    first = client.responses.create(model="openclaw", input="one", conversation=conversation.id)
+    assert first.conversation is not None and first.conversation.id == conversation.id
+    assert client.responses.create(model="openclaw", input="two", conversation=conversation.id).output_text
+    assert client.conversations.delete(conversation.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.responses.create(model="openclaw", input="three", conversation=conversation.id)
+
+
 def test_the_tokens_of_an_input_are_counted(client: openai.OpenAI) -> None:
     alone = client.responses.input_tokens.count(model="openclaw", input=SAID)
     one = client.responses.create(model="openclaw", input=SAID * 50)

@@ -19,6 +19,7 @@ def test_a_dialect_is_read_from_its_name_in_the_config(name: str) -> None:
         (b"/v1/chat/completions", Dialect.CHAT),
         (b"/v1/messages", Dialect.MESSAGES),
         (b"/v1/messages/count_tokens", Dialect.MESSAGES),
+        (b"/v1/conversations/conv_1", Dialect.RESPONSES),
         (b"/v1/messages?beta=true", Dialect.MESSAGES),
         (b"/v1/responses", Dialect.RESPONSES),
         (b"/v1/embeddings", Dialect.CHAT),

@@ -12,6 +12,7 @@ from clawgate import __version__
 from clawgate.policy.path_routing import (
     AGENT_PATHS,
     AGENTS_SWITCH,
+    CONVERSATIONS_PATH,
     GATEWAY_ROUTES,
     MODELS_SWITCH,
     RESPONSES_PATH,
@@ -37,6 +38,11 @@ def capabilities(
         for path in GATEWAY_ROUTES.exact
     }
     keeps = RESPONSES_PATH in agent_paths
+    endpoints[CONVERSATIONS_PATH.decode("ascii")] = {
+        "dialect": dialect_of(CONVERSATIONS_PATH).value,
+        "agents": _state(keeps, RESPONSES_SWITCH),
+        "models": {"on": False},
+    }
     endpoints[f"{STORED_RESPONSES.decode('ascii')}{{id}}"] = {
         "dialect": dialect_of(STORED_RESPONSES).value,
         "agents": _state(keeps, RESPONSES_SWITCH),

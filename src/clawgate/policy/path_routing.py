@@ -158,6 +158,7 @@ AGENT_PATHS: Mapping[bytes, str] = {
 
 
 STORED_RESPONSES = RESPONSES_PATH + b"/"
+CONVERSATIONS_PATH = b"/v1/conversations"
 _OF_STORED = frozenset(
     {b"after", b"include", b"include_obfuscation", b"limit", b"order", b"starting_after", b"stream"}
 )
@@ -201,9 +202,13 @@ def gateway_routes(*, agents: frozenset[bytes], models: bool, ollama: bool = Fal
             OLLAMA_PATHS, f"set {OLLAMA_SWITCH} to true to list models for clients of Ollama"
         )
     if RESPONSES_PATH in agents:
-        stored: dict[bytes, tuple[bytes, ...]] = {STORED_RESPONSES: (b"GET", b"POST", b"DELETE")}
+        methods: tuple[bytes, ...] = (b"GET", b"POST", b"DELETE")
+        stored = dict.fromkeys((STORED_RESPONSES, CONVERSATIONS_PATH + b"/"), methods)
+        on[CONVERSATIONS_PATH] = _POST
         return RouteTable(exact=on, prefixes=stored, query={**query, STORED_RESPONSES: _OF_STORED}, off=off)
     off[STORED_RESPONSES] = f"set {RESPONSES_SWITCH} to true to keep responses"
+    conversations = f"set {RESPONSES_SWITCH} to true to keep conversations"
+    off |= {CONVERSATIONS_PATH: conversations, CONVERSATIONS_PATH + b"/": conversations}
     return RouteTable(exact=on, prefixes={}, query=query, off=off)
 
 

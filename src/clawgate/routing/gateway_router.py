@@ -16,6 +16,7 @@ from clawgate.policy.model_routing import DEFAULT_AGENT, names_agent, shown_name
 from clawgate.policy.path_routing import (
     AGENT_PATHS,
     AGENTS_SWITCH,
+    CONVERSATIONS_PATH,
     EMBEDDINGS_PATH,
     INPUT_TOKENS_PATH,
     MODELS_SWITCH,
@@ -48,7 +49,8 @@ class GatewayRouter:
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`, or that its switch is off."""
-        if head.path.startswith(STORED_RESPONSES) and head.path != INPUT_TOKENS_PATH:  # names no model
+        names_none = head.path.startswith((STORED_RESPONSES, CONVERSATIONS_PATH))
+        if names_none and head.path != INPUT_TOKENS_PATH:
             return self._agents(head, DEFAULT_AGENT, RESPONSES_PATH).route(head, body)
         takes_all = self.agents is not None and head.path in self.agent_paths
         if takes_all and not body:  # an object without a field, to OpenClaw

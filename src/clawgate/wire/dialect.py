@@ -24,4 +24,4 @@ def dialect_of(path: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Dial
         return Dialect.MESSAGES
     if path.startswith(b"/v1/models") and any(name == b"anthropic-version" for name, _ in headers):
         return Dialect.MESSAGES
-    return Dialect.RESPONSES if path.startswith(b"/v1/responses") else Dialect.CHAT
+    return Dialect.RESPONSES if path.startswith((b"/v1/responses", b"/v1/conversations")) else Dialect.CHAT

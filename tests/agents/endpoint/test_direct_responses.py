@@ -256,14 +256,19 @@ async def test_a_client_that_reads_slowly_makes_the_model_wait(tmp_path: Path) -
 
 async def test_what_its_provider_speaks_passes_as_it_is(tmp_path: Path) -> None:
     """There the provider stores it; here nothing does."""
-    async with FakeUpstream(api.responds(api.message("hi"))) as native:
+    async with FakeUpstream(*[api.responds(api.message("hi"))] * 3) as native:
         config = agent_config(native.url)
         config["models"]["providers"]["up"] = provider(native.url, "openai-responses", models=[{"id": "m"}])
         async with serving_agents(tmp_path, config=config) as stand:
-            response = await create(stand, "x", previous_response_id="resp_of_the_provider", **MODEL)
-            assert response.status == 200
-    sent = json.loads(native.requests[0].body)
-    assert sent == {"model": "m", "previous_response_id": "resp_of_the_provider", "input": "x"}
+            kept: tuple[dict[str, Any], ...] = (
+                {"previous_response_id": "resp_of_the_provider"},
+                {"conversation": {"id": f"conv_{'0' * 32}"}},
+                {"background": True, "store": True},
+            )
+            for number, fields in enumerate(kept):
+                assert (await create(stand, "x", **MODEL, **fields)).status == 200
+                expected = asked("x", model="m", **fields)
+                assert native.requests[number].body == expected
 
 
 async def test_without_stored_responses_the_error_says_what_to_do(tmp_path: Path) -> None:
@@ -308,6 +313,7 @@ async def test_what_only_agents_do_is_rejected_by_name(tmp_path: Path) -> None:
         for fields in ({"conversation": "c"}, {"background": True}):
             response = await create(stand, "x", **MODEL, **fields)
             assert response.status == 400 and response.json()["error"]["param"] in fields
+            assert "openclaw/<agentId>" in response.json()["error"]["message"]
 
 
 async def test_what_continues_a_response_that_is_deleted_meanwhile_is_no_success(tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
+from clawgate.agents.endpoint import conversations
 from clawgate.agents.endpoint.doors import read_responses
 from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
 from clawgate.agents.endpoint.responses_request import (
     PREVIOUS,
     ResponseTerms,
+    is_conversation_id,
     not_found,
     read_terms,
     with_references,
@@ -73,10 +76,13 @@ class ResponsesDoor:
     async def read_stored(self, caller: str, terms: ResponseTerms) -> tuple[ResponseTerms, Continued | None]:
         """Return a request with the items that it refers to, and the response that it continues.
 
-        Raises `InvalidRequest`, `ResponseNotFound`.
+        Raises `InvalidRequest`, `ResponseNotFound`, `ConversationNotFound`.
         """
         store = (await self._service.services()).store
         terms = await with_references(terms, lambda run: store.response(caller, run))
+        if is_conversation_id(terms.conversation):
+            found = await conversations.find(store, caller, terms.conversation)
+            terms = replace(terms, conversation_agent=found.agent)
         if terms.previous is None:
             return terms, None
         return terms, await self._continued(store, caller, terms.previous)

@@ -23,6 +23,7 @@ Object = dict[str, Any]
 PREVIOUS = "previous_response_id"
 _request = msgspec.json.Decoder(Object)
 _RESPONSE_ID = re.compile(r"resp_([0-9a-f]{32})")
+_CONVERSATION_ID = re.compile(r"conv_[0-9a-f]{32,}")
 _ITEM_ID = re.compile(r"[a-z]+_([0-9a-f]{32})_[0-9a-z]+")
 _CALLS: Mapping[str, Object] = {
     "function_call_output": {"type": "function_call", "name": "stored", "arguments": "{}"},
@@ -37,6 +38,11 @@ def run_in(response_id: object) -> str | None:
     """Return the run that made a response, None for an id that none of ours has."""
     found = _RESPONSE_ID.fullmatch(response_id) if isinstance(response_id, str) else None
     return found[1] if found is not None else None
+
+
+def is_conversation_id(name: str) -> bool:
+    """Whether only `POST /v1/conversations` gives a conversation such a name, here or at OpenAI."""
+    return _CONVERSATION_ID.fullmatch(name) is not None
 
 
 def run_of(response_id: str, param: str = PREVIOUS) -> str:
@@ -59,7 +65,8 @@ def not_found(response_id: str, param: str | None = PREVIOUS) -> ResponseNotFoun
 class ResponseTerms:
     """``fields`` is the request without what the others say. ``references`` are places in the input, and their items.
 
-    ``stores``: the response is to be stored. ``conversation`` names a session.
+    ``stores``: the response is to be stored. ``conversation`` names a session, ``conversation_agent`` is the agent that
+    has it, where that was found.
     """
 
     fields: Object
@@ -67,11 +74,12 @@ class ResponseTerms:
     background: bool
     previous: str | None
     conversation: str
+    conversation_agent: str = ""
 
     @property
     def needs_stored(self) -> bool:
         """Whether something stored has to be read before the request is understood."""
-        return self.previous is not None or bool(self.references)
+        return self.previous is not None or is_conversation_id(self.conversation) or bool(self.references)
 
     @property
     def items(self) -> list[Any]:

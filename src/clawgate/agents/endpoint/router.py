@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from clawgate.agents.endpoint.conversations import ConversationAttempt
 from clawgate.agents.endpoint.local_plan import LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt
 from clawgate.agents.endpoint.responses_door import ResponsesDoor
 from clawgate.agents.endpoint.service import AgentService
 from clawgate.agents.endpoint.token_count import TokenCounter
-from clawgate.policy.path_routing import COUNT_TOKENS_PATH, INPUT_TOKENS_PATH, RESPONSES_PATH
+from clawgate.policy.path_routing import (
+    CONVERSATIONS_PATH,
+    COUNT_TOKENS_PATH,
+    INPUT_TOKENS_PATH,
+    RESPONSES_PATH,
+)
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 
 
@@ -26,6 +32,8 @@ class AgentRouter:
         headers = dict(head.agent_headers)
         if head.path in (COUNT_TOKENS_PATH, INPUT_TOKENS_PATH):
             return self._counter.route(head, headers, body)
+        if head.path.startswith(CONVERSATIONS_PATH):
+            return LocalPlan(ConversationAttempt(head, headers, body, self._service), "")
         if head.path.startswith(RESPONSES_PATH):
             return self._responses.route(head, headers, body)
         request = self._service.prepare(head.caller, headers, body, head.dialect)

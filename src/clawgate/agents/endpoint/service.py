@@ -27,6 +27,7 @@ from clawgate.agents.request.refusal import reject
 from clawgate.agents.request.side_tasks import is_side_task
 from clawgate.agents.request.slash_commands import Facts, ListedModel, command_of
 from clawgate.agents.request.target import (
+    CONVERSATION,
     MODEL_HEADER,
     SESSION_HEADER,
     SessionKey,
@@ -138,6 +139,11 @@ class AgentService:
         spec = config.agents.specs[target.agent]
         if continued is not None:
             target = continued.target(target, headers)
+        if terms is not None and terms.conversation_agent not in ("", target.agent):
+            reject(
+                CONVERSATION,
+                f"`{CONVERSATION}` is of agent '{terms.conversation_agent}', and the request is for '{target.agent}'.",
+            )
         if read.hints and not self._reasons(spec, of_unknown=False):
             read = read.without_hints()
             request = read.request

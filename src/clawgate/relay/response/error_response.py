@@ -36,6 +36,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.ModelNotFound: (404, "invalid_request_error"),
     errors.RunNotFound: (404, "invalid_request_error"),
     errors.ResponseNotFound: (404, "invalid_request_error"),
+    errors.ConversationNotFound: (404, "invalid_request_error"),
     errors.UnsupportedContentType: (415, "invalid_request_error"),
     errors.UpgradeRefused: (426, "invalid_request_error"),
     errors.IdempotencyMismatch: (409, "invalid_request_error"),

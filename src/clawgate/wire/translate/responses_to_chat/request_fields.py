@@ -19,11 +19,11 @@ _SWITCH = "set gateway.http.endpoints.responses.enabled to true to store respons
 _REJECTED = {
     "previous_response_id": f"names a response that is not stored; {_SWITCH}, or send the whole conversation in "
     "'input'",
-    "conversation": "names a conversation, which only agents keep; send the whole conversation in 'input', or "
-    "name the last response in 'previous_response_id'",
+    "conversation": "names a conversation, which only agents keep (openclaw/<agentId> in 'model'); send the whole "
+    "conversation in 'input', or name the last response in 'previous_response_id'",
     "prompt": "names a template that OpenAI stores; send its text in 'instructions' or 'input'",
-    "background": "requests a response that is fetched later, which this model's provider cannot keep; "
-    "set it to false",
+    "background": "requests a response that is fetched later, which this model's provider cannot keep; set it to "
+    "false, or name an agent (openclaw/<agentId> in 'model'), whose runs continue without their client",
     "top_logprobs": "is not available in this API for this model; remove it",
     "moderation": "is a service of OpenAI; remove it",
 }

@@ -1,0 +1,149 @@
+"""A conversation is a session of its caller that a request makes; what is not there is never made by its use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.agent_stand import AgentStand, echoes, serving_agents
+from tests.agents.endpoint.test_stored_response import gated
+from tests.agents.responses_stand import RESPONSES, asked, create, made, text
+from tests.e2e.stand import until
+from tests.routing.gateway_server import CLIENT_TOKEN
+
+PATH = "/v1/conversations"
+OTHER: dict[str, Any] = {"entries": {"main": {"default": True}, "other": {}}}
+
+
+async def call(
+    stand: AgentStand, method: str, path: str = "", body: Any = None, *headers: tuple[str, str]
+) -> tuple[int, Any]:
+    fields = headers or (("Authorization", f"Bearer {CLIENT_TOKEN}"),)
+    async with await stand.client() as client:
+        sent = json.dumps(body).encode() if body is not None else b"" if method == "POST" else None
+        await client.request(PATH + path, sent, method=method, fields=fields)
+        response = await client.response(to_method=method)
+    return response.status, response.json()
+
+
+async def test_a_conversation_is_made_used_retrieved_and_deleted(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        status, one = await call(stand, "POST")
+        assert status == 200 and one == {
+            "id": one["id"], "object": "conversation", "created_at": one["created_at"], "metadata": {},
+        }  # fmt: skip
+        first = await made(stand, "one", conversation=one["id"])
+        assert first["conversation"] == {"id": one["id"]}
+        assert text(await made(stand, "two", conversation={"id": one["id"]})) == "two (3)"
+        assert await call(stand, "GET", f"/{one['id']}") == (200, one)
+        assert await call(stand, "DELETE", f"/{one['id']}") == (
+            200, {"id": one["id"], "object": "conversation.deleted", "deleted": True}
+        )  # fmt: skip
+        gone = await create(stand, "three", conversation=one["id"])
+        assert (gone.status, gone.json()["error"]["code"]) == (404, "conversation_not_found")
+        assert gone.json()["error"]["param"] == "conversation"
+        for method in ("GET", "DELETE"):
+            status, error = await call(stand, method, f"/{one['id']}")
+            assert (status, error["error"]["code"]) == (404, "conversation_not_found")
+        assert len(stand.model.requests) == 2
+
+
+async def test_a_conversation_begins_with_items(tmp_path: Path) -> None:
+    items: list[Any] = [
+        {"type": "message", "role": "user", "content": "Look."},
+        {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "sunny"},
+        {"role": "assistant", "content": "It is sunny."},
+    ]
+    async with serving_agents(tmp_path, echoes) as stand:
+        one = (await call(stand, "POST", "", {"items": items}))[1]
+        await made(stand, "Where?", conversation=one["id"])
+        sent = stand.sent[0]
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool", "assistant", "user"]
+    assert sent[2]["content"] == "sunny" and sent[-1]["content"] == "Where?"
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"metadata": {"topic": "demo"}}, "metadata"),
+        ({"items": "x"}, "items"),
+        ({"items": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "x"}]}, "items"),
+        ({"items": [{"type": "item_reference", "id": f"msg_{'0' * 32}_0"}]}, "items"),
+    ],
+)
+async def test_what_is_not_kept_is_refused(tmp_path: Path, body: Any, param: str) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        status, error = await call(stand, "POST", "", body)
+        assert (status, error["error"]["param"]) == (400, param)
+        assert (await call(stand, "POST", "", {"metadata": {}, "items": []}))[0] == 200
+
+
+async def test_another_callers_conversation_does_not_exist(tmp_path: Path) -> None:
+    behind = {
+        "trustedProxies": ["127.0.0.1"],
+        "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}},
+    }
+    ann, bob = ((("X-Forwarded-For", "198.51.100.7"), ("x-user", name)) for name in ("ann", "bob"))
+    async with serving_agents(tmp_path, echoes) as stand:
+        config = json.loads(stand.gateway.config.read_text())
+        stand.gateway.rewrite(config | {"gateway": config["gateway"] | behind})
+        one = (await call(stand, "POST", "", None, *ann))[1]
+        for method in ("GET", "DELETE"):
+            assert (await call(stand, method, f"/{one['id']}", None, *bob))[0] == 404
+        used = await stand.gateway.ask(asked("x", conversation=one["id"]), *bob, target=RESPONSES, token=None)
+        assert used.status == 404 and not stand.model.requests
+        assert (await call(stand, "GET", f"/{one['id']}", None, *ann))[0] == 200
+
+
+async def test_a_conversation_is_of_one_agent(tmp_path: Path) -> None:
+    token = ("Authorization", f"Bearer {CLIENT_TOKEN}")
+    async with serving_agents(tmp_path, echoes, **OTHER) as stand:
+        one = (await call(stand, "POST", "", None, token, ("x-openclaw-agent-id", "other")))[1]
+        wrong = await create(stand, "x", conversation=one["id"])
+        assert wrong.status == 400 and "agent 'other'" in wrong.json()["error"]["message"]
+        assert text(await made(stand, "x", conversation=one["id"], model="openclaw/other")) == "x (1)"
+
+
+async def test_a_name_of_the_clients_own_needs_no_conversation(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, echoes) as stand:
+        for name in ("mine", "conv_mine", "conv_1"):
+            assert text(await made(stand, "x", conversation=name)) == "x (1)"
+
+
+async def test_a_run_under_way_ends_with_its_conversation(tmp_path: Path) -> None:
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with serving_agents(tmp_path, script) as stand:
+        one = (await call(stand, "POST"))[1]
+        async with await stand.client() as client:
+            body = asked("hi", conversation=one["id"], stream=True)
+            await stand.gateway.send(client, body, target=RESPONSES)
+            await until(lambda: b'"delta":"one"' in client.received, "the first text")
+            assert (await call(stand, "DELETE", f"/{one['id']}"))[0] == 200
+            await until(lambda: not stand.model.open_connections, "the end of the model call")
+        assert (await call(stand, "GET", f"/{one['id']}"))[0] == 404
+
+
+async def test_other_requests_are_refused_by_name(tmp_path: Path) -> None:
+    name = f"conv_{'0' * 32}"
+    async with serving_agents(tmp_path) as stand:
+        for method, path, status in (
+            ("POST", f"/{name}", 405),
+            ("GET", "", 405),
+            ("GET", f"/{name}/items", 404),
+            ("GET", "/mine", 404),
+        ):
+            assert (await call(stand, method, path))[0] == status, (method, path)
+
+
+async def test_where_responses_are_off_their_switch_is_named(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path) as stand:
+        config = json.loads(stand.gateway.config.read_text())
+        config["gateway"]["http"]["endpoints"]["responses"]["enabled"] = False
+        stand.gateway.rewrite(config)
+        status, error = await call(stand, "POST")
+        assert status == 404 and "gateway.http.endpoints.responses.enabled" in error["error"]["message"]
