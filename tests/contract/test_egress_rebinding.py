@@ -9,7 +9,7 @@ import pytest
 
 from clawgate.errors import EgressDenied, GatewayError, PrivateNetworkBlocked, UpstreamUnreachable
 from clawgate.policy.egress.policy import EgressPolicy
-from clawgate.relay.upstream.dial import check_peer
+from clawgate.relay.upstream.peer import check_peer
 from clawgate.wire.http.url import parse_url
 from tests.contract.small_internet import (
     INSIDE,

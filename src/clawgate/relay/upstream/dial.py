@@ -11,8 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from clawgate.errors import UpstreamUnreachable
 from clawgate.policy.egress.policy import (
@@ -25,6 +24,7 @@ from clawgate.policy.egress.policy import (
 from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.egress.refusal import denied
 from clawgate.policy.rate_limit import DestinationLimiter
+from clawgate.relay.upstream.peer import check_peer
 from clawgate.relay.upstream.traffic import OnEnd, watch_end
 from clawgate.relay.upstream.tunnel import open_tunnel
 from clawgate.wire.http.url import Origin
@@ -200,14 +200,6 @@ class Dialer:
         )
         check_peer(transport, address)
         return protocol
-
-
-def check_peer(transport: asyncio.BaseTransport, address: str) -> None:
-    """Raise ConnectionAbortedError unless ``transport`` is connected to the ``address`` that was checked."""
-    peer = transport.get_extra_info("peername")
-    if peer is None or ip_address(peer[0].partition("%")[0]) != ip_address(address.partition("%")[0]):
-        cast(asyncio.Transport, transport).abort()
-        raise ConnectionAbortedError(f"connected to {peer and peer[0]} instead of {address}")
 
 
 def tls_context(

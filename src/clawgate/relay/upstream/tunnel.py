@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from clawgate.errors import UpstreamUnreachable
+from clawgate.relay.upstream.peer import check_peer
 from clawgate.wire.http.url import Origin
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ async def open_tunnel(
     loop = asyncio.get_running_loop()
     transport, handshake = await loop.create_connection(_Handshake, address, proxy.port)
     try:
+        check_peer(transport, address)
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         lines = [f"CONNECT {host}:{origin.port} HTTP/1.1", f"Host: {host}:{origin.port}"]
         if authorization is not None:
