@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,13 +182,22 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def gateway_process(folder: Path, providers: dict[str, Any]) -> Iterator[Gateway]:
-    """Run a gateway with these providers as its user would; the first one's model is that of the agent ``main``."""
+def gateway_process(
+    folder: Path,
+    providers: dict[str, Any],
+    *,
+    variables: Mapping[str, str] = {},
+    more: Mapping[str, Any] = {},
+) -> Iterator[Gateway]:
+    """Run a gateway with these providers as its user would; the first one's model is that of the agent ``main``.
+
+    ``more`` is merged into its config, ``variables`` are of its environment.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "openclaw.json"
-    primary = {"model": {"primary": f"{next(iter(providers))}/{MODEL}"}}
+    primary = {"model": {"primary": f"{next(iter(providers), 'owl')}/{MODEL}"}}
     agents = {"defaults": primary, "entries": {"main": {}}}
-    write_config(path, agents_on(config_of(providers, agents=agents), responses=True))
+    write_config(path, agents_on(config_of(providers, agents=agents, **more), responses=True))
     command = [
         sys.executable,
         "-m",
@@ -201,5 +210,5 @@ def gateway_process(folder: Path, providers: dict[str, Any]) -> Iterator[Gateway
         "0",
         "--verbose",
     ]
-    with started(command, folder / "process", environment(folder)) as process:
+    with started(command, folder / "process", environment(folder, **variables)) as process:
         yield Gateway(process, path)
