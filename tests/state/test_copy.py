@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table
 
 from clawgate.state import copy
 from clawgate.state.copy import NotCopied, back_up, copy_from_file
+from clawgate.state.migrate import HEAD
 from clawgate.state.overview import overview
 from clawgate.state.records import IdempotencyResult, NewTurn
 from clawgate.state.store import Store, open_store
@@ -182,7 +183,8 @@ async def test_a_backup_that_fails_leaves_no_file(store: Store, tmp_path: Path) 
 
 
 async def test_a_source_of_another_version_is_refused(source: Path, store: Store) -> None:
+    newer = f"{int(HEAD[:4]) + 1:04}_expand"
     with closing(connect(source)) as connection, connection:
-        connection.execute("UPDATE clawgate_version SET version_num = '0009_expand'")
-    with pytest.raises(NotCopied, match="0009_expand"):
+        connection.execute(f"UPDATE clawgate_version SET version_num = '{newer}'")
+    with pytest.raises(NotCopied, match=newer):
         await copy_from_file(source, store._database, nothing)

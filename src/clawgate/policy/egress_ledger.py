@@ -76,7 +76,7 @@ class Listing:
 
 
 def kind_of(requester: str) -> str:
-    """Return what kind of requester it is: "provider" of "provider:owl"."""
+    """Return what kind of requester it is: "provider" of "provider:openai"."""
     return requester.partition(":")[0]
 
 

@@ -94,7 +94,8 @@ def show(agent: str, config: str | None, as_json: bool) -> None:
 def _endpoint(loaded: LoadedConfig) -> str:
     from clawgate.settings.openclaw.gateway import agent_paths_of
 
-    if agent_paths_of(loaded.file) == {RESPONSES_PATH}:
+    paths = agent_paths_of(loaded.file)
+    if paths and all(path.startswith(RESPONSES_PATH) for path in paths):
         return f"on, at {RESPONSES_PATH.decode('ascii')} alone"
     return "on" if _is_on(loaded) else "off"
 

@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.5
 _COLUMNS = ("Time", "Requester", "URL", "Address", "Verdict", "State", "Bytes out/in", "Rule")
 
 requester_option = click.option(
-    "--requester", metavar="NAME", help="Only of this one: provider:owl, or of a kind: provider, tool."
+    "--requester", metavar="NAME", help="Only of this one: provider:openai, or of a kind: provider, tool."
 )
 refused_option = click.option("--refused", is_flag=True, help="Only what the policy refuses.")
 

@@ -81,10 +81,11 @@ def enabled_reason(
     if entry is not None and entry.enabled is not None:
         return entry.enabled, f"{key} is {str(entry.enabled).lower()}"
     if plugin.origin == "bundled" and plugin.manifest is not None:
+        variable = plugin.manifest.enabling_variable
         for provider in plugin.manifest.providers:
             if provider in providers:
-                return True, f'models.providers."{provider}" is set'
-        variable = plugin.manifest.enabling_variable
+                # with a variable, the plugin does nothing but stand in for that block
+                return not variable, f'models.providers."{provider}" is set'
         if variable and entry is not None and entry.config:
             return True, f'plugins.entries."{plugin.id}".config is set'
         if variable and (environment or {}).get(variable):
