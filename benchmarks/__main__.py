@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.contenders import Contender, all_contenders
+from benchmarks.egress_guard import measure_guard
 from benchmarks.report import text_of
 from benchmarks.results import Results
 from benchmarks.scenarios import QUICK, Amounts, Scenarios
@@ -22,7 +23,7 @@ from benchmarks.stage import Stage
 
 _LATEST = Path(__file__).parent / "results" / "latest.json"
 _OURS = ("bridge", "server", "gateway")
-_SCENARIOS = ["requests", "streams", "translated", "memory", "start", "cancel", "agents"]
+_SCENARIOS = ["requests", "streams", "translated", "memory", "start", "cancel", "agents", "guard"]
 
 
 def _options(words: list[str]) -> argparse.Namespace:
@@ -88,6 +89,9 @@ def _run(options: argparse.Namespace) -> Results:
             "start": scenarios.start,
             "cancel": scenarios.cancel,
             "agents": scenarios.agents,
+            "guard": lambda: measure_guard(
+                results, amounts.rounds, lambda text: print(text, file=sys.stderr)
+            ),
         }
         for name in _SCENARIOS:
             if name in options.only:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.agent_scenarios import AGENTS, CONNECTIONS, SOAK, TOKENS, TURN
+from benchmarks.egress_guard import GUARD, SHAPES
 from benchmarks.payloads import TURN_CHUNKS
 from benchmarks.results import Results
 from benchmarks.scenarios import CELLS, LEAVING, LIGHT, MEMORY, START, STREAMS, TRANSLATED, requests_name
@@ -22,7 +23,14 @@ def text_of(results: Results) -> str:
         _streams(results),
         *(_translated(results, one, load) for one in TRANSLATED for load in ("", LIGHT)),
     ]
-    parts += [_footprint(results), _cancel(results), _agents(results), _targets(results), _failures(results)]
+    parts += [
+        _footprint(results),
+        _cancel(results),
+        _agents(results),
+        _guard(results),
+        _targets(results),
+        _failures(results),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -167,6 +175,11 @@ def _cancel(results: Results) -> str:
         rows.append(row)
     columns = ["", *(cell for phase in LEAVING for cell in (phase, "max"))]
     return _table("Client leaves: ms until the upstream's connection is closed (median, max)", columns, rows)
+
+
+def _guard(results: Results) -> str:
+    rows = [[shape, _number(results.median(GUARD, shape, "cpu_us"), 1)] for shape in SHAPES]
+    return _table("Egress guard: one URL, parsed and decided, without DNS", ["", "CPU us"], rows)
 
 
 def _agents(results: Results) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.agent_scenarios import CONNECTIONS, SILENCE, SOAK, TOKENS, TURN
+from benchmarks.egress_guard import GUARD, SHAPES
 from benchmarks.results import Results
 from benchmarks.scenarios import LEAVING, MEMORY, START, STREAMS, TRANSLATED, requests_name
 
@@ -60,6 +61,8 @@ def verdicts(results: Results) -> list[Verdict]:
         for phase in LEAVING:
             slowest = _slowest_leave(results, f"cancel {phase}", role)
             found.append(Verdict(f"{role}: client left {phase}, upstream closed", 50, "ms", slowest))
+    slowest = max((results.median(GUARD, shape, "cpu_us") or 0 for shape in SHAPES), default=0)
+    found.append(Verdict("egress: CPU per URL, without DNS", 200, "us", slowest or None))
     return found + _of_agents(results)
 
 
