@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class ModelList:
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, tls: ssl.SSLContext | None = None) -> None:
         outer = self
         self.asked = 0
         self.models = ["qwen", "llama"]
@@ -22,6 +23,8 @@ class ModelList:
                 )
                 body = json.dumps(said).encode()
                 self.send_response(200 if known else 401)
+                if not known:
+                    self.send_header("WWW-Authenticate", "Bearer")
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -31,7 +34,9 @@ class ModelList:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls is not None else ''}://127.0.0.1:{self._server.server_address[1]}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
