@@ -52,6 +52,8 @@ def test_two_variables_are_enough() -> None:
     assert found.problem is None and found.base_url == URL
     assert catalog(environment={"OWL_BASE_URL": URL}).resolve("owl/any").chain[0].provider == ID
     assert ID not in catalog().providers
+    problem = owl({"auth": "none"}).problem
+    assert problem is not None and f"plugins.entries.{ID}.config.baseUrl" in problem
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ class OwlCredential:
 class OwlSettings(PluginConfig):
     """``plugins.entries.owl.config``."""
 
-    base_url: Annotated[Url, BeforeValidator(_base_url)] = Field(
+    base_url: Annotated[Url, BeforeValidator(_base_url)] | None = Field(
+        None,
         description="The API of the server, with /v1 where it has that.",
         json_schema_extra=env_var(ENABLING_VARIABLE),
     )

@@ -25,6 +25,8 @@ class OwlProvider:
 
     def implied_block(self, settings: BaseModel, environment: Mapping[str, str]) -> Mapping[str, object]:
         assert isinstance(settings, OwlSettings)
+        if settings.base_url is None:
+            return {}
         request: dict[str, object] = {}
         block: dict[str, object] = {
             "baseUrl": settings.base_url,

@@ -57,7 +57,8 @@ def _row(provider: Provider, file: ConfigFile) -> AuthRow:
     built_in = BUILT_IN.get(provider.id)
     if built_in is not None and provider.credential.line():
         return AuthRow(provider, provider.auth_kind, f"{built_in.variable} (environment)", built_in.variable)
-    return AuthRow(provider, provider.auth_kind, "", None)
+    source = "the settings of its plugin" if provider.credential.line() else ""
+    return AuthRow(provider, provider.auth_kind, source, None)
 
 
 def print_rows(rows: Sequence[AuthRow]) -> None:

@@ -224,4 +224,21 @@ def test_it_has_the_shape_of_a_plugins_provider(name: str) -> None:
     assert isinstance(provider, ProviderPlugin)
     assert provider.label
     assert provider.dialect == ("anthropic-messages" if name == "anthropic" else "openai-completions")
-    assert list(provider.owned_paths({})) == [("models", "providers", name)]
+    own = ("plugins", "entries", "clawgate", "config", "providers", name)
+    assert list(provider.owned_paths({})) == [("models", "providers", name), own]
+
+
+@pytest.mark.parametrize(
+    ("url", "dialect", "written"),
+    [
+        ("http://8.8.8.8:8000", "openai-completions", "http://8.8.8.8:8000/v1"),
+        ("http://8.8.8.8:8000/", "openai-responses", "http://8.8.8.8:8000/v1"),
+        ("http://8.8.8.8:8000/llm", "openai-completions", "http://8.8.8.8:8000/llm"),
+        ("https://claude.test", "anthropic-messages", "https://claude.test"),
+    ],
+)
+def test_the_path_that_is_meant_is_written_since_openclaw_adds_none(
+    url: str, dialect: str, written: str
+) -> None:
+    flags = {"base_url": url, "dialect": dialect, "auth": "none"}
+    assert block_of(BuiltinProvider("hut", {}), AnswerSources(flags=flags))["baseUrl"] == written

@@ -66,7 +66,7 @@ def test_the_wizard_moves_them_as_a_whole(tmp_path: Any) -> None:
     )
     change = found.provider.config_change(Answers({**earlier, "auth": "bearer"}))
     text = with_provider(json.dumps(raw), "owl", change, plugin=None, default=False)
-    assert value_in(text, ("plugins", "entries", "owl")) == {"enabled": True}
+    assert value_in(text, ("plugins", "entries", "owl")) is None
     block = value_in(text, ("models", "providers", "owl"))
     assert block["models"][1] == {"id": "b", "contextWindow": 4096} and block["apiKey"] == "${MY_KEY}"  # type: ignore[index, call-overload]
     assert value_in(text, ("plugins", "entries", "clawgate", "config")) == {

@@ -22,7 +22,9 @@ from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext
 from clawgate.policy.model_routing import is_provider_id
 from clawgate.providers.built_in import BUILT_IN
+from clawgate.settings.fields import BaseUrl
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.openclaw.own_settings import SECTION
 from clawgate.settings.secrets import basic_login
 
 _LABELS = {"openai": "OpenAI", "anthropic": "Anthropic"}
@@ -116,8 +118,8 @@ class BuiltinProvider:
     def config_change(self, answers: Answers) -> ConfigChange:
         name = answers.text("id") or self.id
         block: dict[str, Any] = copy.deepcopy(dict(self._block))
-        block["baseUrl"] = answers.text("base_url")
         block["api"] = self._api(answers)
+        block["baseUrl"] = _full_url(answers.text("base_url"), block["api"])
         kind = answers.text("auth") or self._default_kind()
         secret = _login(answers) if kind == "basic" else answers.text("key")
         block = with_credential(block, kind, answers.text("header"), secret)
@@ -145,7 +147,16 @@ class BuiltinProvider:
 
     def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         settings = (self._replaces.path,) if self._replaces is not None else ()
-        return (("models", "providers", self.id), *settings)
+        return (("models", "providers", self.id), (*SECTION, "providers", self.id), *settings)
+
+
+def _full_url(text: str, api: str) -> str:
+    """Return the base URL with the path that is meant where it has none: OpenClaw adds no /v1 for OpenAI's APIs."""
+    try:
+        url = BaseUrl.parse(text)
+    except ValueError:
+        return text
+    return f"{url.origin}/v1" if api.startswith("openai-") and not url.path else text
 
 
 def _login_answers(secret: str) -> dict[str, str]:

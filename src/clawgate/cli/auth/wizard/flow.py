@@ -161,7 +161,8 @@ def _working_answers(
         result = _test_connection(target, answers.plain, context.setup)
         context.show(f"  {'ok' if result.ok else 'failed'}: {result.message}")
         if result.ok:
-            return _with_only_model(_corrected(answers, result), result, questions, options)
+            takes_model = options.set_default or prompter is None
+            return _with_only_model(_corrected(answers, result), result, questions, options, takes_model)
         if prompter is None:
             if result.next_step:
                 context.show(f"  next: {result.next_step}")
@@ -186,11 +187,15 @@ def _corrected(answers: AnswerSet, result: CheckResult) -> AnswerSet:
 
 
 def _with_only_model(
-    answers: AnswerSet, result: CheckResult, questions: Sequence[Question], options: SignInOptions
+    answers: AnswerSet,
+    result: CheckResult,
+    questions: Sequence[Question],
+    options: SignInOptions,
+    takes_model: bool,
 ) -> AnswerSet:
-    """Return the answers with the only model that is listed, where one is to be the default and none is named."""
+    """Return the answers with the only model that is listed, where none is named and nobody chose that."""
     is_open = any(one.name == "models" for one in questions) and "models" not in options.flags
-    if not (options.set_default and is_open and len(result.models) == 1) or answers.plain.text("models"):
+    if not (takes_model and is_open and len(result.models) == 1) or answers.plain.text("models"):
         return answers
     named = {"models": result.models[0]}
     return AnswerSet(Answers({**answers.plain, **named}), Answers({**answers.written, **named}))

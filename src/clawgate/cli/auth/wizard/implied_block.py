@@ -30,11 +30,17 @@ def implied_block(
 ) -> ImpliedBlock | None:
     """Return the block that the file's settings of a plugin imply; None without such settings, or for invalid ones."""
     implied = implied_providers(config, environment).get(name)
-    if implied is None or implied.problem is not None or not (settings := object_at(raw, implied.path)):
+    if implied is None or implied.problem is not None or not implied.block:
+        return None
+    if not (settings := object_at(raw, implied.path)):
         return None
     references = dict(_references(settings, environment))
     own = {key: value for key, value in implied.own.items() if value}
-    return ImpliedBlock(implied.path, _with_references(dict(implied.block), references), own)
+    entry = implied.path[:-1]
+    is_whole = object_at(raw, entry).keys() <= {"enabled", "config"}
+    return ImpliedBlock(
+        entry if is_whole else implied.path, _with_references(dict(implied.block), references), own
+    )
 
 
 def _references(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
