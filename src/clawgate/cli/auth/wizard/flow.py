@@ -193,7 +193,7 @@ def _with_only_model(
     options: SignInOptions,
     takes_model: bool,
 ) -> AnswerSet:
-    """Return the answers with the only model that is listed, where none is named and nobody chose that."""
+    """Return the answers with the only model that is listed, where none is named and that was not chosen."""
     is_open = any(one.name == "models" for one in questions) and "models" not in options.flags
     if not (takes_model and is_open and len(result.models) == 1) or answers.plain.text("models"):
         return answers
