@@ -8,6 +8,7 @@ from pathlib import Path
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.relay.response.error_response import TABLE
 from tests.error_classes import all_errors
+from tests.test_references import MODULES, texts
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -45,3 +46,14 @@ def test_the_readme_names_the_installation_before_the_first_command() -> None:
     readme = (ROOT / "README.md").read_text()
     first = re.search(r"^clawgate ", readme, flags=re.MULTILINE)
     assert first and 0 < readme.index("pip install .") < first.start()
+
+
+def test_every_text_of_a_troubleshooting_table_is_one_of_ours() -> None:
+    """In docs/custom-inference-api.md; what a message inserts is an ellipsis there."""
+    section = (DOCS / "custom-inference-api.md").read_text().partition("## Troubleshooting")[2]
+    quoted = re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+    sources = [text for module in MODULES for text in texts(module)]
+    assert len(quoted) > 15
+    for text in quoted:
+        parts = ".*".join(re.escape(part) for part in text.split("…"))
+        assert any(re.search(parts, source, flags=re.DOTALL) for source in sources), text

@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
+from clawgate.bundled.owl.config import OwlSettings
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
 from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.cli.main import clawgate
@@ -42,6 +43,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     BridgeSettings.ENTRY: BridgeSettings,
     ServerSettings.ENTRY: ServerSettings,
     "anthropic-claude-proxy": ProxyConfig,
+    "owl": OwlSettings,
     "clawgate": OwnSettings,
 }
 """The settings of an entry, by its id."""
@@ -49,7 +51,9 @@ EXAMPLES = {"house-model", "{}", "<name>"}
 """Commands of plugins that the documentation invents, and placeholders."""
 PROSE = {"behind", "is", "listening"}
 """What may follow the name of a group of commands in a sentence: a clawgate server behind it."""
-OTHER_PROGRAMS = re.compile(r"\b(pip|pipx|uv|git|openclaw|systemctl|docker|tailscale|scripts/\w+) [^`\n]*")
+OTHER_PROGRAMS = re.compile(
+    r"\b(pip|pipx|uv|git|openclaw|systemctl|docker|tailscale|vllm|llama-server|scripts/\w+) [^`\n]*"
+)
 """Their flags are not ours."""
 RUNS_OTHER_PROGRAMS = {
     "bundled/anthropic_claude_proxy/package_pin.py",

@@ -5,6 +5,7 @@ Only what stands for something else is replaced: an address, a port, a key.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from demo.models import openai_server as model
 from demo.models.openai_server import build_model
+from tests.e2e.guarded_model import guarded_model
 from tests.e2e.processes import ROOT
 from tests.e2e.terminal import READY, Terminal, run, shell
 from tests.e2e.test_first_hour import (
@@ -62,6 +64,72 @@ def answer(person: Terminal, login: str, answers: Answers) -> None:
     for prompt, text in answers:
         person.answer(prompt, text)
     assert "Next: clawgate gateway start" in person.until(READY)
+
+
+PAGE = "docs/custom-inference-api.md"
+
+
+@pytest.mark.parametrize(
+    ("heading", "address", "header", "model"),
+    [
+        (
+            "vLLM",
+            "http://127.0.0.1:8000",
+            ("authorization", "Bearer sk-local-8Vn3QwZr"),
+            "Qwen/Qwen2.5-1.5B-Instruct",
+        ),
+        (
+            "llama.cpp behind nginx with user and password",
+            "http://192.168.1.20:8080",
+            ("authorization", f"Basic {base64.b64encode(b'owl:correct: horse battery').decode()}"),
+            "qwen2.5-0.5b-instruct-q4_k_m.gguf",
+        ),
+        ("Ollama", "http://127.0.0.1:11434", None, "qwen2.5:0.5b"),
+    ],
+)
+def test_the_page_of_a_server_of_ones_own_leads_to_a_response(
+    tmp_path: Path, heading: str, address: str, header: tuple[str, str] | None, model: str
+) -> None:
+    environment = activated(empty_environment(tmp_path / "home"))
+    url, home = f"http://127.0.0.1:{environment['OPENCLAW_GATEWAY_PORT']}", Path(environment["HOME"])
+    (request,) = (line for line in lines(PAGE, "vLLM", {GATEWAY: url}) if line.startswith("curl"))
+    with (
+        guarded_model(header, "Basic", lists=model) as (server, guard),
+        shell(home, environment) as gateway,
+        shell(home, environment) as person,
+    ):
+        *before, serve = (
+            line for line in lines(PAGE, heading, {address: server}) if not line.startswith("curl")
+        )
+        shown = [run(gateway, line) for line in before]
+        assert "Next: clawgate gateway start" in shown[-1] and serve == "clawgate gateway run"
+        gateway.type(f"{serve}\n")
+        gateway.until("First request")
+        assert_streamed(run(person, request))
+        gateway.type("\x03")
+        gateway.until(READY)
+    assert all(one == ([header] if header else []) for one in guard.seen)
+    written = (home / ".openclaw" / "openclaw.json").read_text()
+    assert f'"{model}"' in written and "sk-local" not in written and "horse" not in written
+
+
+def test_the_other_lines_of_that_page_do_what_they_say(tmp_path: Path) -> None:
+    environment = activated(empty_environment(tmp_path / "home"))
+    with shell(Path(environment["HOME"]), environment) as person:
+        top = (ROOT / PAGE).read_text().partition("\n## ")[0]
+        export, status = re.findall(r"^```sh\n(.*?)^```$", top, flags=re.MULTILINE | re.DOTALL)[
+            0
+        ].splitlines()
+        assert_understood(export, run(person, export))
+        shown = run(person, status)
+        assert re.search(r"owl .*bearer .*ready", shown)
+        (allow,) = lines(PAGE, "A private network")
+        assert "Updated plugins.entries.owl.config.allowPrivateNetwork" in run(person, allow)
+        add, listing, remove = lines(PAGE, "More servers")
+        flags = "--base-url https://gpu.test --auth none --no-check --yes"
+        assert_understood(add, run(person, f"{add} {flags}"))
+        assert "gpu-2" in run(person, listing)
+        assert "Signed out: gpu-2" in run(person, f"{remove} --yes")
 
 
 def activated(environment: dict[str, str]) -> dict[str, str]:
