@@ -10,15 +10,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.app.shared_lockouts import SharedLockouts
 from clawgate.control.websocket.clients import Clients
 from clawgate.errors import GatewayError, StoreUnavailable
 from clawgate.plugins.host.tools import RegisteredTool
+from clawgate.policy.model_routing import ModelRef
 from clawgate.policy.path_routing import EMBEDDINGS_PATH
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, Router
 from clawgate.relay.downstream.connections import ConnectionManager
@@ -26,14 +27,15 @@ from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.database import DatabaseSetting, database_setting
+from clawgate.settings.openclaw.own_settings import network_rules
+from clawgate.settings.openclaw.web_tools import offered_tools
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.schema.openclaw import OpenClawConfig
 
 if TYPE_CHECKING:
     from clawgate.agents.endpoint.direct_responses import DirectResponses
     from clawgate.agents.endpoint.service import AgentService
     from clawgate.agents.run.inner_client import InnerExchanges
-    from clawgate.agents.run.model_call import ModelCaller
+    from clawgate.agents.run.model_call import ModelCall, ModelCaller
     from clawgate.agents.session.run_order import RunServices
     from clawgate.agents.session.runs import Runs
     from clawgate.agents.tools.built_in import BuiltInTools
@@ -107,7 +109,7 @@ class AgentHost:
         if self._service is None:
             self._service = self._make()
         self._use_database(file)
-        self._use_built_in(file.config)
+        self._use_built_in(file)
         self._service.config = agent_config(file, self._models.catalog, self._state, self._all_tools)
         return _ByPath(
             AgentRouter(self._service, self._stop_direct), AgentEmbeddings(self._models, file.config)
@@ -120,15 +122,37 @@ class AgentHost:
     def _stop_direct(self, caller: str, run: str) -> bool:
         return self._direct is not None and self._direct.stop(caller, run)
 
-    def _use_built_in(self, config: OpenClawConfig) -> None:
+    def _use_built_in(self, file: ConfigFile) -> None:
         """Import our own tools, where the config has one of them."""
         if self._built_in is None:
-            if config.tools.web.fetch is None:
+            if not any(offered_tools(file.config)):
                 return
-            from clawgate.agents.tools.built_in import BuiltInTools
+            self._built_in = self._make_built_in()
+        self._built_in.use(file.config, network_rules(file.config))
 
-            self._built_in = BuiltInTools(self._dialer, time.monotonic)
-        self._built_in.use(config)
+    def _make_built_in(self) -> BuiltInTools:
+        from clawgate.agents.tools.built_in import BuiltInTools
+        from clawgate.agents.tools.image import ImageModels
+
+        def call(chain: Sequence[ModelRef], fields: dict[str, Any], agent: str) -> ModelCall:
+            assert self._caller is not None, "it is made with the service"
+            return self._caller.call(chain, fields, caller=f"- agent:{agent}")
+
+        images = ImageModels(chain_of=self._image_chain, workspace_of=self._workspace_of, call=call)
+        return BuiltInTools(self._dialer, images, time.monotonic)
+
+    def _image_chain(self, agent: str) -> Sequence[ModelRef]:
+        """Return the models that look at images: those of the config, else the agent's own."""
+        assert self._service is not None and self._file is not None, "an agent runs"
+        catalog, chosen = self._models.catalog, self._file.config.agents.defaults.image_model
+        names = (chosen.primary, *chosen.fallbacks) if chosen is not None and chosen.primary else ()
+        refs = [ModelRef.parse(name) or catalog.aliases.get(name) for name in names if name]
+        own = self._service.config.agents.specs[agent].chain or catalog.resolve("").chain
+        return tuple(filter(None, refs)) or own
+
+    def _workspace_of(self, agent: str) -> Path:
+        assert self._service is not None, "an agent runs"
+        return Path(self._service.config.agents.specs[agent].workspace).expanduser()
 
     def _all_tools(self) -> Iterable[RegisteredTool]:
         """Return each tool there is; one of a plugin takes the place of ours with its name."""

@@ -12,6 +12,7 @@ from clawgate.relay.upstream.dial import Resolver
 from clawgate.relay.upstream.explain import Explanation, explain
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.own_settings import network_rules
+from clawgate.settings.openclaw.web_tools import tool_policy
 from clawgate.wire.http.url import Origin, parse_fetch_url
 
 UNPRIVILEGED = "tool:web_fetch"
@@ -28,7 +29,10 @@ def policy_of(requester: str, catalog: Catalog, file: ConfigFile) -> EgressPolic
         if name not in catalog.providers:
             raise ValueError(f"there is no provider '{name}'; see: clawgate models status")
         return catalog.providers[name].egress_policy()
-    return EgressPolicy(requester=requester, network=network_rules(file.config))
+    network = network_rules(file.config)
+    if kind == "tool":
+        return tool_policy(name, file.config, network)
+    return EgressPolicy(requester=requester, network=network)
 
 
 def requester_of(origin: Origin, catalog: Catalog) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from clawgate.agents.run.driver import ModelUse, ToolOutcome
+from clawgate.agents.run.driver import ToolOutcome
 from clawgate.agents.run.step import Call, Usage
+from clawgate.agents.run.tool_uses import ModelUse
 from clawgate.agents.session.run_record import called, last_model, returned, used
 from clawgate.policy.model_routing import ModelRef
 

@@ -14,6 +14,7 @@ from clawgate.agents.definition.tool_policy import rule_problems
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.web_tools import KEYS, NEEDS, offered_tools
 
 
 def tool_diagnostics(file: ConfigFile, state_dir: Path) -> list[Diagnostic]:
@@ -25,11 +26,12 @@ def tool_diagnostics(file: ConfigFile, state_dir: Path) -> list[Diagnostic]:
 
 def _missing_packages(file: ConfigFile) -> Iterator[Diagnostic]:
     """Yield the tools that are configured and cannot be offered: their packages are an extra."""
-    fetch = file.config.tools.web.fetch
-    if fetch is not None and fetch.enabled and find_spec("trafilatura") is None:
-        yield Diagnostic(
-            ("tools", "web", "fetch"),
-            "the tool web_fetch is not offered: packages that read pages are not installed",
-            Severity.WARNING,
-            "run: pip install 'clawgate[web]'",
-        )
+    for name in offered_tools(file.config):
+        missing = [package for package in NEEDS[name] if find_spec(package) is None]
+        if missing:
+            yield Diagnostic(
+                KEYS[name],
+                f"the tool {name} is not offered: {', '.join(missing)} is not installed",
+                Severity.WARNING,
+                "run: pip install 'clawgate[web]'",
+            )

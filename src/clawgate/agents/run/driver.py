@@ -15,6 +15,7 @@ from clawgate.agents.run.events import RunEvent, TextDelta, ToolEnded, ToolStart
 from clawgate.agents.run.model_call import ModelCall
 from clawgate.agents.run.model_message import delta_text
 from clawgate.agents.run.step import Call, Completion, Message, Run, Usage
+from clawgate.agents.run.tool_uses import ModelUse, collected
 from clawgate.policy.model_routing import ModelRef
 
 
@@ -24,14 +25,6 @@ class ToolOutcome:
 
     result: str
     failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ModelUse:
-    """What one model call used; ``model`` is None where it is not known."""
-
-    model: ModelRef | None
-    usage: Usage
 
 
 CallModel = Callable[[Message], ModelCall]
@@ -97,9 +90,19 @@ class RunDriver:
             raise
         if streams and not pieces and completion.text:  # it came as another choice than the first
             self._emit(TextDelta(completion.text))
-        usage = replace(completion.usage, cost=self._cost_of(call.served_by, completion.usage))
+        usage = self._priced(call.served_by, completion.usage)
         self.uses.append(ModelUse(call.served_by, usage))
         return replace(completion, usage=usage)
+
+    def _priced(self, model: ModelRef | None, usage: Usage) -> Usage:
+        return replace(usage, cost=self._cost_of(model, usage))
+
+    def _account(self, uses: Sequence[ModelUse]) -> None:
+        """Add what a tool used of models to what the run did."""
+        for use in uses:
+            usage = self._priced(use.model, use.usage)
+            self.uses.append(ModelUse(use.model, usage))
+            self.run = replace(self.run, usage=self.run.usage + usage)
 
     async def _use_tools(self, calls: Sequence[Call]) -> list[tuple[Call, str]]:
         async with asyncio.TaskGroup() as group:
@@ -108,7 +111,11 @@ class RunDriver:
 
     async def _use_tool(self, call: Call) -> ToolOutcome:
         self._emit(ToolStarted(call))
-        outcome = await self._run_tool(call)
+        with collected() as uses:
+            try:
+                outcome = await self._run_tool(call)
+            finally:
+                self._account(uses)
         self.tool_calls.append((call, outcome))
         self._emit(ToolEnded(call, outcome.result, outcome.failed))
         return outcome

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from clawgate.agents.run.driver import ModelUse, ToolOutcome
+from clawgate.agents.run.driver import ToolOutcome
 from clawgate.agents.run.step import Call
+from clawgate.agents.run.tool_uses import ModelUse
 from clawgate.agents.session.run_order import RunOrder
 from clawgate.state.records import ModelUsage, RunRecord, StoredSession, ToolCallRecord
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,13 +19,12 @@ from clawgate.agents.tools.sandbox import WALL_SECONDS, JobStopped, Sandbox
 from clawgate.errors import GatewayError
 from clawgate.plugins.api import Tool, ToolCall, ToolFailed, ToolResult
 from clawgate.plugins.host.tools import RegisteredTool, register_tool
-from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
+from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.guarded_fetch import Fetched, FetchLimits, fetch_url
+from clawgate.settings.openclaw.web_tools import WEB_FETCH
 from clawgate.settings.schema.web_tools import WebFetch
 
-NAME = "web_fetch"
-SETTING = "tools.web.fetch.allowPrivateNetwork"
 _MAX_BYTES = 750_000
 _MAX_ERROR_CHARS = 2000
 _FAILED = 400
@@ -55,19 +54,11 @@ class WebFetchSettings:
     cache_seconds: float
 
     @classmethod
-    def of(cls, block: WebFetch, network: NetworkRules = NO_RULES) -> WebFetchSettings:
-        ssrf = block.ssrf_policy
+    def of(cls, block: WebFetch, policy: EgressPolicy) -> WebFetchSettings:
         sizes = [size for size in (block.max_bytes, block.max_response_bytes) if size is not None]
         most = block.max_chars_cap or block.max_chars
         return cls(
-            policy=EgressPolicy(
-                requester=f"tool:{NAME}",
-                private=block.allow_private_network or ssrf.dangerously_allow_private_network,
-                setting=SETTING,
-                allowed_hosts=ssrf.allowed_hostnames,
-                blocked_hosts=ssrf.blocked_hostnames,
-                network=network,
-            ),
+            policy=policy,
             limits=FetchLimits(
                 max_bytes=min(sizes, default=_MAX_BYTES),
                 max_redirects=block.max_redirects,
@@ -77,11 +68,6 @@ class WebFetchSettings:
             most_chars=most,
             cache_seconds=block.cache_ttl_minutes * 60,
         )
-
-    @property
-    def may_be_private(self) -> bool:
-        policy = self.policy
-        return policy.private or policy.network.private or bool(policy.allowed_hosts)
 
 
 class WebFetchTool:
@@ -106,7 +92,7 @@ class WebFetchTool:
         return register_tool(
             "",
             Tool(
-                name=NAME,
+                name=WEB_FETCH,
                 description=_DESCRIPTION,
                 parameters=self._parameters(),
                 run=self.run,
@@ -129,11 +115,7 @@ class WebFetchTool:
                 "description": f"Characters to return, at most {most}.",
             },
         }
-        if self._settings.may_be_private:
-            properties["allowPrivateNetwork"] = {
-                "type": "boolean",
-                "description": "False: do not fetch from a private or loopback address. Default: true.",
-            }
+        properties |= private_parameter(self._settings.policy)
         return {
             "type": "object",
             "properties": properties,
@@ -231,6 +213,22 @@ class WebFetchTool:
         ]
         begin = f"the server responded with the error {page.status}\n\n" if failed else ""
         return ToolResult(begin + wrapped("\n".join(lines), "Web Fetch", self._new_id()), is_error=failed)
+
+
+def private_parameter(policy: EgressPolicy) -> dict[str, Any]:
+    """Return the parameter of a tool by which a model wants less than ``policy`` allows, where there is less."""
+    if not (policy.private or policy.network.private or policy.allowed_hosts):
+        return {}
+    text = "False: do not fetch from a private or loopback address. Default: true."
+    return {"allowPrivateNetwork": {"type": "boolean", "description": text}}
+
+
+def wanted_policy(policy: EgressPolicy, arguments: Mapping[str, Any]) -> EgressPolicy:
+    """Return ``policy``, or what a model wants of it."""
+    if arguments.get("allowPrivateNetwork") is not False:
+        return policy
+    network = replace(policy.network, private=False, allow=())
+    return replace(policy, private=False, allowed_hosts=(), network=network)
 
 
 def _kind(fetched: Fetched) -> str:
