@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.agents.agent_stand import AgentStand, says, serving_agents, user
-from tests.agents.model_stand import DONE, call_of, chunk_of
+from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.agents.tools.pictures import picture
 from tests.peers import faults
 from tests.peers.faults import sse_response
 from tests.peers.script import ReadBody, Script, Send
@@ -78,6 +79,29 @@ async def test_without_its_block_there_is_no_tool(tmp_path: Path, web: dict[str,
     async with serving_agents(tmp_path, says("no tools"), config={"tools": web}) as stand:
         assert await stand.text(user("is it open?")) == "no tools"
         assert "tools" not in json.loads(stand.model.requests[0].body)
+
+
+async def test_an_agent_has_a_model_look_at_a_file_and_pays_for_it(tmp_path: Path) -> None:
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "a.png").write_bytes(picture("PNG", (400, 200)))
+    arguments = json.dumps({"image": "a.png", "prompt": "which colour?"})
+    scripts = (
+        sse_response([call_of("image", arguments), chunk_of(reason="tool_calls"), usage_of(7, 1), DONE]),
+        says("red", prompt=100, completion=5),
+        says("it is red", prompt=20, completion=3),
+    )
+    defaults = {"imageModel": "up/other", "imageMaxDimensionPx": 50, "model": {"primary": "up/m"}}
+    async with serving_agents(tmp_path, *scripts, defaults=defaults) as stand:
+        response = (await stand.ask(user("which colour is a.png?"))).json()
+        assert response["choices"][0]["message"]["content"] == "it is red"
+        assert "red" in result_of(stand) and "Source: Image" in result_of(stand)
+        usage = response["usage"]
+        assert (usage["prompt_tokens"], usage["completion_tokens"]) == (127, 9)
+        looked = json.loads(stand.model.requests[1].body)
+        assert looked["model"] == "other"
+        text, image = looked["messages"][0]["content"]
+        assert text["text"] == "which colour?"
+        assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")
 
 
 def test_no_library_of_the_tools_is_imported_in_the_gateway() -> None:

@@ -41,5 +41,9 @@ def test_a_tool_whose_packages_are_missing_is_named_with_the_command(
     assert found_in(tmp_path, config) == []
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     (text,) = found_in(tmp_path, config)
-    assert "tools.web.fetch" in text and "run: pip install 'clawgate[web]'" in text
+    assert (
+        "tools.web.fetch" in text
+        and "trafilatura is not installed" in text
+        and "run: pip install 'clawgate[web]'" in text
+    )
     assert found_in(tmp_path, {"tools": {"web": {"fetch": {"enabled": False}}}}) == []

@@ -122,3 +122,17 @@ def test_a_rule_that_is_not_applied_allows_nothing_and_is_named(key: str) -> Non
     found = list(rule_problems(config, {}))
     assert [one.path for one in found] == [("tools", key), ("agents", "entries", "main", "tools", key)]
     assert {one.severity for one in found} == {Severity.WARNING} and "tools.deny" in str(found[0])
+
+
+def test_rules_for_openclaws_name_of_a_tool_of_ours_count_for_it() -> None:
+    for rules, permitted in (
+        (ToolRules(deny=("view_image",)), False),
+        (ToolRules(deny=("image",)), False),
+        (ToolRules(allow=("view_image",)), True),
+        (ToolRules(profile="coding"), True),
+        (ToolRules(profile="messaging"), False),
+        (ToolRules(deny=("group:media",)), False),
+        (ToolRules(), True),
+    ):
+        assert ToolPolicy(rules).permits("image") is permitted, rules
+    assert ToolPolicy(ToolRules(deny=("view_image",))).permits("image", "a-plugin")

@@ -14,6 +14,8 @@ from clawgate.agents.tools.sandbox import Sandbox
 from clawgate.agents.tools.web_fetch import WebFetchSettings, WebFetchTool
 from clawgate.plugins.api import ToolCall, ToolFailed, ToolResult
 from clawgate.policy.egress.policy import NO_RULES, NetworkRules
+from clawgate.settings.openclaw.web_tools import tool_policy
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.settings.schema.web_tools import WebFetch
 from tests.agents.tools.hostile_pages import PAGES
 from tests.peers import faults
@@ -38,7 +40,10 @@ class Trying:
     def __init__(self, sandbox: Sandbox, *, network: NetworkRules = NO_RULES, **block: Any) -> None:
         self.clock = Clock()
         self.dialer = RecordingDialer()
-        settings = WebFetchSettings.of(WebFetch.model_validate(block), network)
+        config = OpenClawConfig.model_validate({"tools": {"web": {"fetch": block}}})
+        settings = WebFetchSettings.of(
+            config.tools.web.fetch or WebFetch(), tool_policy("web_fetch", config, network)
+        )
         self.tool = WebFetchTool(settings, self.dialer, sandbox, PageCache(self.clock), lambda: "0123abcd")
 
     async def fetch(self, url: str, **arguments: Any) -> ToolResult:

@@ -33,11 +33,13 @@ GROUPS: dict[str, frozenset[str]] = {
         "messaging": "message",
         "nodes": "nodes computer",
         "agents": "agents_list get_goal create_goal update_goal progress_card ask_user skill_workshop",
-        "media": "view_image image_generate music_generate video_generate tts pdf",
+        "media": "image view_image image_generate music_generate video_generate tts pdf",
     }.items()
 }
 """OpenClaw's own tools, by their group. A plugin's tool of the same name belongs to that group."""
 
+_OTHER_NAMES = {"image": "view_image"}
+"""What OpenClaw calls a tool of ours: rules for either name count for it."""
 _NOT_OF_OPENCLAW = GROUPS["fs"] | {"exec", "process", "canvas"}
 _PLUGINS = "plugins"
 
@@ -68,12 +70,13 @@ class ToolPolicy:
         profile = _PROFILES[self.own.profile or self.of_all.profile or "full"].split()
         # An agent's own list, even an empty one, takes the place of that of all (OpenClaw's docs, "config migrations").
         also = self.own if "also_allow" in self.own.model_fields_set else self.of_all
-        if not _lists((*profile, *also.also_allow), name, owner):
+        names = {name} if plugin else {name, _OTHER_NAMES.get(name, name)}
+        if not _list_any((*profile, *also.also_allow), names, owner):
             return False
         for rules in (self.of_all, self.own):
-            if _lists(rules.deny, name, owner, unknown=True):
+            if _list_any(rules.deny, names, owner, unknown=True):
                 return False
-            if rules.allow and not _lists((*rules.allow, *rules.also_allow), name, owner):
+            if rules.allow and not _list_any((*rules.allow, *rules.also_allow), names, owner):
                 return False
         return True
 
@@ -84,8 +87,10 @@ def _not_applied(rules: ToolRules) -> list[str]:
     return [key for key, entries in named if entries]
 
 
-def _lists(entries: Iterable[str], name: str, plugin: str, *, unknown: bool = False) -> bool:
-    return any(_matches(entry.strip().lower(), name, plugin, unknown=unknown) for entry in entries)
+def _list_any(entries: Iterable[str], names: Collection[str], plugin: str, *, unknown: bool = False) -> bool:
+    return any(
+        _matches(entry.strip().lower(), name, plugin, unknown=unknown) for entry in entries for name in names
+    )
 
 
 def _matches(entry: str, name: str, plugin: str, *, unknown: bool) -> bool:

@@ -37,8 +37,8 @@ _FAILED = 400
 _LONGEST_PROMPT = 4000
 _PROMPT = "Describe this image."
 _DESCRIPTION = (
-    "Have a model look at an image and answer a prompt about it. The image is an http or https URL, a data URL, or the "
-    "path of a file in the workspace."
+    "Have a model look at an image, for what a prompt wants to know. The image is an http or https URL, a data URL, "
+    "or the path of a file in the workspace."
 )
 
 
@@ -101,7 +101,7 @@ class ImageTool:
         image = await self._smaller(body)
         completion = await self._look(call.agent, prompt, image)
         if not completion.text:
-            raise ToolFailed("the model that looked at the image said nothing; try another prompt")
+            raise ToolFailed("the model that looked at the image wrote nothing; try another prompt")
         return ToolResult(wrapped(completion.text, "Image", secrets.token_hex(8)))
 
     async def _body(self, place: str, call: ToolCall) -> bytes:
@@ -147,17 +147,19 @@ class ImageTool:
         content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": image}}]
         try:
             async with asyncio.timeout(self._settings.model_seconds):
-                asked = self._models.call(chain, {"messages": [{"role": "user", "content": content}]}, agent)
-                async for _ in asked.chunks():
+                started = self._models.call(
+                    chain, {"messages": [{"role": "user", "content": content}]}, agent
+                )
+                async for _ in started.chunks():
                     pass
-                completion = asked.completion()
+                completion = started.completion()
         except TimeoutError:
             raise ToolFailed(
                 f"the model did not look at the image within {self._settings.model_seconds:g} s"
             ) from None
         except GatewayError as error:
             raise ToolFailed(f"the model did not look at the image: {error.message}") from None
-        report(ModelUse(asked.served_by, completion.usage))
+        report(ModelUse(started.served_by, completion.usage))
         return completion
 
 

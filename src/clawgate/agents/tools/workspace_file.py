@@ -1,6 +1,6 @@
 """Reads a file of an agent's workspace, and no other: no step of its path may be a link, or lead up.
 
-The path is walked from one open folder to the next, so nobody can change what a step is meanwhile.
+The path is walked from one open folder to the next: what a step is cannot change meanwhile.
 """
 
 from __future__ import annotations
