@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clawgate.agents.request.target import (
     AgentNames,
@@ -139,3 +141,16 @@ def test_a_model_may_be_overridden_by_its_bare_id() -> None:
     assert named("bogus", "mock-slow") == "bogus" and named("nope/nope") == "nope/nope"
     assert named("Fast") == "Fast" and named("openclaw") == "openclaw"
     assert named("Default") == "mock/mock-chat" and named("mock-slow", of=None) == "mock-slow"
+
+
+@given(
+    st.text(st.sampled_from(":agenmi x"), max_size=14)
+    | st.sampled_from(["x" * 501, "x" * 502, "x" * 512, "agent:main:" + "x" * 501, ":" * 501])
+)
+def test_a_session_is_found_again_by_the_key_that_lists_show(key: str) -> None:
+    try:
+        found = target(x_openclaw_session_key=key).session
+    except InvalidRequest:
+        return
+    if found.is_kept:
+        assert target(x_openclaw_session_key=found.text).session == found

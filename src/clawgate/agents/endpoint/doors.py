@@ -138,6 +138,15 @@ def read_responses(terms: ResponseTerms, images: ImageRules) -> ReadRequest:
     )
 
 
+def without_places(error: InvalidRequest) -> InvalidRequest:
+    """Return the error of a chat request for a client that sent something else, which has none of its places."""
+    if error.param is None or not error.param.startswith("messages"):
+        return error
+    named = "An image" if error.param.endswith("image_url") else "A message"
+    message = error.message.replace("image_url content in `messages`.", "image content.")
+    return InvalidRequest(message.replace(f"`{error.param}`", named))
+
+
 def _read_translated(chat: bytes, images: ImageRules, call_id: str) -> ChatRequest:
     """Read a translated request. Its places are none of the client's, so no error may have one.
 
@@ -146,11 +155,7 @@ def _read_translated(chat: bytes, images: ImageRules, call_id: str) -> ChatReque
     try:
         request = read_request(chat, images)
     except InvalidRequest as error:
-        if error.param is None or not error.param.startswith("messages"):
-            raise
-        named = "An image" if error.param.endswith("image_url") else "A message"
-        message = error.message.replace("image_url content in `messages`.", "image content.")
-        raise InvalidRequest(message.replace(f"`{error.param}`", named)) from None
+        raise without_places(error) from None
     conversation = request.conversation
     places = (call_id,) * len(conversation.places)
     return replace(request, conversation=replace(conversation, places=places))

@@ -170,7 +170,12 @@ def _explicit(agent: str, key: str, param: str = SESSION_HEADER) -> str:
         parts = parts[2:]
     if parts[0].strip().lower() in _RESERVED:
         reject(param, f"`{param}` cannot use reserved internal session namespaces.")
-    return f"agent:{agent}:{':'.join(parts)}"
+    if not parts[0].strip():
+        reject(param, f"`{param}` must be `agent:<agentId>:<name>` or a name.")
+    session = f"agent:{agent}:{':'.join(parts)}"
+    if len(session) > _MAX_KEY:
+        reject(param, f"`{param}` must have at most {_MAX_KEY} characters, as {shown(session)}.")
+    return session
 
 
 def _check(value: str, name: str) -> None:

@@ -27,6 +27,7 @@ from clawgate.agents.run.events import Finished
 from clawgate.agents.session.live_run import LiveRun
 from clawgate.agents.session.runs import Repeated, Runs
 from clawgate.control.websocket.clients import Client, Clients
+from clawgate.control.websocket.run_errors import in_words_of_the_protocol
 from clawgate.control.websocket.run_events import (
     STOPPED_BY_CLIENT,
     STOPPED_BY_RESTART,
@@ -143,17 +144,17 @@ class AgentRuns:
         try:
             return read_target("", headers, "", self.agents.names, fresh="")
         except InvalidRequest as error:
-            shown = error.message.replace(f"`{SESSION_HEADER}`", "the session key").replace(
-                f"`{AGENT_HEADER}`", "agentId"
-            )
-            raise InvalidRequest(shown) from None
+            raise in_words_of_the_protocol(error) from None
 
     async def start(self, client: Client, key: str, target: Target, **turn: Any) -> Started:
         """Start a run, or find the one of the same key; ``turn`` are the other fields of `Turn`.
 
         Raises what `AgentService.prepare` and `Runs.start` raise.
         """
-        return await self._start(client, Turn(key=key, target=target, **turn))
+        try:
+            return await self._start(client, Turn(key=key, target=target, **turn))
+        except GatewayError as error:
+            raise in_words_of_the_protocol(error) from None
 
     async def _start(self, client: Client, turn: Turn) -> Started:
         session = turn.target.session.text

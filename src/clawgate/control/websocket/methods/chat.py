@@ -183,8 +183,6 @@ async def chat_inject(call: Call, params: ChatInject) -> object:
 
 
 async def _send(call: Call, target: Target, params: ChatSend | SessionsSend, key: str) -> dict[str, Any]:
-    if not (params.message.strip() or params.attachments):
-        raise InvalidRequest("message or attachment required")
     if params.message.strip().lower() == _STOP:
         ids = await _abort(call, target.session.text, "")
         return {"ok": True, "aborted": bool(ids), "runIds": ids}
@@ -221,6 +219,8 @@ def _turn(
     call: Call, params: ChatSend | SessionsSend | AgentParams, *, seconds: float, system: str = ""
 ) -> dict[str, Any]:
     """Return the fields of `Turn` that params and frame decide on. Raises `InvalidRequest`."""
+    if not (params.message.strip() or params.attachments):
+        raise InvalidRequest("message or attachment required")
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     images = [_image(one, number) for number, one in enumerate(params.attachments)]
     text = [{"type": "text", "text": params.message}] if params.message else []
