@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import ConcurrencyLimitExceeded, EgressLimitExceeded, RateLimitExceeded
@@ -155,6 +155,7 @@ def test_a_scan_of_many_destinations_takes_no_memory_without_bound(monkeypatch: 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 4), st.lists(st.floats(0, 40), max_size=40))
+@example(1, [4.951802295462945, 0.0])
 def test_who_waits_as_it_was_told_gets_a_connection(limit: int, waits: list[float]) -> None:
     limiter, now = DestinationLimiter(), 0.0
     for wait in waits:

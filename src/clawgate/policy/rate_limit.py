@@ -71,6 +71,10 @@ class RateLimiter:
         started.append(now)
 
 
+_ROUNDING = 1e-9
+"""Who waited as long as the error says must not fail by the last bit of a sum."""
+
+
 class DestinationLimiter:
     """One bucket for each destination, as large as the connections of a minute; a new one is full."""
 
@@ -86,7 +90,7 @@ class DestinationLimiter:
         left = min(left + (now - at) * limit / WINDOW_SECONDS, float(limit))
         if len(self._buckets) >= _MOST_DESTINATIONS:
             del self._buckets[next(iter(self._buckets))]  # the one that was used least recently
-        if left < 1:
+        if left < 1 - _ROUNDING:
             self._buckets[destination] = left, now
             wait = max(math.ceil((1 - left) * WINDOW_SECONDS / limit), 1)
             raise EgressLimitExceeded(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from clawgate.policy.egress.address import classify, parse_literal
 from clawgate.policy.egress.ranges import AddressKind
+from clawgate.wire.http.host import parse_host
 
 _METADATA_NAMES = frozenset({
     "metadata", "metadata.goog", "metadata.google.internal",  # Google Cloud
@@ -39,8 +40,15 @@ def host_kind(host: str) -> AddressKind:
     return AddressKind.PRIVATE if domain in _PRIVATE_DOMAINS else AddressKind.NOT_AN_ADDRESS
 
 
+def host_pattern(text: str) -> str:
+    """Return a host, or ``*.host`` for all below it, in the one spelling that hosts have. Raises ValueError."""
+    host = text.removeprefix("*.")
+    host = parse_host(f"[{host}]" if ":" in host and not host.startswith("[") else host)
+    return f"*.{host}" if text.startswith("*.") else host
+
+
 def matches_host(host: str, patterns: Iterable[str]) -> bool:
-    """Return whether ``host`` is one of ``patterns``, or below one that is ``*.name``."""
+    """Return whether ``host`` is one of ``patterns`` (of `host_pattern`), or below one that is ``*.name``."""
     return any(
         host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern for pattern in patterns
     )

@@ -19,6 +19,9 @@ GATEWAY_SWITCH = "gateway.allowPrivateNetwork"
 NOT_ALLOWED = "no setting allows it"
 
 
+_BY_ADDRESSES = "a name is decided by its addresses"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRules:
     """The rules of the whole gateway.
@@ -105,7 +108,7 @@ def _decide(kind: AddressKind, address: Address | None, origin: Origin, policy: 
     if kind is AddressKind.PUBLIC:
         return Decision(True, kind, "public addresses are allowed")
     if kind is AddressKind.NOT_AN_ADDRESS:
-        return Decision(True, kind, "a name is decided by its addresses")
+        return Decision(True, kind, _BY_ADDRESSES)
     if fake and kind is not AddressKind.LOOPBACK:
         return Decision(True, kind, "network.fakeIp")
     if (permission := _permission(kind, addresses, origin, policy)) is not None:
@@ -135,6 +138,8 @@ def _permission(
             return f"network.allow {rule.text}"
     if matches_host(origin.host, policy.allowed_hosts):
         return f"allowed host {origin.host}"
+    if not addresses and any(rule.network is not None for rule in policy.network.allow):
+        return _BY_ADDRESSES
     if policy.origin in (None, origin):
         if policy.private:
             return policy.setting or "its own address"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address, ip_network
 
-from clawgate.policy.egress.names import host_kind, matches_host
+from clawgate.policy.egress.names import host_kind, host_pattern, matches_host
 from clawgate.policy.egress.ranges import (
     NEVER_ALLOWED,
     Address,
@@ -15,11 +15,12 @@ from clawgate.policy.egress.ranges import (
     is_never_allowed,
     range_kind,
 )
-from clawgate.wire.http.host import parse_host
 
 FAKE_IP_RANGE = IPv4Network("198.18.0.0/15")
 """The default of Clash, Surge, sing-box and Xray."""
 _SHORTEST_FAKE_PREFIX = 7
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+"""Its addresses are connected to as loopback (RFC 1122 section 3.2.1.3)."""
 _MAPPED = 96
 _FORMS = "a range such as 10.0.0.0/8, an address, a host, *.host, or host:port"
 
@@ -43,18 +44,15 @@ class Rule:
         if text in ("*", "*."):
             raise ValueError(f"'{text}' is no host; use {_FORMS}")
         host, port = _split_port(text)
-        below = host.startswith("*.")
         try:
-            host = parse_host(
-                f"[{host}]" if ":" in host and not host.startswith("[") else host.removeprefix("*.")
-            )
+            host = host_pattern(host)
         except ValueError:
             raise ValueError(f"'{text}' is neither of these: {_FORMS}") from None
         try:
-            address = ip_address(host)
+            address = ip_address(host.removeprefix("*."))
         except ValueError:
-            return cls(text, host=f"*.{host}" if below else host, port=port)
-        if below:
+            return cls(text, host=host, port=port)
+        if host.startswith("*."):
             raise ValueError(f"'{text}' is an address with a wildcard; use a range such as 10.0.0.0/8")
         return cls(text, network=_unmapped(ip_network(address)), port=port)
 
@@ -104,7 +102,12 @@ def parse_fake_range(text: str) -> Network:
     """Return a range of placeholders: of private or reserved addresses. Raises ValueError."""
     network = parse_network(text)
     kinds = {range_kind(address) for address in (network.network_address, network.broadcast_address)}
-    if not kinds <= {AddressKind.PRIVATE, AddressKind.SPECIAL} or network.prefixlen < _SHORTEST_FAKE_PREFIX:
+    is_this_machine = network.network_address.is_unspecified or network.network_address in _THIS_NETWORK
+    if (
+        not kinds <= {AddressKind.PRIVATE, AddressKind.SPECIAL}
+        or network.prefixlen < _SHORTEST_FAKE_PREFIX
+        or is_this_machine
+    ):
         raise ValueError(
             f"'{text}' is no range of placeholders; use the one of your DNS, such as {FAKE_IP_RANGE}"
         )

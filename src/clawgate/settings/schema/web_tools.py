@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
+from clawgate.policy.egress.names import host_pattern
 from clawgate.settings.fields import reject_text, reject_text_for_whole, setting
 from clawgate.settings.schema.block import Block
 
 _Whole = Annotated[int, BeforeValidator(reject_text_for_whole)]
 Positive = Annotated[_Whole, Field(gt=0)]
+Host = Annotated[str, AfterValidator(host_pattern)]
+"""Compared with what URLs name, so in the one spelling that they are read in."""
 
 
 class SsrfPolicy(Block):
     """``tools.web.fetch.ssrfPolicy``."""
 
     dangerously_allow_private_network: StrictBool = setting("As allowPrivateNetwork beside it.", False)
-    allowed_hostnames: tuple[str, ...] = setting(
+    allowed_hostnames: tuple[Host, ...] = setting(
         "Hosts that it may fetch although their address is private; *.name for all below one.", ()
     )
-    blocked_hostnames: tuple[str, ...] = setting("Hosts that it may not fetch.", ())
+    blocked_hostnames: tuple[Host, ...] = setting(
+        "Hosts that it may not fetch; *.name for all below one.", ()
+    )
 
 
 class WebFetch(Block):
