@@ -22,6 +22,8 @@ from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 from tests.relay.recording_dialer import OPEN
 
+COUNTS = {("provider", "allowed", "public"): 3, ("tool", "refused", "metadata"): 1}
+
 
 @pytest.fixture
 def tally() -> RequestMetrics:
@@ -43,7 +45,7 @@ def client(tally: RequestMetrics) -> Iterator[TestClient]:
     connections = ConnectionManager(
         admission=admission, upstreams=(upstream,), limits=ClientLimits(), observer=None
     )
-    with TestClient(build_metrics_app(MetricsCollector(tally, connections, upstream))) as found:
+    with TestClient(build_metrics_app(MetricsCollector(tally, connections, COUNTS))) as found:
         yield found
 
 
@@ -103,3 +105,10 @@ def test_buckets_hold_all_that_is_not_longer(client: TestClient, tally: RequestM
 def test_there_is_nothing_else_on_that_listener(client: TestClient) -> None:
     assert client.get("/").status_code == 404
     assert client.post("/metrics").status_code == 405
+
+
+def test_connections_are_counted_by_requester_verdict_and_address(client: TestClient) -> None:
+    found = scrape(client)
+    name = "clawgate_egress_connections_total"
+    assert found[name, "address=public,requester=provider,verdict=allowed"] == 3
+    assert found[name, "address=metadata,requester=tool,verdict=refused"] == 1

@@ -300,6 +300,7 @@ def _needs_restart(before: GatewaySettings, after: GatewaySettings) -> tuple[str
         ("gateway.port", before.port, after.port),
         ("gateway.bind", before.host, after.host),
         (format_key_path((*SECTION, "database")), before.database, after.database),
+        (format_key_path((*SECTION, "metricsPort")), before.metrics_port, after.metrics_port),
     )
     return tuple(key for key, old, new in pairs if old != new)
 

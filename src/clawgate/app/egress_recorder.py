@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from clawgate.policy.egress.policy import check_host
 from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.egress_ledger import MEMORY, EgressLedger, LedgerQuery, Listing, Verdict
 from clawgate.providers.provider import Provider
-from clawgate.relay.upstream.dial import DialRecord
+from clawgate.relay.upstream.dial import Dialer, DialRecord
 from clawgate.relay.upstream.traffic import OnEnd, Traffic
 
 if TYPE_CHECKING:
@@ -125,3 +126,15 @@ class EgressRecorder:
             except GatewayError as error:
                 logger.debug("egress: the database cannot be read: %s", error.message)
         return Listing(self.ledger.find(query), MEMORY)
+
+
+def record_dials(dialer: Dialer, instance: str) -> EgressRecorder:
+    """Return what records the dials from now on; they are still reported as before."""
+    recorder, report = EgressRecorder(instance, time.time), dialer.on_dial
+
+    def on_dial(record: DialRecord) -> OnEnd | None:
+        report(record)
+        return recorder.on_dial(record)
+
+    dialer.on_dial = on_dial
+    return recorder

@@ -11,10 +11,11 @@ from pathlib import Path
 from clawgate.app.agents import AgentHost, load_agents
 from clawgate.app.config_watcher import AddSecrets, ConfigWatcher
 from clawgate.app.egress_policies import EgressDesk
-from clawgate.app.egress_recorder import EgressRecorder
+from clawgate.app.egress_recorder import EgressRecorder, record_dials
 from clawgate.app.factory import connection_limit
 from clawgate.app.gateway_switches import GatewaySwitches, MakeAgents
-from clawgate.app.log_setup import RequestLog, has_failed
+from clawgate.app.log_setup import RequestLog, has_failed, tee_observers
+from clawgate.app.metrics import metrics_listener
 from clawgate.app.model_discovery import ModelDiscovery
 from clawgate.app.own_address import is_own_address
 from clawgate.app.plugins.context import HostEnvironment
@@ -29,8 +30,9 @@ from clawgate.processes.instance.run_records import write_report
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
-from clawgate.relay.upstream.dial import Dialer, DialRecord
-from clawgate.relay.upstream.traffic import OnEnd
+from clawgate.relay.observe.metrics import RequestMetrics
+from clawgate.relay.observe.record import Observer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.gateway_router import GatewayRouter
 from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
@@ -76,14 +78,15 @@ def build_gateway(
     """
     settings = gateway_settings(file, flags)
     dialer, state, sockets = dialer or Dialer(), state or file.path.parent, GatewaySockets()
-    recorder = _record_dials(dialer, instance)
+    recorder = record_dials(dialer, instance)
     via = f"clawgate-{instance}".encode("ascii")
     plugins = _plugins(file, settings, state, dialer, instance, add_secrets)
     connect = partial(provider_upstream, dialer=dialer, via=via, listening=settings.listens_at)
     router = ModelRouter(connect, time.time, plugins, recorder.on_refused)
     plugins.running_requests = router.running_requests
     gateway_router = GatewayRouter(router)
-    connections = _connections(gateway_router, via, sockets, verbose=verbose)
+    metrics = RequestMetrics() if settings.metrics_port is not None else None
+    connections = _connections(gateway_router, via, sockets, metrics, verbose=verbose)
     agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients, recorder, dialer)
     gateway_router.responses = agents
     connections.detached_count = lambda: agents.running_count
@@ -113,19 +116,8 @@ def build_gateway(
         settings=settings,
         sockets=sockets,
         recorder=recorder,
+        metrics=metrics_listener(settings.metrics_port, metrics, connections, recorder.ledger),
     )
-
-
-def _record_dials(dialer: Dialer, instance: str) -> EgressRecorder:
-    """Return what records the dials from now on; they are still reported as before."""
-    recorder, report = EgressRecorder(instance, time.time), dialer.on_dial
-
-    def on_dial(record: DialRecord) -> OnEnd | None:
-        report(record)
-        return recorder.on_dial(record)
-
-    dialer.on_dial = on_dial
-    return recorder
 
 
 def _switches(
@@ -187,7 +179,12 @@ def _control(
 
 
 def _connections(
-    router: GatewayRouter, via: bytes, sockets: GatewaySockets, *, verbose: bool
+    router: GatewayRouter,
+    via: bytes,
+    sockets: GatewaySockets,
+    metrics: RequestMetrics | None,
+    *,
+    verbose: bool,
 ) -> ConnectionManager:
     """Return the listener's connections; `ConfigWatcher.apply` sets what the config decides of their admission."""
     admission = Admission(
@@ -204,11 +201,12 @@ def _connections(
         honours_scopes=True,
         is_own_address=is_own_address,
     )
+    log: Observer = RequestLog(time.monotonic) if verbose else RequestLog(time.monotonic, has_failed)
     return ConnectionManager(
         admission=admission,
         upstreams=router.models.upstreams,
         limits=ClientLimits(body_bytes=BODY_LIMIT, connections=connection_limit()),
-        observer=RequestLog(time.monotonic) if verbose else RequestLog(time.monotonic, has_failed),
-        observes_all=verbose,
+        observer=log if metrics is None else tee_observers(log, metrics),
+        observes_all=verbose or metrics is not None,
         make_socket=sockets.make,
     )

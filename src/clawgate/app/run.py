@@ -105,7 +105,7 @@ async def _serve_metrics(port: int, connections: ConnectionManager, app: Any) ->
         server = await loop.create_server(make_protocol, "127.0.0.1", port, reuse_address=True)
     except OSError as error:
         logger.warning(
-            "metrics are not served: cannot listen on port %d (%s); choose another --metrics-port",
+            "metrics are not served: cannot listen on port %d (%s); choose another --metrics-port, or metricsPort",
             port,
             error,
         )

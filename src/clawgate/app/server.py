@@ -7,20 +7,19 @@ import ssl
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
-from clawgate.app.factory import RelayDescription, build_relay_role, new_via_value
+from clawgate.app.egress_recorder import record_dials
+from clawgate.app.factory import RelayDescription, build_relay_role
 from clawgate.app.log_setup import tee_observers, write_line
+from clawgate.app.metrics import metrics_listener
 from clawgate.app.role import RelayRole
 from clawgate.app.upstreams import check_key_file, why_unusable
 from clawgate.policy.authentication import LockoutRule, TokenStore
-from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
+from clawgate.policy.path_routing import MODEL_ROUTES
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import HeaderToken, bearer
-from clawgate.relay.admission.admission import Admission
 from clawgate.relay.admission.plan import ModelAllowlist
 from clawgate.relay.downstream.connections import ConnectionManager
-from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.observe.access_log import AccessLog
 from clawgate.relay.observe.metrics import RequestMetrics
 from clawgate.relay.observe.record import Observer
@@ -37,7 +36,6 @@ AddSecrets = Callable[[Iterable[str]], None]
 
 _TOKENS_CHECK_SECONDS = 0.5
 _LOG_FLUSH_SECONDS = 0.2
-_METRICS_CONNECTIONS = 32
 
 
 def build_server(
@@ -64,8 +62,8 @@ def build_server(
     if log is not None:
         role.periodic_tasks.append((_LOG_FLUSH_SECONDS, log.flush))
         role.on_shutdown = log.flush
-    if settings.metrics_port is not None:
-        role.metrics = settings.metrics_port, lambda: _build_metrics(metrics, role)
+    ledger = record_dials(role.dialer, "server").ledger
+    role.metrics = metrics_listener(settings.metrics_port, metrics, role.connections, ledger)
     return role
 
 
@@ -122,19 +120,3 @@ def _reload_tokens(source: TokenSource, connections: ConnectionManager, add_secr
         logger.info("tokens reloaded: %s", ", ".join(sorted(source.tokens)))
     connections.admission.tokens = tokens
     connections.invalidate_head_caches()
-
-
-def _build_metrics(metrics: RequestMetrics, role: RelayRole) -> tuple[ConnectionManager, Any]:
-    from clawgate.control.metrics import MetricsCollector, build_metrics_app
-
-    admission = Admission(
-        upstream=role.upstream,
-        routes=RouteTable(exact={}, prefixes={}),
-        browser=role.connections.admission.browser,
-        body_limit=0,
-        via_pseudonym=new_via_value(),
-        control_paths=frozenset({b"/metrics"}),
-    )
-    limits = ClientLimits(connections=_METRICS_CONNECTIONS)
-    connections = ConnectionManager(admission=admission, upstreams=(), limits=limits, observer=None)
-    return connections, build_metrics_app(MetricsCollector(metrics, role.connections, role.upstream))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -14,26 +14,24 @@ from starlette.routing import Route
 
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.observe.metrics import CANCEL_PHASES, SECONDS, Histogram, RequestMetrics
-from clawgate.relay.upstream.upstream import Upstream
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+EgressCounts = Mapping[tuple[str, str, str], int]
+"""Connections by kind of requester, verdict and kind of address."""
 
 
 class MetricsCollector:
     """Reads the metrics at each scrape."""
 
-    def __init__(self, metrics: RequestMetrics, connections: ConnectionManager, upstream: Upstream) -> None:
+    def __init__(self, metrics: RequestMetrics, connections: ConnectionManager, egress: EgressCounts) -> None:
         self._metrics = metrics
         self._connections = connections
-        self._upstream = upstream
+        self._egress = egress
 
     def collect(self) -> Iterator[Metric]:
-        metrics, pool, counter, gauge = (
-            self._metrics,
-            self._upstream.pool,
-            CounterMetricFamily,
-            GaugeMetricFamily,
-        )
+        metrics, counter, gauge = self._metrics, CounterMetricFamily, GaugeMetricFamily
         requests = counter("clawgate_requests", "Finished requests.", labels=["status", "error"])
         for (status, code), count in sorted(metrics.requests.items()):
             requests.add_metric([str(status), code], count)
@@ -50,10 +48,17 @@ class MetricsCollector:
         yield _family("clawgate_request_seconds", text, metrics.total)
         count = self._connections.connection_count
         yield gauge("clawgate_client_connections", "Open connections of clients.", value=count)
+        pools = [upstream.pool for upstream in self._connections.upstreams]
+        idle = sum(pool.idle_count for pool in pools)
         connections = gauge("clawgate_upstream_connections", "Connections to the upstream.", labels=["state"])
-        connections.add_metric(["idle"], pool.idle_count)
-        connections.add_metric(["busy"], pool.open_count - pool.idle_count)
+        connections.add_metric(["idle"], idle)
+        connections.add_metric(["busy"], sum(pool.open_count for pool in pools) - idle)
         yield connections
+        text = "Connections that were dialed, and those that the egress policy refused."
+        egress = counter("clawgate_egress_connections", text, labels=["requester", "verdict", "address"])
+        for labels, number in sorted(self._egress.items()):
+            egress.add_metric(labels, number)
+        yield egress
 
 
 def _family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:

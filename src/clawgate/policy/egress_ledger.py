@@ -88,7 +88,7 @@ class EgressLedger:
         self.on_change: Callable[[], None] = lambda: None
         self.dropped = 0
         """Rows that are neither in memory nor stored."""
-        self.counts: Counter[tuple[str, Verdict, str]] = Counter()
+        self.counts: Counter[tuple[str, str, str]] = Counter()
         """Connections and refusals, those to public addresses too, by kind of requester, verdict, kind of address."""
         self._size = size
         self._rows: dict[str, LedgerRow] = {}

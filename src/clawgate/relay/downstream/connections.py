@@ -60,7 +60,7 @@ class ConnectionManager:
     ) -> None:
         self.admission = admission
         self.limits = limits
-        self._upstreams = upstreams
+        self.upstreams = upstreams
         self._observer = observer
         self._observes_all = observes_all
         self._connections: dict[_Connection, None] = {}
@@ -135,7 +135,7 @@ class ConnectionManager:
         self._abort_handshakes()
         for connection in [*self._connections, *self._rejected]:
             connection.transport.abort()
-        for upstream in self._upstreams:
+        for upstream in self.upstreams:
             upstream.pool.close()
 
     def _abort_handshakes(self) -> None:
@@ -159,7 +159,7 @@ class ConnectionManager:
             self.limits.head_seconds,
             self.limits.body_idle_seconds,
             self.limits.keep_alive_seconds,
-            *(upstream.limits.shortest() for upstream in self._upstreams),
+            *(upstream.limits.shortest() for upstream in self.upstreams),
         )
         every = min(max(shortest / 8, 0.02), 1.0)
         self._timeout_timer = loop.call_later(every, self._check_timeouts_again, loop)
@@ -172,7 +172,7 @@ class ConnectionManager:
             connection.check_timeouts(now)
         self._bound_sockets()
         self.context.body_budget.check_timeouts(now)
-        for upstream in self._upstreams:
+        for upstream in self.upstreams:
             upstream.pool.close_expired(now)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -60,6 +60,7 @@ class GatewaySettings:
     agent_paths: frozenset[bytes]
     serves_models: bool
     ollama_tags: bool
+    metrics_port: int | None
     database: str | None = field(repr=False)
 
     @property
@@ -130,6 +131,7 @@ def gateway_settings(
         database=_database(file),
         serves_models=_serves_models(file, listening_on or host),
         ollama_tags=own.ollama_tags,
+        metrics_port=own.metrics_port,
     )
 
 

@@ -27,6 +27,7 @@ from clawgate.settings.fields import (
     ConnectionCount,
     Count,
     HostNames,
+    Port,
     Seconds,
     reject_bool,
     setting,
@@ -191,6 +192,9 @@ class OwnSettings(BaseModel):
         "Whether /api/tags and /api/version are served, for clients that list models as Ollama does.", False
     )
     allow_host: HostNames = setting("Further names to accept in Host, '*' for any.", ())
+    metrics_port: Port | None = setting(
+        "Port on 127.0.0.1 for Prometheus (/metrics), none by default; a change needs a restart."
+    )
     database: Annotated[str, AfterValidator(check_database)] | None = setting(
         "Where the state of agents is: a path, or the URL of a PostgreSQL that several gateways may share.",
         variable=DATABASE_VARIABLE,
