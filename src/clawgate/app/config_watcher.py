@@ -37,6 +37,7 @@ from clawgate.settings.openclaw.gateway import (
     GatewaySettings,
     gateway_settings,
     given_elsewhere,
+    report_notes,
     serving_note,
 )
 from clawgate.settings.openclaw.own_settings import SECTION
@@ -197,6 +198,8 @@ class ConfigWatcher:
                 " and ".join(needs_restart),
             )
         if (note := serving_note(settings, file)) is not None:
+            logger.warning("%s", note)
+        for note in report_notes(file):
             logger.warning("%s", note)
         self._router.use(catalog)
         admission = self._connections.admission

@@ -73,8 +73,7 @@ def build_gateway(
     """Build a gateway. Raises `SettingsInvalid`.
 
     ``environment`` is the process's own, ``env_file`` the file that --env-file names; ``key`` is the one that commands
-    present; ``state`` is OpenClaw's state folder, by default that of the config file. ``make_agents`` takes the place
-    of `AgentHost.router`.
+    present; ``state`` is OpenClaw's state folder, by default the config's. ``make_agents`` replaces `AgentHost.router`.
     """
     settings = gateway_settings(file, flags)
     dialer, state, sockets = dialer or Dialer(), state or file.path.parent, GatewaySockets()
@@ -90,14 +89,12 @@ def build_gateway(
     agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients, recorder, dialer)
     gateway_router.responses = agents
     connections.detached_count = lambda: agents.running_count
-    switches = _switches(gateway_router, connections, agents, make_agents)
-    parts = (router, connections, switches, plugins, add_secrets)
+    parts = (router, connections, _switches(gateway_router, connections, agents, make_agents), plugins)
     report = partial(write_report, state / "clawgate", instance)
-    watcher = ConfigWatcher(file, flags, environment, env_file, *parts, report)
+    watcher = ConfigWatcher(file, flags, environment, env_file, *parts, add_secrets, report)
     watcher.apply(file, settings)
     discovery = _discovery(router, plugins)
-    desk = EgressDesk(recorder, lambda: router.catalog, lambda: watcher.file, dialer.resolver)
-    control = _control(gateway_router, connections, instance, discovery, key, desk)
+    control = _control(gateway_router, connections, instance, discovery, key, recorder, watcher, dialer)
     sockets.serve(gateway_router, connections, plugins, discovery, agents, lambda: watcher.file, instance)
     return GatewayRole(
         name="gateway",
@@ -165,8 +162,11 @@ def _control(
     instance: str,
     discovery: ModelDiscovery,
     key: str,
-    desk: EgressDesk,
+    recorder: EgressRecorder,
+    watcher: ConfigWatcher,
+    dialer: Dialer,
 ) -> ControlApi:
+    desk = EgressDesk(recorder, lambda: router.models.catalog, lambda: watcher.file, dialer.resolver)
     return ControlApi(
         router,
         instance,

@@ -138,6 +138,7 @@ def test_status_names_the_owner_of_the_port() -> None:
             "url": None,
             "portOwner": "node (pid 3)",
             "wouldNotStart": [],
+            "notes": [],
         },
         "runtime": {"status": "stopped"},
         "probe": {"ok": False, "error": "what answers there is no clawgate"},

@@ -17,6 +17,7 @@ from clawgate.settings.openclaw.gateway import (
     gateway_settings,
     lacks_token,
     listens_at,
+    report_notes,
     serving_notes,
 )
 from clawgate.settings.problems import SettingsInvalid
@@ -371,3 +372,18 @@ def test_an_address_is_known_without_a_token(
     block: dict[str, Any], expected: tuple[str, int], tmp_path: Path
 ) -> None:
     assert listens_at(config_file(tmp_path, block), GatewayFlags()) == expected
+
+
+@pytest.mark.parametrize(
+    ("network", "is_noted"), [({}, False), ({"mode": "enforce"}, False), ({"mode": "report"}, True)]
+)
+def test_a_policy_that_only_reports_is_a_warning(
+    tmp_path: Path, network: dict[str, str], is_noted: bool
+) -> None:
+    notes = report_notes(
+        config_file(tmp_path, {}, plugins={"entries": {"clawgate": {"config": {"network": network}}}})
+    )
+    assert len(notes) == is_noted
+    for note in notes:
+        assert str(note).startswith("plugins.entries.clawgate.config.network.mode") and not note.is_error
+        assert "clawgate config set plugins.entries.clawgate.config.network.mode enforce" in note.fix

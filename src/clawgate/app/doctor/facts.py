@@ -36,7 +36,7 @@ from clawgate.providers.catalog import build_catalog
 from clawgate.settings.fields import variables_of
 from clawgate.settings.openclaw import own_settings
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
-from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at, serving_notes
+from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at, report_notes, serving_notes
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import ROOT, foreign_writer, is_mounted_secret
@@ -113,7 +113,7 @@ def _from_config(
         "based_on": known.source,
         "serving_problem": serving_error and serving_error.message,
         "wanted_port": listens_at(file, GatewayFlags())[1],
-        "config_warnings": (*file.warnings, *serving_notes(file)),
+        "config_warnings": (*file.warnings, *serving_notes(file), *report_notes(file)),
         "start_problems": tuple(start_problems(file, GatewayFlags())),
         "mode": gateway.mode,
         "auth_is_set": bool(

@@ -155,6 +155,7 @@ def gather(paths: Paths, seconds: float = _PROBE_SECONDS) -> dict[str, Any]:
             "url": running.url if running else None,
             "portOwner": port_owner(port),
             "wouldNotStart": [] if running else _start_problems(file),
+            "notes": _notes(file),
         },
         "runtime": runtime,
         "probe": probe,
@@ -175,6 +176,7 @@ def to_lines(state: dict[str, Any]) -> list[str]:
         *(f"  - {problem}" for problem in config["problems"]),
         f"Gateway: bind={gateway['bind'] or 'unknown'} ({gateway['host']}), port={gateway['port']}",
     ]
+    lines += [f"  note: {note}" for note in gateway["notes"]]
     if gateway["url"]:
         lines.append(f"Listening: {gateway['url']}")
     elif gateway["portOwner"]:
@@ -237,6 +239,12 @@ def _start_problems(file: Any) -> list[str]:
     from clawgate.settings.openclaw.gateway import GatewayFlags
 
     return [] if file is None else [str(problem) for problem in start_problems(file, GatewayFlags())]
+
+
+def _notes(file: Any) -> list[str]:
+    from clawgate.settings.openclaw.gateway import report_notes
+
+    return [] if file is None else [str(note) for note in report_notes(file)]
 
 
 def _admission_problem(paths: Paths, running: Any) -> str:

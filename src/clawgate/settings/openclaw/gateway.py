@@ -175,6 +175,23 @@ def serving_notes(file: ConfigFile) -> list[Diagnostic]:
     return [] if note is None else [note]
 
 
+def report_notes(file: ConfigFile) -> list[Diagnostic]:
+    """Return the warning that the egress policy is not enforced, if so."""
+    path = (*SECTION, "network", "mode")
+    if own_settings(file.config).network.mode != "report":
+        return []
+    return [
+        Diagnostic(
+            path,
+            'is "report": connections to private addresses that the egress policy refuses are recorded and dialled '
+            "all the same",
+            Severity.WARNING,
+            f"see them with: clawgate egress list --refused; then: clawgate config set {format_key_path(path)} enforce",
+            location=file.location(path),
+        )
+    ]
+
+
 def admitted_tokens(file: ConfigFile, flags: GatewayFlags, *, listening_on: str) -> dict[str, str]:
     """Return what admits callers to a gateway that runs, by name. Raises `SettingsInvalid`."""
     problems: list[Diagnostic] = []

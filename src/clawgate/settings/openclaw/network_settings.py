@@ -62,7 +62,7 @@ class NetworkSettings(BaseModel):
     mode: Literal["enforce", "report"] = setting(
         "report: refusals are recorded, and dialled all the same.", "enforce"
     )
-    connections_per_minute: Count | None = setting("Connections to each private destination, in a minute.")
+    connections_per_minute: Count = setting("Connections to each private destination, in a minute.", 6000)
 
     def rules(self, *, private: bool) -> NetworkRules:
         fake = self.fake_ip
