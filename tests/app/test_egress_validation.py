@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clawgate.app import egress_policies as policies
 from clawgate.app import egress_validation
 from clawgate.app.egress_validation import Check, canary, validate
 from clawgate.errors import UpstreamUnreachable
-from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
 from clawgate.providers.catalog import build_catalog
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from tests.peers import faults
 from tests.peers.upstream import FakeUpstream
 from tests.relay.recording_dialer import RecordingDialer
-from tests.routing.gateway_server import config_of, provider
+from tests.routing.gateway_server import config_of, own_config, provider
 
 
 async def localhost(host: str, port: int) -> Sequence[str]:
     return ["127.0.0.1" if host == "localhost" else host]
 
 
-async def checks(folder: Path, *, dialer: Dialer | None = None, **providers: Any) -> list[Check]:
+async def checks(
+    folder: Path, *, dialer: Dialer | None = None, more: dict[str, Any] | None = None, **providers: Any
+) -> list[Check]:
     path = folder / "openclaw.json"
-    path.write_text(json.dumps(config_of(providers)))
+    config = config_of(providers)
+    extra = more or {}
+    config["gateway"] |= extra.pop("gateway", {})
+    path.write_text(json.dumps(config | extra))
     path.chmod(0o600)
     file = read_config(path, {}, required=True)
     catalog = build_catalog(file.config, file.unset, file.environment)
@@ -45,6 +47,7 @@ async def test_a_tight_policy_passes_and_sends_no_provider_anything(tmp_path: Pa
     assert [(one.requester, one.expects, one.ok) for one in found] == [
         ("provider:up", "reached", True),
         ("validate", "reached", True),
+        ("unprivileged", "refused", True),
         ("tool:web_fetch", "refused", True),
         ("tool:image", "refused", True),
         ("provider:up", "refused", True),
@@ -55,8 +58,8 @@ async def test_the_canary_is_tried_in_each_spelling_and_never_dialled(tmp_path: 
     dialer = RecordingDialer(localhost)
     await checks(tmp_path, dialer=dialer)
     refused = {(one.requester, one.dialled) for one in dialer.ledger if one.requester != "validate"}
-    assert refused == {("tool:web_fetch", None), ("tool:image", None)}
-    assert len(dialer.ledger) == 1 + 2 * len(egress_validation._SPELLINGS)
+    assert refused == {("unprivileged", None), ("tool:web_fetch", None), ("tool:image", None)}
+    assert len(dialer.ledger) == 1 + 3 * len(egress_validation._SPELLINGS)
 
 
 @pytest.mark.parametrize(
@@ -77,18 +80,30 @@ async def test_a_provider_that_is_not_reached_fails_with_the_reason(
     assert not found[0].ok and message in found[0].message
 
 
-@pytest.mark.parametrize("rules", [NetworkRules(private=True), NetworkRules(report_only=True)])
-async def test_a_policy_that_opens_loopback_to_a_tool_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rules: NetworkRules
+@pytest.mark.parametrize(
+    ("more", "rule"),
+    [
+        ({"gateway": {"allowPrivateNetwork": True}}, "gateway.allowPrivateNetwork"),
+        (own_config({}, network={"allow": ["127.0.0.0/8"]}), "network.allow 127.0.0.0/8"),
+        (own_config({}, network={"mode": "report"}), "only reported"),
+    ],
+)
+async def test_rules_that_open_loopback_to_everyone_fail(
+    tmp_path: Path, more: dict[str, Any], rule: str
 ) -> None:
-    found = policies.policy_of
+    found = {one.requester: one for one in await checks(tmp_path, more=more)}
+    for requester in ("unprivileged", "tool:web_fetch"):
+        assert not found[requester].ok and rule in found[requester].message
+        assert "it was reached" in found[requester].message
 
-    def policy_of(name: str, *more: Any) -> EgressPolicy:
-        return replace(found(name, *more), network=rules)
 
-    monkeypatch.setattr("clawgate.app.egress_validation.policy_of", policy_of)
-    web_fetch = next(one for one in await checks(tmp_path) if one.requester == "tool:web_fetch")
-    assert not web_fetch.ok and "it was reached" in web_fetch.message
+async def test_a_tool_that_the_operator_opened_is_named_and_strangers_are_tried_all_the_same(
+    tmp_path: Path,
+) -> None:
+    more = {"tools": {"web": {"fetch": {"allowPrivateNetwork": True}}}}
+    found = {one.requester: (one.expects, one.ok) for one in await checks(tmp_path, more=more)}
+    assert found["tool:web_fetch"] == ("open by tools.web.fetch.allowPrivateNetwork", True)
+    assert found["unprivileged"] == ("refused", True)
 
 
 async def test_a_canary_that_cannot_be_reached_at_all_proves_nothing(tmp_path: Path) -> None:
@@ -102,7 +117,7 @@ async def test_a_canary_that_cannot_be_reached_at_all_proves_nothing(tmp_path: P
 
 
 async def test_another_failure_than_a_refusal_does_not_count_as_shut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """A dial that fails by chance has not shown that the policy would have refused it."""
 
@@ -112,13 +127,9 @@ async def test_another_failure_than_a_refusal_does_not_count_as_shut(
                 raise UpstreamUnreachable("out of luck")
             return await super()._connect(make, endpoint, *more)
 
-    found = policies.policy_of
-    monkeypatch.setattr(
-        egress_validation,
-        "policy_of",
-        lambda *given: replace(found(*given), network=NetworkRules(private=True)),
-    )
-    assert [one.ok for one in await checks(tmp_path, dialer=Unlucky(localhost))] == [True, False, False]
+    more = {"gateway": {"allowPrivateNetwork": True}}
+    found = await checks(tmp_path, dialer=Unlucky(localhost), more=more)
+    assert [one.ok for one in found] == [True, False, False, False]
 
 
 async def test_each_canary_has_a_token_of_its_own() -> None:

@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
-from clawgate.app.egress_policies import UNPRIVILEGED, policy_of
+from clawgate.app.egress_policies import policy_of
 from clawgate.app.upstreams import provider_upstream
 from clawgate.errors import EgressDenied, GatewayError
 from clawgate.policy.egress.policy import EgressPolicy, check_host
@@ -24,17 +24,18 @@ from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.fetch import fetch
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.own_settings import network_rules
+from clawgate.settings.openclaw.web_tools import NEEDS
 from clawgate.wire.http.url import Origin, parse_fetch_url
 
 SECONDS = 5.0
 _VIA = b"clawgate-validate"
 _SPELLINGS = ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]")
-_TOOLS = (UNPRIVILEGED, "tool:image")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One result. ``expects`` is what has to become of it: reached, or refused."""
+    """One result. ``expects`` is what has to become of it: reached, refused, or what opens it."""
 
     requester: str
     url: str
@@ -69,8 +70,9 @@ async def validate(
 ) -> list[Check]:
     """Try the addresses of ``providers``, then the canary with the policy of each requester of the config."""
     tried = await asyncio.gather(*(_reach(provider, dialer) for provider in providers))
-    requesters = [*_TOOLS, *(f"provider:{name}" for name in catalog.providers)]
-    policies = [replace(policy_of(name, catalog, file), requester=name) for name in requesters]
+    names = [*(f"tool:{name}" for name in NEEDS), *(f"provider:{name}" for name in catalog.providers)]
+    policies = [policy_of(name, catalog, file) for name in names]
+    policies.insert(0, EgressPolicy(requester="unprivileged", network=network_rules(file.config)))
     async with canary() as made:
         check = await _control(made, dialer)
         shut = [await _shut(made, policy, dialer) for policy in policies] if check.ok else []
@@ -115,7 +117,13 @@ async def _control(made: Canary, dialer: Dialer) -> Check:
 
 
 async def _shut(made: Canary, policy: EgressPolicy, dialer: Dialer) -> Check:
-    """Try every spelling of the canary's address; each has to be refused before a connection."""
+    """Try every spelling of the canary's address; each has to be refused before a connection.
+
+    A requester that the operator opened to private addresses is no stranger.
+    """
+    url = str(made.origin())
+    if policy.private and policy.origin is None:
+        return Check(requester=policy.requester, url=url, expects=f"open by {policy.setting}", ok=True)
     for spelling in _SPELLINGS:
         origin, before = made.origin(spelling), made.connections
         found = await _fetch(made, origin, policy, dialer)
@@ -130,7 +138,7 @@ async def _shut(made: Canary, policy: EgressPolicy, dialer: Dialer) -> Check:
                 ok=False,
                 message=f"a server on this machine that it must not reach: {reason}",
             )
-    return Check(requester=policy.requester, url=str(made.origin()), expects="refused", ok=True)
+    return Check(requester=policy.requester, url=url, expects="refused", ok=True)
 
 
 async def _fetch(made: Canary, origin: Origin, policy: EgressPolicy, dialer: Dialer) -> str | None:
