@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from clawgate.agents.endpoint.chat_response import DONE, ChatEvents, encode_body, usage_object, with_event_id
+from clawgate.agents.endpoint.chat_response import ChatEvents, encode_body, usage_object, with_event_id
 from clawgate.agents.run.step import Call, Usage
+from clawgate.wire.openai.chunks import DONE
 
 EVENTS = ChatEvents("chatcmpl_u1", 7, 'agent:"main"')
 HEAD = {"id": "chatcmpl_u1", "object": "chat.completion.chunk", "created": 7, "model": 'agent:"main"'}

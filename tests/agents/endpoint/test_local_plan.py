@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan, begin_body
+from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan, MadeAttempt, begin_body
 from clawgate.errors import UpstreamClosed
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.response.buffered import MadeResponse
@@ -12,8 +12,12 @@ from clawgate.relay.upstream.local import LocalResponse
 from clawgate.wire.dialect import Dialect
 
 
+class Part(LocalAttempt):
+    async def respond(self, response: LocalResponse) -> None: ...
+
+
 def test_there_is_one_attempt_and_its_failure_is_the_response() -> None:
-    attempt = LocalAttempt("a part")
+    attempt = Part("a part")
     plan = LocalPlan(attempt, "openclaw")
     error = UpstreamClosed("it failed")
     assert plan.first_attempt() is attempt and plan.model == "openclaw"
@@ -25,22 +29,20 @@ def test_there_is_one_attempt_and_its_failure_is_the_response() -> None:
 
 def test_what_is_made_is_the_response() -> None:
     made = MadeResponse(200, b"", b"{}")
-    assert LocalAttempt("a part", made=made).response is made
-    assert LocalAttempt("a part").response is None
+    assert MadeAttempt("a part", made).response is made
+    assert Part("a part").response is None
 
 
 def test_a_part_that_has_no_response_is_a_defect() -> None:
     with pytest.raises(AssertionError):
-        LocalAttempt("a part").complete(b"")
+        Part("a part").complete(b"")
 
 
 async def test_a_stream_that_fails_ends_in_its_dialect() -> None:
     head = ResponseHead(
         200, [(b"content-type", b"text/event-stream")], None, True, b"text/event-stream", False
     )
-    writer = LocalAttempt("a part", dialect=Dialect.MESSAGES).writer(
-        head, http10=False, close=False, bodiless=False
-    )
+    writer = Part("a part", dialect=Dialect.MESSAGES).writer(head, http10=False, close=False, bodiless=False)
     last, reported = writer.abort_message(UpstreamClosed("it was cut"))
     assert reported and b"event: error" in last
 

@@ -12,9 +12,7 @@ from typing import Any
 import msgspec
 
 from clawgate.agents.run.step import Call, Usage
-
-DONE = b"data: [DONE]\n\n"
-"""Ends each stream, also one that failed."""
+from clawgate.wire.openai.chunks import ChunkEncoder
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,22 +33,20 @@ def usage_object(usage: Usage) -> dict[str, Any]:
 class ChatEvents:
     """The events of one stream. ``response_id`` is ``chatcmpl_<uuid>``, ``model`` what the client wrote."""
 
-    __slots__ = ("_before", "_delta")
+    __slots__ = ("_chunks",)
 
     def __init__(self, response_id: str, created: int, model: str) -> None:
-        head = {"id": response_id, "object": "chat.completion.chunk", "created": created, "model": model}
-        self._before = b'data: %b,"choices":[' % _encode(head)[:-1]
-        self._delta = self._before + b'{"index":0,"delta":'
+        self._chunks = ChunkEncoder(response_id, created, model, logprobs=False)
 
     def role(self) -> bytes:
         """Begins the stream, before anything of the model has come."""
-        return self._chunk(b'{"role":"assistant"}')
+        return self._chunks.chunk(b'{"role":"assistant"}')
 
     def content(self, text: str) -> bytes:
-        return self._chunk(b'{"content":%b}' % _encode(text))
+        return self._chunks.chunk(b'{"content":%b}' % _encode(text))
 
     def refusal(self, text: str) -> bytes:
-        return self._chunk(b'{"refusal":%b}' % _encode(text))
+        return self._chunks.chunk(b'{"refusal":%b}' % _encode(text))
 
     def call(self, index: int, call: Call) -> tuple[bytes, bytes]:
         """The two events of a call of the client's tools: what is called, and its arguments in one piece."""
@@ -58,17 +54,14 @@ class ChatEvents:
         return self._calls(begun), self._calls({"index": index, "function": {"arguments": call.arguments}})
 
     def _calls(self, call: dict[str, Any]) -> bytes:
-        return self._chunk(b'{"tool_calls":[%b]}' % _encode(call))
+        return self._chunks.chunk(b'{"tool_calls":[%b]}' % _encode(call))
 
     def finish(self, reason: str) -> bytes:
-        return b'%b{},"finish_reason":%b}]}\n\n' % (self._delta, _encode(reason))
+        return self._chunks.chunk(b"{}", finish=_encode(reason))
 
     def usage(self, usage: Usage) -> bytes:
         """The event for a client that requests it, behind the one that finishes."""
-        return b'%b],"usage":%b}\n\n' % (self._before, _encode(usage_object(usage)))
-
-    def _chunk(self, delta: bytes) -> bytes:
-        return b'%b%b,"finish_reason":null}]}\n\n' % (self._delta, delta)
+        return self._chunks.last({"usage": usage_object(usage)})
 
 
 def _call_object(call: Call, arguments: str) -> dict[str, Any]:

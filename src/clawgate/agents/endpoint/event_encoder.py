@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from clawgate.agents.endpoint.chat_response import DONE, ChatEvents, encode_body, with_event_id
+from clawgate.agents.endpoint.chat_response import ChatEvents, encode_body, with_event_id
 from clawgate.agents.run.events import Finished, RunEvent, Started, TextDelta, ToolStarted
 from clawgate.errors import GatewayError
 from clawgate.relay.response.error_response import encode_error_event
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.openai.chunks import DONE
 
 TOOL_COMMENT = b": tool "
 """Begins the comment that names a tool of the agent's own which runs now."""

@@ -5,6 +5,7 @@ Law: a request that is served here has no other attempt. A body that is known be
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from clawgate.errors import GatewayError
@@ -18,7 +19,7 @@ from clawgate.relay.upstream.local import LocalResponse, LocalUpstream
 from clawgate.wire.dialect import Dialect
 
 
-class LocalAttempt:
+class LocalAttempt(ABC):
     """Implements `UpstreamAttempt`. ``name`` is how messages name what responds, ``seconds`` how long it may take."""
 
     passthrough = False
@@ -31,10 +32,9 @@ class LocalAttempt:
         served_by: str = "",
         dialect: Dialect = Dialect.CHAT,
         seconds: float = 60.0,
-        made: MadeResponse | None = None,
     ) -> None:
         self.served_by = served_by or name
-        self.response = made
+        self.response: MadeResponse | None = None
         self.request: list[Buffer] = [b"request"]  # which is known here already
         self._dialect = dialect
         limits = TimeLimits(first_byte=seconds, idle=seconds, total=2 * seconds)
@@ -44,14 +44,14 @@ class LocalAttempt:
     def attribution_headers(self) -> bytes:
         return b""
 
+    @abstractmethod
     async def respond(self, response: LocalResponse) -> None:
         """Raises `GatewayError` where there is no response."""
-        raise NotImplementedError
 
     def complete(self, body: bytes) -> None:
         raise AssertionError("nothing of it is made in a thread")
 
-    def on_success(self) -> None: ...
+    def on_success(self) -> None: ...  # noqa: B027 - no provider waits for it
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         options = ResponseOptions(
@@ -63,6 +63,17 @@ class LocalAttempt:
             dialect=self._dialect,
         )
         return (EventStreamWriter if head.length is None else PassthroughWriter)(head, options)
+
+
+class MadeAttempt(LocalAttempt):
+    """One whose response is known before anything starts: it is sent in place of a request."""
+
+    def __init__(self, name: str, made: MadeResponse) -> None:
+        super().__init__(name)
+        self.response = made
+
+    async def respond(self, response: LocalResponse) -> None:
+        raise AssertionError("its response was made before")
 
 
 class LocalPlan:

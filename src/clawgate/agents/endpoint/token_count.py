@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
-from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
+from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan, MadeAttempt
 from clawgate.agents.endpoint.responses_door import ResponsesDoor
 from clawgate.agents.endpoint.responses_request import ResponseTerms, read_terms
 from clawgate.agents.endpoint.service import AgentService
@@ -49,7 +49,7 @@ class TokenCounter:
                 )
             body = encode_request(terms.fields)
         made = MadeResponse(200, _LINES, self._count(body, target, head.dialect))
-        return LocalPlan(LocalAttempt(name, made=made), name)
+        return LocalPlan(MadeAttempt(name, made), name)
 
     def _count(self, body: bytes, target: Target, dialect: Dialect, past: Sequence[Turn] = ()) -> bytes:
         """Return the body of the response; ``past`` are turns that the request continues."""

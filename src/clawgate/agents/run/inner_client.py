@@ -7,6 +7,7 @@ like any other, by the same code; a reader that leaves frees the upstream at onc
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from clawgate.errors import GatewayError
@@ -17,7 +18,7 @@ from clawgate.relay.exchange.exchange import Exchange
 _HEAD_END = b"\r\n\r\n"
 
 
-class InnerClient:
+class InnerClient(ABC):
     """One request; implements `ClientConnection`. What reads its response overrides `_read_head`, `_read_body`."""
 
     http10 = True  # a body that ends with the connection has no framing to be read
@@ -54,11 +55,11 @@ class InnerClient:
             self._is_paused = False
             self.exchange.on_client_write_resumed()
 
-    def _read_head(self, status: int, lines: list[bytes]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _read_head(self, status: int, lines: list[bytes]) -> None: ...
 
-    def _read_body(self, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _read_body(self, data: bytes) -> None: ...
 
     def _failure(self) -> GatewayError | None:
         """Return the error of a response that is complete, None for a good one."""
@@ -75,8 +76,8 @@ class InnerClient:
             asyncio.get_running_loop().call_soon(self.exchange.client_disconnected)
         self._wake()
 
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
+    def pause_reading(self) -> None: ...  # noqa: B027 - its request is in memory
+    def resume_reading(self) -> None: ...  # noqa: B027 - the same
 
     def must_close(self) -> bool:
         return True

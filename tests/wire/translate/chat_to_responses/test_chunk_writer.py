@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from clawgate.wire.translate.chat_to_responses.chunk_writer import DONE, ChunkWriter
+from clawgate.wire.openai.chunks import DONE
+from clawgate.wire.translate.chat_to_responses.chunk_writer import ChunkWriter
 from clawgate.wire.translate.chat_to_responses.output_items import OutputItem
 from clawgate.wire.translate.chat_to_responses.reasoning import kept_items
 from tests.wire.exchanges import events

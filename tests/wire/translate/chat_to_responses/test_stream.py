@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 
 from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire.openai.assembly import ChatAssembler
+from clawgate.wire.openai.chunks import DONE
 from clawgate.wire.sse.reader import EventReader
 from clawgate.wire.translate.chat_to_responses import reasoning
 from clawgate.wire.translate.chat_to_responses import stream as chat_stream
-from clawgate.wire.translate.chat_to_responses.chunk_writer import DONE
 from clawgate.wire.translate.chat_to_responses.output_items import MAX_ITEMS
 from clawgate.wire.translate.chat_to_responses.stream import KEEP_ALIVE
 from clawgate.wire.translate.chat_to_responses.translator import ChatToResponses

@@ -12,10 +12,11 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk, ParsedChatCompletion
 
 from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
+from clawgate.wire.openai.chunks import DONE
 from clawgate.wire.openai.types import AssistantMessage
 from clawgate.wire.translate.errors import chat_event
 from clawgate.wire.translate.openai_to_anthropic import stream as chat_stream
-from clawgate.wire.translate.openai_to_anthropic.stream import DONE, KEEP_ALIVE, ChatStream
+from clawgate.wire.translate.openai_to_anthropic.stream import KEEP_ALIVE, ChatStream
 from clawgate.wire.translate.openai_to_anthropic.thinking import kept_thinking, thinking_detail
 from tests.wire.exchanges import Fed, check_chat, events, sse
 

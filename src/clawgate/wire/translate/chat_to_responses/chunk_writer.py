@@ -9,10 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from clawgate.wire.json import lenient, strict
+from clawgate.wire.openai.chunks import DONE, ChunkEncoder
 from clawgate.wire.translate.chat_to_responses import reasoning, response
 from clawgate.wire.translate.chat_to_responses.output_items import CALLS, Channel, OutputItem
 
-DONE = b"data: [DONE]\n\n"
 _json = msgspec.json.Encoder().encode
 
 
@@ -24,8 +24,8 @@ class ChunkWriter:
     """
 
     __slots__ = (
-        "_call_ids", "_characters", "_created", "_entries", "_has_old_form", "_head", "_id", "_is_streamed", "_model",
-        "_reasons", "_sealed", "_tag", "_with_usage", "calls", "out",
+        "_call_ids", "_characters", "_chunks", "_created", "_entries", "_has_old_form", "_id", "_is_streamed",
+        "_model", "_reasons", "_sealed", "_tag", "_with_usage", "calls", "out",
     )  # fmt: skip
 
     def __init__(
@@ -46,7 +46,7 @@ class ChunkWriter:
         self._tag = tag
         self._has_old_form = has_old_form
         self._is_streamed = is_streamed
-        self._head = b""  # of every chunk, up to its choices
+        self._chunks: ChunkEncoder | None = None  # once the id of the response is known
         self._characters = 0  # of the content so far
         self._entries = 0  # of `reasoning_details`
         self._reasons: tuple[OutputItem, Channel] | None = None  # the text of reasoning that came last
@@ -58,23 +58,17 @@ class ChunkWriter:
 
     def start(self, sent_id: object = None) -> None:
         """Begin the client's stream, with the upstream's id of the response."""
-        if self._head:
+        if self._chunks is not None:
             return
         self._id = lenient.as_word(sent_id) or self._id
-        head = {
-            "id": self._id,
-            "object": "chat.completion.chunk",
-            "created": self._created,
-            "model": self._model,
-        }
-        self._head = b"data: " + strict.encode_response(head)[:-1]
+        self._chunks = ChunkEncoder(self._id, self._created, self._model)
         empty = b'""' if self._is_streamed else b'null,"refusal":null'
         self._chunk(b'{"role":"assistant","content":%b}' % empty)
 
     def text(self, item: OutputItem, part: int, piece: str, logprobs: object) -> None:
         item.starts.setdefault(part, self._characters)
         self._characters += len(piece)
-        known = b"null"
+        known = None
         if logprobs and (entries := response.logprobs(logprobs)):
             known = strict.encode_response({"content": entries, "refusal": None})
         self._chunk(b'{"content":' + _json(piece) + b"}", logprobs=known)
@@ -158,16 +152,17 @@ class ChunkWriter:
             reason = "function_call"
         self._chunk(b"{}", finish=_json(reason))
         if self._with_usage:
-            last: dict[str, object] = {"choices": [], "usage": response.usage(usage)}
+            last: dict[str, object] = {"usage": response.usage(usage)}
             if lenient.as_word(tier) is not None:
                 last["service_tier"] = tier
-            self.out.append(self._head + b"," + strict.encode_response(last)[1:] + b"\n\n")
+            self.out.append(self._encoder().last(last))
         self.out.append(DONE)
 
-    def _chunk(self, delta: bytes, *, finish: bytes = b"null", logprobs: bytes = b"null") -> None:
-        if not self._head:
+    def _chunk(self, delta: bytes, *, finish: bytes = b"null", logprobs: bytes | None = None) -> None:
+        self.out.append(self._encoder().chunk(delta, finish=finish, logprobs=logprobs))
+
+    def _encoder(self) -> ChunkEncoder:
+        if self._chunks is None:
             self.start()
-        self.out.append(
-            b'%b,"choices":[{"index":0,"delta":%b,"logprobs":%b,"finish_reason":%b}]}\n\n'
-            % (self._head, delta, logprobs, finish)
-        )
+        assert self._chunks is not None, "it was started"
+        return self._chunks

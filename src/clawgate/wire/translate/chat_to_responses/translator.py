@@ -15,21 +15,22 @@ from clawgate.wire.json import strict
 from clawgate.wire.openai.assembly import ChatAssembler
 from clawgate.wire.sse.reader import EventReader
 from clawgate.wire.translate import errors as upstream_errors
+from clawgate.wire.translate.chat_client import ChatClientTranslation
 from clawgate.wire.translate.chat_to_responses import reasoning, request_fields, response
 from clawgate.wire.translate.chat_to_responses.chunk_writer import ChunkWriter
 from clawgate.wire.translate.chat_to_responses.messages import InputItems, split_instructions
-from clawgate.wire.translate.chat_to_responses.request_types import CHAT_REQUEST, ChatRequest
+from clawgate.wire.translate.chat_to_responses.request_types import CHAT_REQUEST
 from clawgate.wire.translate.chat_to_responses.stream import ChatStream
 from clawgate.wire.translate.chat_to_responses.tools import set_tools
 from clawgate.wire.translate.chat_upstream.opaque_state import provider_tag
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
-from clawgate.wire.translate.exchange import Translation, read_response
+from clawgate.wire.translate.exchange import read_response
 from clawgate.wire.translate.responses_compat import adapt_responses_request
 
 _object = msgspec.json.Decoder(dict[str, Any])
 
 
-class ChatToResponses(Translation):
+class ChatToResponses(ChatClientTranslation[ChatStream]):
     """A chat client, a Responses upstream."""
 
     target = b"/v1/responses"
@@ -51,7 +52,6 @@ class ChatToResponses(Translation):
         self._compat = compat
         self._tag = provider_tag(provider) if provider else ""
         self._has_old_form = False
-        self._stream: ChatStream | None = None
 
     def translate_request(self, body: bytes) -> bytes:
         request = strict.parse_request(body, CHAT_REQUEST)
@@ -79,9 +79,7 @@ class ChatToResponses(Translation):
         dropped = adapt_responses_request(fields, self._compat)
         self.ignored = (*ignored, *(name for name in dropped if name != "store" or request.store))
         self._has_old_form = request.functions is not None
-        self.streams = bool(request.stream)
-        if self.streams:
-            self._stream = self._new_stream(include_usage=_includes_usage(request))
+        self._begin_stream(request)
         return strict.encode_request(fields)
 
     def translate_response(self, body: bytes) -> bytes:
@@ -112,18 +110,6 @@ class ChatToResponses(Translation):
         stream.finish_with(given, out)
         return b"".join(out)
 
-    def translate_error(self, status: int, body: bytes) -> bytes:
-        return upstream_errors.chat_body(upstream_errors.parse_error(body, status), status)
-
-    def error_event(self) -> bytes:
-        return upstream_errors.chat_event(self._streamed.error) if self._streamed.error is not None else b""
-
-    @property
-    def _streamed(self) -> ChatStream:
-        if self._stream is None:  # none was requested: a complete response is assembled of it, with its usage
-            self._stream = self._new_stream(include_usage=True)
-        return self._stream
-
     def _new_stream(self, *, include_usage: bool, is_streamed: bool = True) -> ChatStream:
         return ChatStream(
             ChunkWriter(
@@ -136,7 +122,3 @@ class ChatToResponses(Translation):
                 is_streamed=is_streamed,
             )
         )
-
-
-def _includes_usage(request: ChatRequest) -> bool:
-    return request.stream_options is not None and bool(request.stream_options.include_usage)

@@ -15,6 +15,7 @@ import msgspec
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient, strict
+from clawgate.wire.openai.chunks import DONE, ChunkEncoder
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.exchange import TranslatedStream
@@ -27,7 +28,6 @@ from clawgate.wire.translate.openai_to_anthropic.thinking import (
 )
 
 KEEP_ALIVE = b": keep-alive\n\n"
-DONE = b"data: [DONE]\n\n"
 
 KNOWN = frozenset(
     {
@@ -71,10 +71,10 @@ class ChatStream(TranslatedStream):
     __slots__ = (
         "_blocks",
         "_calls",
+        "_chunks",
         "_created",
         "_details",
         "_entries",
-        "_head",
         "_id",
         "_model",
         "_provider",
@@ -99,7 +99,7 @@ class ChatStream(TranslatedStream):
         self._created = created
         self._with_usage = include_usage
         self._provider = provider
-        self._head = b""  # of every chunk, up to its choices
+        self._chunks = ChunkEncoder(made_id, created, model)
         self._id = made_id  # of the response, unless the upstream sends one
         self._started = False
         self._blocks: dict[Index, _OpenBlock] = {}  # the open ones, by the upstream's index
@@ -166,15 +166,9 @@ class ChatStream(TranslatedStream):
             raise UpstreamMalformed("the upstream's stream holds a message_start that is not its beginning")
         self._started = True
         self._id = lenient.as_word(lenient.as_member(event.message, "id")) or self._id
-        head = {
-            "id": self._id,
-            "object": "chat.completion.chunk",
-            "created": self._created,
-            "model": self._model,
-        }
-        self._head = b"data: " + strict.encode_response(head)[:-1]
+        self._chunks = ChunkEncoder(self._id, self._created, self._model)
         lenient.merge_counts(self._usage, lenient.as_member(event.message, "usage"))
-        return self._chunk(b'{"role":"assistant","content":""}')
+        return self._chunks.chunk(b'{"role":"assistant","content":""}')
 
     def _open(self, event: messages.Event) -> bytes:
         block = event.content_block
@@ -219,7 +213,7 @@ class ChatStream(TranslatedStream):
             details = b"," + _details(detail)
             self._details += 1
             self._signed = []
-        return self._chunk(b'{"tool_calls":[' + _json(call) + b"]" + details + b"}")
+        return self._chunks.chunk(b'{"tool_calls":[' + _json(call) + b"]" + details + b"}")
 
     def _delta(self, event: messages.Event) -> bytes:
         delta = event.delta
@@ -254,13 +248,17 @@ class ChatStream(TranslatedStream):
         return found[0][1] if len(found) == 1 and (index is None or found[0][0] is None) else None
 
     def _text_chunk(self, piece: object) -> bytes:
-        return self._chunk(b'{"content":' + _json(piece) + b"}") if piece and isinstance(piece, str) else b""
+        return (
+            self._chunks.chunk(b'{"content":' + _json(piece) + b"}")
+            if piece and isinstance(piece, str)
+            else b""
+        )
 
     def _arguments(self, opened: _OpenBlock, piece: str) -> bytes:
         if not piece:
             return b""
         opened.fed = True
-        return self._chunk(
+        return self._chunks.chunk(
             b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (opened.number, _json(piece))
         )
 
@@ -272,7 +270,7 @@ class ChatStream(TranslatedStream):
         if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream's thinking exceeds {MAX_EVENT_BYTES} characters")
         details = _details(self._detail(opened, messages.ContentBlock("thinking", thinking=piece)))
-        return self._chunk(b'{"reasoning_content":%b,%b}' % (_json(piece), details))
+        return self._chunks.chunk(b'{"reasoning_content":%b,%b}' % (_json(piece), details))
 
     def _detail(self, opened: _OpenBlock, piece: messages.ContentBlock) -> dict[str, object]:
         """Return a piece of a thinking block as one of its entry in `reasoning_details`."""
@@ -303,7 +301,7 @@ class ChatStream(TranslatedStream):
             self._signed.append(entry)
         indexed = strict.encode_response({"index": self._entries, **entry})
         self._entries += 1
-        return self._chunk(b'{"thinking_blocks":[%b],%b}' % (indexed, _details(detail)))
+        return self._chunks.chunk(b'{"thinking_blocks":[%b],%b}' % (indexed, _details(detail)))
 
     def _message_delta(self, event: messages.Event) -> bytes:
         """Keep the stop reason and the usage, which are sent at the end."""
@@ -314,7 +312,7 @@ class ChatStream(TranslatedStream):
         self._stop = delta.stop_reason
         explanation = lenient.as_word(lenient.as_member(delta.stop_details, "explanation"))
         if delta.stop_reason == "refusal" and explanation:
-            return self._chunk(b'{"refusal":' + _json(explanation) + b"}")
+            return self._chunks.chunk(b'{"refusal":' + _json(explanation) + b"}")
         return b""
 
     def _finish(self) -> bytes:
@@ -322,17 +320,11 @@ class ChatStream(TranslatedStream):
             raise UpstreamMalformed("the upstream's stream has a message_stop without a stop_reason")
         self._over = self.finished = True
         closing = b"".join(self._end_block(opened) for opened in self._blocks.values())
-        closing += self._chunk(b"{}", _json(response.finish_reason(self._stop, called=self._calls > 0)))
+        reason = response.finish_reason(self._stop, called=self._calls > 0)
+        closing += self._chunks.chunk(b"{}", finish=_json(reason))
         if self._with_usage:
-            closing += self._head + b',"choices":[],"usage":' + _json(response.usage(self._usage)) + b"}\n\n"
+            closing += self._chunks.last({"usage": response.usage(self._usage)})
         return closing + DONE
-
-    def _chunk(self, delta: bytes, finish: bytes = b"null") -> bytes:
-        return b'%b,"choices":[{"index":0,"delta":%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (
-            self._head,
-            delta,
-            finish,
-        )
 
 
 def _details(detail: dict[str, object]) -> bytes:

@@ -19,10 +19,10 @@ from clawgate.wire.anthropic.types import MESSAGES_RESPONSE
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import claude_models
-from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate import reasoning_effort as effort
+from clawgate.wire.translate.chat_client import ChatClientTranslation
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
-from clawgate.wire.translate.exchange import Translation, read_response, reject
+from clawgate.wire.translate.exchange import read_response, reject
 from clawgate.wire.translate.messages_compat import adapt_messages_request
 from clawgate.wire.translate.openai_to_anthropic import cache_marks, response, structured_output
 from clawgate.wire.translate.openai_to_anthropic import messages as conversation
@@ -38,7 +38,7 @@ much. A budget for thinking is added to it."""
 TIERS = {"auto": "auto", "priority": "auto", "default": "standard_only"}
 
 
-class ChatToMessages(Translation):
+class ChatToMessages(ChatClientTranslation[ChatStream]):
     """A chat client, a Messages upstream."""
 
     target = b"/v1/messages"
@@ -61,7 +61,6 @@ class ChatToMessages(Translation):
         self._max_tokens = max_tokens
         self._compat = compat
         self._provider = provider
-        self._stream: ChatStream | None = None
 
     def translate_request(self, body: bytes) -> bytes:
         request = strict.parse_request(body, chat.CHAT_REQUEST)
@@ -100,11 +99,9 @@ class ChatToMessages(Translation):
         for name in ("thinking", "cache_control", "inference_geo", "speed"):
             if (value := getattr(request, name)) is not None:
                 fields[name] = value
-        self.streams = bool(request.stream)
+        self._begin_stream(request)
         if self.streams:
             fields["stream"] = True
-            options = request.stream_options
-            self._stream = self._new_stream(include_usage=options is not None and bool(options.include_usage))
         ignored = [*_ignored(request, strict.member_names(body), fields)]
         if not cache_marks.set_marks(request, fields, self._compat):
             ignored += [name for name in cache_marks.FIELDS if getattr(request, name) is not None]
@@ -130,18 +127,6 @@ class ChatToMessages(Translation):
         stop = {"stop_reason": message.stop_reason, "stop_details": message.stop_details}
         events += [{"type": "message_delta", "delta": stop}, {"type": "message_stop"}]
         return self._as_stream(events)
-
-    def translate_error(self, status: int, body: bytes) -> bytes:
-        return upstream_errors.chat_body(upstream_errors.parse_error(body, status), status)
-
-    def error_event(self) -> bytes:
-        return upstream_errors.chat_event(self._streamed.error) if self._streamed.error is not None else b""
-
-    @property
-    def _streamed(self) -> ChatStream:
-        if self._stream is None:  # none was requested: a complete response is assembled of it, with its usage
-            self._stream = self._new_stream(include_usage=True)
-        return self._stream
 
     def _new_stream(self, *, include_usage: bool) -> ChatStream:
         return ChatStream(
