@@ -19,6 +19,7 @@ from tests.e2e.stand import until
 from tests.peers.faults import Steps, error_response, sse_gated
 
 KEY = "agent:main:main"
+TASK = "Provide a concise, 5-word-or-less title for the conversation"
 
 
 def half() -> Steps:
@@ -156,6 +157,48 @@ async def test_a_run_that_is_under_way_at_the_drain_limit_is_aborted(
             True,
             False,
         ]
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("chat.abort", {"sessionKey": KEY}),
+        ("chat.abort", {"sessionKey": KEY, "runId": "k1"}),
+        ("sessions.abort", {"runId": "k1"}),
+        ("chat.send", send("k2", "/stop")),
+        ("sessions.reset", {"key": KEY}),
+    ],
+    ids=str,
+)
+async def test_a_run_is_stopped_by_what_is_sent_right_behind_it(
+    tmp_path: Path, method: str, params: dict[str, Any]
+) -> None:
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        sent, stopped = await client.begin("chat.send", send()), await client.begin(method, params)
+        assert (await client.event("chat", state="aborted"))["runId"] == "k1"
+        while not {sent, stopped} <= {frame.get("id") for is_sent, frame in client.frames if not is_sent}:
+            await client.receive()
+        assert not runs_of(stand).active("token")
+
+
+async def test_a_run_of_no_session_is_stopped_by_its_id(tmp_path: Path) -> None:
+    """A user interface's own task sees nothing of the session, and is its client's all the same."""
+    async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
+        await client.call("chat.send", send(message=TASK))
+        await client.event("chat", state="delta")
+        assert (await client.call("chat.abort", {"sessionKey": KEY, "runId": "k1"}))["runIds"] == ["k1"]
+        assert (await client.event("chat", state="aborted"))["runId"] == "k1"
+
+
+async def test_who_waits_for_a_run_that_comes_later_learns_of_its_end(tmp_path: Path) -> None:
+    async with serving_agents(tmp_path, says("hello")) as stand, connected(stand.gateway.url) as client:
+        waiting = await client.begin("agent.wait", {"runId": "k1", "timeoutMs": 60_000})
+        sending = asyncio.create_task(
+            stand.ask(user("hi", model="openclaw/main"), session(KEY), ("Idempotency-Key", "k1"))
+        )
+        found = (await client.response(waiting))["payload"]
+        assert (found["status"], found["stopReason"]) == ("ok", "stop")
+        assert (await sending).status == 200
 
 
 async def test_a_run_that_takes_longer_than_its_request_allows_is_stopped(tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -35,10 +34,11 @@ from clawgate.control.websocket.run_events import (
     Event,
     RunEvents,
 )
-from clawgate.control.websocket.transcript import MAIN_SESSION, message_id
+from clawgate.control.websocket.session_changes import HOLD_SECONDS, SessionChanges
+from clawgate.control.websocket.transcript import MAIN_SESSION
 from clawgate.errors import GatewayError, GatewayStopping, InvalidRequest, UpstreamTimedOut
 from clawgate.policy.model_routing import DEFAULT_AGENT
-from clawgate.state.records import Extent, NewTurn, RunRecord, StoredSession
+from clawgate.state.records import Extent, StoredSession
 from clawgate.state.store import Store
 
 KEEP_MS = 600_000
@@ -48,8 +48,6 @@ MAX_KEPT_SIZE = 16_000_000
 """Characters of their texts."""
 MOST_BYTES = 8_000_000
 """Of the turns that are read for one response."""
-_HOLD_SECONDS = 30.0
-"""How long a change of a session waits for the run that has it."""
 _READ_HERE = 262_144
 """Bytes of a message that are read on the loop: longer ones have images, and are read in a thread."""
 _DELTA_SECONDS = 0.05
@@ -121,10 +119,15 @@ class AgentRuns:
         self._service = service
         self._runs = runs
         self.store = store
+        self.changes = SessionChanges(service, store, clients, now_ms)
         self._clients = clients
         self._now_ms = now_ms
         self._followed: dict[str, FollowedRun] = {}
         """By what `Runs` knows them by."""
+        self._starting: dict[asyncio.Future[None], tuple[str, str, str]] = {}
+        """The caller, session and key of each turn that was sent and has no run yet."""
+        self._arrivals: set[asyncio.Future[None]] = set()
+        """Who waits for the next run."""
         self._over: deque[FollowedRun] = deque()
         self._kept_size = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -151,10 +154,15 @@ class AgentRuns:
 
         Raises what `AgentService.prepare` and `Runs.start` raise.
         """
+        begun = asyncio.get_running_loop().create_future()
+        self._starting[begun] = client.caller, target.session.text, key
         try:
             return await self._start(client, Turn(key=key, target=target, **turn))
         except GatewayError as error:
             raise in_words_of_the_protocol(error) from None
+        finally:
+            del self._starting[begun]
+            begun.set_result(None)
 
     async def _start(self, client: Client, turn: Turn) -> Started:
         session = turn.target.session.text
@@ -188,63 +196,15 @@ class AgentRuns:
             run.clients.append(client)
         return Started(run, is_new=is_new)
 
-    async def set_model(self, caller: str, target: Target, model: str | None) -> None:
-        """Set the model of a session, or return it to the agent's own for None.
-
-        Raises `ModelNotFound` for one that the agent may not use.
-        """
-        chosen = str(self._service.choose(target.agent, model)) if model is not None else ""
-        store = await self.store()
-        async with store.hold(caller, target.session.text, _HOLD_SECONDS, Extent(1)) as session:
-            if session is not None or chosen:
-                await store.commit(self._change(caller, target, session, session_model=chosen))
-
-    async def create(self, caller: str, target: Target) -> None:
-        """Make the session, where there is none yet."""
-        store = await self.store()
-        async with store.hold(caller, target.session.text, _HOLD_SECONDS, Extent(1)) as session:
-            if session is None:
-                await store.commit(self._change(caller, target, None))
-
-    async def inject(self, caller: str, target: Target, text: str) -> str | None:
-        """Add a message of the agent to a session; return its id in histories, None without the session."""
-        store, run = await self.store(), uuid.uuid4().hex
-        turn, key = NewTurn(message={"role": "assistant", "content": text}), f"inject-{run}"
-        async with store.hold(caller, target.session.text, _HOLD_SECONDS, Extent(1)) as session:
-            if session is None:
-                return None
-            await store.commit(self._change(caller, target, session, run=run, key=key, turns=(turn,)))
-        now = self._now_ms()
-        events = RunEvents(key, target.session.text, target.agent, now)
-        self._send(caller, events.injected(text, now))
-        return message_id(run, session.next_seq)
-
-    def _change(
-        self, caller: str, target: Target, session: StoredSession | None, **changes: Any
-    ) -> RunRecord:
-        """Return the record of a change that no run makes."""
-        now = self._now_ms() / 1000
-        made: dict[str, Any] = {
-            "run": uuid.uuid4().hex,
-            "caller": caller,
-            "agent": target.agent,
-            "session": target.session.text,
-            "keeps_session": True,
-            "expected_seq": session.next_seq if session is not None else 0,
-            "started_at": now,
-            "finished_at": now,
-        }
-        return RunRecord(**made | changes)
-
     async def session(self, caller: str, key: str, *, last: int) -> StoredSession | None:
         """Return a session of ``caller`` with its last turns."""
         return await (await self.store()).session(caller, key, Extent(last, MOST_BYTES))
 
     async def delete(self, caller: str, key: str) -> bool:
         """Stop the runs of a session, then delete it; return whether there was one."""
-        await self.abort(self.active(caller, key))
+        await self.stop(caller, key)
         store = await self.store()
-        async with store.locks.hold(caller, key, _HOLD_SECONDS):
+        async with store.locks.hold(caller, key, HOLD_SECONDS):
             return await store.delete_session(caller, key)
 
     def find(self, caller: str, run_id: str) -> FollowedRun | None:
@@ -256,13 +216,39 @@ class AgentRuns:
         """Return the runs of ``caller`` that are under way, in ``session`` or in any; whatever started them."""
         return self._runs.under_way(caller, session)
 
-    async def abort(self, runs: Sequence[LiveRun]) -> None:
-        """Stop runs of sessions, and return once each has stored what it leaves, and that was reported."""
-        followed = [self._followed[live.run] for live in runs]
-        for live in runs:
-            self._runs.cancel(live.caller, live.run)
-        for run in followed:
+    async def stop(self, caller: str, session: str | None, run_id: str = "") -> list[str]:
+        """Stop one run of ``caller``, or without ``run_id`` all in ``session``; what was sent and has none yet, too.
+
+        Returns their ids once each has stored what it leaves, and that was reported.
+        """
+
+        def is_meant(of_caller: str, of_session: str, key: str) -> bool:
+            return of_caller == caller and (key == run_id if run_id else of_session == session)
+
+        if starting := [begun for begun, place in self._starting.items() if is_meant(*place)]:
+            await asyncio.wait(starting, timeout=HOLD_SECONDS)
+        stopped = [
+            run
+            for run in self._followed.values()
+            if not run.is_over
+            and is_meant(run.caller, run.session, run.id)
+            and (live := self._runs.cancel(caller, run.run)) is not None
+            and live.is_cancelled
+        ]
+        for run in stopped:
             await run.over.wait()
+        return [run.id for run in stopped]
+
+    async def arrival(self, caller: str, run_id: str) -> FollowedRun:
+        """Return the run of ``caller`` that it knows by this id, once it has begun."""
+        while (run := self.find(caller, run_id)) is None:
+            arrived = asyncio.get_running_loop().create_future()
+            self._arrivals.add(arrived)
+            try:
+                await arrived
+            finally:
+                self._arrivals.discard(arrived)
+        return run
 
     def progress(self, live: LiveRun) -> dict[str, Any]:
         """Return what a history says of a run under way: its text as far as events have had it."""
@@ -302,6 +288,9 @@ class AgentRuns:
             events=RunEvents(live.public_id, session, live.agent, now),
         )
         self._followed[run.run] = run
+        for arrived in self._arrivals:
+            if not arrived.done():
+                arrived.set_result(None)
         run.task = asyncio.get_running_loop().create_task(self._send_events(run, live))
         self._tasks.add(run.task)
         run.task.add_done_callback(self._tasks.discard)

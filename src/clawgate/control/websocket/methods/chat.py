@@ -7,6 +7,7 @@ before anything starts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -149,9 +150,9 @@ async def sessions_create(call: Call, params: SessionsCreate) -> object:
     agents, caller = call.agents, call.client.caller
     target = target_of(call, params.key or f"dashboard:{uuid.uuid4()}", params.agent_id)
     if params.model:
-        await agents.set_model(caller, target, params.model)
+        await agents.changes.set_model(caller, target, params.model)
     else:
-        await agents.create(caller, target)
+        await agents.changes.create(caller, target)
     key = target.session.text
     call.gateway.clients.session_changed(caller, key, target.agent, "create")
     begun: Mapping[str, Any] = {}
@@ -175,7 +176,7 @@ async def chat_inject(call: Call, params: ChatInject) -> object:
     """Add a message of the agent to a session that there is."""
     target = target_of(call, params.session_key, params.agent_id)
     text = f"[{params.label}]\n\n{params.message}" if params.label else params.message
-    message = await call.agents.inject(call.client.caller, target, text)
+    message = await call.agents.changes.inject(call.client.caller, target, text)
     if message is None:
         raise InvalidRequest("session not found")
     call.gateway.clients.session_changed(call.client.caller, target.session.text, target.agent, "inject")
@@ -184,7 +185,7 @@ async def chat_inject(call: Call, params: ChatInject) -> object:
 
 async def _send(call: Call, target: Target, params: ChatSend | SessionsSend, key: str) -> dict[str, Any]:
     if params.message.strip().lower() == _STOP:
-        ids = await _abort(call, target.session.text, "")
+        ids = await call.agents.stop(call.client.caller, target.session.text)
         return {"ok": True, "aborted": bool(ids), "runIds": ids}
     turn = _turn(call, params, seconds=params.timeout_ms / 1000)
     started = await call.agents.start(call.client, key, target, **turn)
@@ -280,16 +281,11 @@ async def _meta(call: Call, run: FollowedRun) -> dict[str, Any]:
 
 async def agent_wait(call: Call, params: AgentWait) -> object:
     """Wait for the end of one of the caller's runs; one that is not known may come."""
-    run = call.agents.find(call.client.caller, params.run_id)
-    limit = min(params.timeout_ms, MOST_WAIT_MS) / 1000
-    try:
+    caller, limit = call.client.caller, min(params.timeout_ms, MOST_WAIT_MS) / 1000
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit):
-            if run is None:
-                await asyncio.sleep(limit)
-            else:
-                await run.over.wait()
-    except TimeoutError:
-        pass
+            await (await call.agents.arrival(caller, params.run_id)).over.wait()
+    run = call.agents.find(caller, params.run_id)
     if run is None or not run.is_over:
         return {"runId": params.run_id, "status": "timeout"}
     outcome: dict[str, Any] = {"status": "ok" if run.error is None else "error"}
@@ -302,7 +298,7 @@ async def agent_wait(call: Call, params: AgentWait) -> object:
 
 async def chat_abort(call: Call, params: ChatAbort) -> object:
     target = target_of(call, params.session_key, params.agent_id)
-    ids = await _abort(call, target.session.text, params.run_id or "")
+    ids = await call.agents.stop(call.client.caller, target.session.text, params.run_id or "")
     return {"ok": True, "aborted": bool(ids), "runIds": ids}
 
 
@@ -310,21 +306,12 @@ async def sessions_abort(call: Call, params: SessionsAbort) -> object:
     if not (params.key or params.run_id):
         raise InvalidRequest("sessions.abort: name a session by key, or a run by runId")
     session = target_of(call, params.key, params.agent_id).session.text if params.key else None
-    ids = await _abort(call, session, params.run_id or "")
+    ids = await call.agents.stop(call.client.caller, session, params.run_id or "")
     return {
         "ok": True,
         "abortedRunId": ids[0] if ids else None,
         "status": "aborted" if ids else "no-active-run",
     }
-
-
-async def _abort(call: Call, session: str | None, run_id: str) -> list[str]:
-    """Stop one run of the caller, or all in a session, and return their ids once they have stored what they leave."""
-    caller = call.client.caller
-    runs = call.agents.active(caller, None if run_id else session)
-    wanted = [run for run in runs if not run_id or run.public_id == run_id]
-    await call.agents.abort(wanted)
-    return [run.public_id for run in wanted]
 
 
 async def chat_history(call: Call, params: ChatHistory) -> object:

@@ -180,7 +180,7 @@ async def sessions_patch(call: Call, params: SessionsPatch) -> object:
     key = target.session.text
     _check_id(call, target, params.expected_session_id)
     if params.model is not msgspec.UNSET:
-        await call.agents.set_model(call.client.caller, target, params.model)
+        await call.agents.changes.set_model(call.client.caller, target, params.model)
         call.gateway.clients.session_changed(call.client.caller, key, target.agent, "patch")
     session = await find(call, target, last=1)
     entry = row_of(call, session) if session is not None else {}
