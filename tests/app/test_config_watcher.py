@@ -60,7 +60,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize(
     "change",
     [
-        {"models": {"providers": {"x": {"api": 5}}}},
+        {"models": {"providers": {"x": {"api": 5}}}, "gateway": {"port": "x"}},
         {"gateway": {"port": "x"}},
         {"gateway": {"bind": "nowhere"}},
         {"gateway": {"htttp": {}}},
@@ -91,6 +91,26 @@ async def test_an_invalid_config_changes_nothing_but_credentials(
             assert (await stand.ask(question("x/m"))).status == 404
 
 
+async def test_a_provider_that_cannot_be_used_is_the_only_one_that_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At a reload as at the start; the rest of the changed file counts, and so does its correction."""
+    caplog.set_level(logging.INFO, "clawgate.gateway")
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url), "y": provider(upstream.url)})
+        async with serving_gateway(tmp_path, config) as stand:
+            for wrong in ({"baseUrl": "no url"}, {"apiKey": "two words"}, {"models": [{"id": 7}]}):
+                write(stand.config, merged(config, {"models": {"providers": {"x": wrong}}}))
+                look(stand, 2)
+                response = await stand.ask(question("x/m"))
+                message = response.json()["error"]["message"]
+                assert response.status == 503 and f"models.providers.x.{next(iter(wrong))}" in message
+                assert "two words" not in message and (await stand.ask(question("y/m"))).status == 200
+            assert errors(caplog) == []
+            stand.rewrite(config)
+            assert (await stand.ask(question("x/m"))).status == 200
+
+
 def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """``one`` with what ``other`` has beside or instead."""
     result = dict(one)
@@ -100,7 +120,7 @@ def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-BROKEN = {"models": {"providers": {"other": {"api": 5}}}}
+BROKEN = {"agents": {"defaults": {"model": 5}}}
 """What makes a config unusable and concerns none of its credentials."""
 
 

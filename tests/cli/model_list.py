@@ -16,13 +16,16 @@ class ModelList:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                outer.asked += 1
-                known = self.headers.get("Authorization") == f"Bearer {key}" and self.path == "/v1/models"
+                is_list = self.path == "/v1/models"
+                outer.asked += is_list
+                known = self.headers.get("Authorization") == f"Bearer {key}"
                 said = (
-                    {"data": [{"id": one} for one in outer.models]} if known else {"error": {"message": "no"}}
+                    {"data": [{"id": one} for one in outer.models]}
+                    if known and is_list
+                    else {"error": {"message": "no"}}
                 )
                 body = json.dumps(said).encode()
-                self.send_response(200 if known else 401)
+                self.send_response(401 if not known else 200 if is_list else 405)
                 if not known:
                     self.send_header("WWW-Authenticate", "Bearer")
                 self.send_header("Content-Type", "application/json")

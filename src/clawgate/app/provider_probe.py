@@ -53,16 +53,16 @@ async def probe(provider: Provider, dialer: Dialer) -> ProviderProbeResult:
 
 
 async def probe_with_response(
-    provider: Provider, dialer: Dialer
+    provider: Provider, dialer: Dialer, target: bytes = b"/v1/models"
 ) -> tuple[ProviderProbeResult, FetchResponse | None]:
-    """Probe as `probe` does; return the response as well, None if there was none."""
+    """Probe as `probe` does, or with another target; return the response as well, None if there was none."""
     loop = asyncio.get_running_loop()
     try:
         upstream = provider_upstream(provider, dialer, via=_VIA, listening=("", 0))
         start = loop.time()
         response = await fetch(
             upstream,
-            b"/v1/models",
+            target,
             lines=version_line(provider),
             connect_seconds=SECONDS,
             response_seconds=SECONDS,

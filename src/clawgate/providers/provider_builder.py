@@ -62,6 +62,7 @@ def build_provider(
     selection = choose_credential(block, key_path=key_path, api=api, unset=unset, missing_key=missing_key)
     proxy, proxy_problem = proxy_of(block.request.proxy, key_path, unset)
     problems = (
+        block.problem,
         f"its id '{name}' has a slash, so no request can name it; rename it" if "/" in name else None,
         _api_problem(api, key_path),
         url_problem,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.openclaw.config_file import ConfigFile, read_config
+from clawgate.settings.json5.file import read_json5
+from clawgate.settings.openclaw.config_file import ConfigFile, read_config, validate
 from clawgate.settings.problems import SettingsInvalid
 from tests.private_file import write_private
 from tests.settings.canary import CANARY, KEY, TOKEN
@@ -30,9 +31,19 @@ def read(world: dict[str, str], text: str | bytes, **variables: str) -> ConfigFi
     return read_config(path, world | variables, required=True)
 
 
+def read_strictly(world: dict[str, str], text: str | bytes, **variables: str) -> ConfigFile:
+    """As a writer does, which leaves no provider that cannot be used."""
+    path = Path(world["HOME"]) / "openclaw.json"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    path.chmod(0o600)
+    file = read_json5(path)
+    assert file is not None
+    return validate(file, world | variables)
+
+
 def problems(world: dict[str, str], text: str | bytes, **variables: str) -> list[Diagnostic]:
     with pytest.raises(SettingsInvalid) as caught:
-        read(world, text, **variables)
+        read_strictly(world, text, **variables)
     for problem in caught.value.problems:
         assert CANARY not in str(problem)
         assert str(problem).isprintable()
@@ -314,7 +325,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(world: dict[str,
 def test_a_file_with_thousands_of_problems_tells_a_hundred_and_counts_the_rest(world: dict[str, str]) -> None:
     text = "{models: {providers: {" + ",".join(f"P{number}: {{}}" for number in range(5000)) + "}}}"
     with pytest.raises(SettingsInvalid) as caught:
-        read(world, text)
+        read_strictly(world, text)
     assert len(caught.value.problems) == 101
     assert caught.value.problems[-1].message == "and 4900 more problems"
 

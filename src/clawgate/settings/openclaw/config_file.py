@@ -23,6 +23,7 @@ from clawgate.settings.openclaw.compatibility import incompatibilities, unknown_
 from clawgate.settings.openclaw.own_settings import DATABASE_VARIABLE
 from clawgate.settings.openclaw.own_settings import SECTION as OWN_SECTION
 from clawgate.settings.openclaw.unknown_keys import unknown_keys
+from clawgate.settings.openclaw.unusable_providers import problems_by_provider, with_problems
 from clawgate.settings.openclaw.validate import problems
 from clawgate.settings.problems import INCLUDE, SettingsInvalid, format_message, include_problem
 from clawgate.settings.redaction import is_secret, redact_name
@@ -159,12 +160,12 @@ def read_config(path: Path, environment: Mapping[str, str], *, required: bool) -
         if required:
             raise missing_file(path)
         file = _empty(path)
-    return validate(file, environment)
+    return _Validation(file).config_file(environment)
 
 
 def validate(file: Json5File, environment: Mapping[str, str]) -> ConfigFile:
-    """Return what a parsed file says. Raises as `read_config`."""
-    return _Validation(file).config_file(environment)
+    """Return what a parsed file says. Raises as `read_config`, also for what is wrong with one provider alone."""
+    return _Validation(file, is_strict=True).config_file(environment)
 
 
 def read_partly(path: Path, environment: Mapping[str, str]) -> PartialConfig:
@@ -186,8 +187,9 @@ def _empty(path: Path) -> Json5File:
 
 
 class _Validation:
-    def __init__(self, file: Json5File) -> None:
+    def __init__(self, file: Json5File, *, is_strict: bool = False) -> None:
         self._file = file
+        self._is_strict = is_strict
         self._problems: list[tuple[int, int, Diagnostic]] = []
         self.concerned: list[tuple[KeyPath, Diagnostic]] = []
         """Each problem with the path that it concerns, see `PartialConfig`."""
@@ -221,6 +223,12 @@ class _Validation:
         if any(problem.path[: len(OWN_SECTION)] == OWN_SECTION for problem in found):
             self._remove(read, OWN_SECTION)
             config = self._parse(read)
+        if not self._is_strict and (of_providers := problems_by_provider(self.concerned)):
+            config = with_problems(config, of_providers)
+            for _, problem in self.concerned[:_MAX_PROBLEMS]:
+                self._diagnostics.append(replace(problem, severity=Severity.WARNING))
+            self._problems.clear()
+            self.concerned.clear()
         self._check_mode()
         for warning in islice(incompatibilities(raw), _MAX_PROBLEMS):
             self._diagnostics.append(self._located(warning))

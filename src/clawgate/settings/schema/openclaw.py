@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, StrictBool
 
 from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
 from clawgate.settings.schema.agents import AgentsBlock, Memory, Tools
@@ -220,6 +220,17 @@ class ProviderBlock(Block):
     request: ProviderRequest = setting("How requests to it are made.", ProviderRequest)
     timeout_seconds: Duration | None = setting("Seconds that one response may take.")
     models: tuple[ModelEntry, ...] = setting("The models that it has.", ())
+    _problem: str | None = PrivateAttr(None)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the block in the file cannot be used; None if it can."""
+        return self._problem
+
+    def with_problem(self, problem: str) -> ProviderBlock:
+        block = self.model_copy()
+        block._problem = problem
+        return block
 
 
 class ModelsBlock(Block):

