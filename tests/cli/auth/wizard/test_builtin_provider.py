@@ -147,6 +147,8 @@ def test_a_reference_to_user_and_password_stays_one() -> None:
     flags = {"id": "hut", "base_url": "https://hut.test/v1", "auth": "basic", "login": "${HUT}"}
     found = block_of(BuiltinProvider("", {}), AnswerSources(flags=flags, environment={"HUT": "dXNlcjpwYXNz"}))
     assert found["request"]["auth"]["value"] == "Basic ${HUT}"
+    change = BuiltinProvider("hut", {}).config_change(Answers(flags))
+    assert any("${HUT}" in note and "in base64" in note for note in change.notes)
     assert BuiltinProvider("hut", found).previous_answers({})["login"] == "${HUT}"
 
 

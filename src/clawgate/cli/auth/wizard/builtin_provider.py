@@ -136,6 +136,7 @@ class BuiltinProvider:
             default_model=f"{name}/{models[0]}" if models else None,
             removes=(replaced.path,) if replaced is not None else (),
             own=replaced.own if replaced is not None else {},
+            notes=_notes(kind, secret),
         )
 
     def _default_kind(self) -> str:
@@ -148,6 +149,12 @@ class BuiltinProvider:
     def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         settings = (self._replaces.path,) if self._replaces is not None else ()
         return (("models", "providers", self.id), (*SECTION, "providers", self.id), *settings)
+
+
+def _notes(kind: str, secret: str) -> tuple[str, ...]:
+    if kind != "basic" or not secret.startswith("${"):
+        return ()
+    return (f"OpenClaw sends {secret} as it is, so there the variable has to hold user:password in base64",)
 
 
 def _full_url(text: str, api: str) -> str:
