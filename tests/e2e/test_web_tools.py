@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clawgate.settings.schema.web_tools import WebTools
 from tests.agents.agent_stand import AgentStand, says, serving_agents, user
 from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
 from tests.agents.tools.pictures import picture
+from tests.e2e.stand import until
 from tests.peers import faults
 from tests.peers.faults import sse_response
-from tests.peers.script import ReadBody, Script, Send
+from tests.peers.script import ReadBody, Script, Send, SetEvent, Wait
 from tests.peers.upstream import FakeUpstream
 
 PAGE = faults.response(
@@ -110,3 +114,35 @@ def test_no_library_of_the_tools_is_imported_in_the_gateway() -> None:
         "print([name for name in ('trafilatura', 'lxml', 'PIL') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
+async def test_a_client_that_leaves_frees_the_site_and_ends_the_run(tmp_path: Path) -> None:
+    reached = asyncio.Event()
+    slow = (
+        ReadBody(),
+        Send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"),
+        SetEvent(reached),
+        Wait(asyncio.Event()),
+    )
+    async with FakeUpstream(slow) as site:
+        scripts = (fetches(site.url), says("too late"))
+        async with serving_agents(tmp_path, *scripts, config={"tools": ALLOWED}) as stand:
+            async with await stand.client() as client:
+                await stand.gateway.send(client, user("is it open?", stream=True))
+                await reached.wait()
+            await site.saw_close(0)
+            await until(lambda: not stand.gateway.role.agents.running_count, "the end of the run")
+            assert len(stand.model.requests) == 1
+
+
+async def test_a_changed_config_counts_for_the_next_run(tmp_path: Path) -> None:
+    async with FakeUpstream((ReadBody(), Send(PAGE))) as site:
+        scripts = (fetches(site.url), says("open"), says("no tools"))
+        async with serving_agents(tmp_path, *scripts, config={"tools": ALLOWED}) as stand:
+            assert await stand.text(user("is it open?")) == "open"
+            agents, file = stand.gateway.role.agents, stand.gateway.role.agents._file
+            assert file is not None
+            tools = file.config.tools.model_copy(update={"web": WebTools()})
+            agents.router(replace(file, config=file.config.model_copy(update={"tools": tools})))
+            assert await stand.text(user("is it open?")) == "no tools"
+            assert "tools" not in json.loads(stand.model.requests[-1].body)

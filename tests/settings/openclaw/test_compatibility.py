@@ -39,6 +39,29 @@ def test_a_key_that_may_be_a_secret_is_not_shown() -> None:
     assert warning.key == "gateway.auth" and "hunter2" not in str(warning)
 
 
+@pytest.mark.parametrize(
+    ("document", "key", "instead"),
+    [
+        ({"gateway": {"allowPrivateNetwork": True}}, "gateway.allowPrivateNetwork", "config.network.allow"),
+        (
+            {"tools": {"web": {"fetch": {"allowPrivateNetwork": False}}}},
+            "tools.web.fetch.allowPrivateNetwork",
+            "ssrfPolicy.dangerouslyAllowPrivateNetwork",
+        ),
+        (
+            {"tools": {"web": {"fetch": {"maxBytes": 5}}}},
+            "tools.web.fetch.maxBytes",
+            "tools.web.fetch.maxResponseBytes",
+        ),
+    ],
+)
+def test_a_key_of_clawgate_alone_is_reported_with_the_one_for_both(
+    document: object, key: str, instead: str
+) -> None:
+    (warning,) = incompatibilities(document)
+    assert warning.key == key and "rejects its whole config" in warning.text and instead in str(warning)
+
+
 def test_a_model_without_a_name_is_told_with_the_command_that_names_it() -> None:
     models = [{"id": "a", "name": "A"}, {"id": "b"}]
     (warning,) = incompatibilities({"models": {"providers": {"owl": {"models": models}}}})

@@ -20,6 +20,18 @@ from clawgate.settings.schema.upstream_keys import DIALECTS, VERSION
 _REJECTS = f"OpenClaw {VERSION} rejects its whole config for it"
 
 
+_FETCH = ("tools", "web", "fetch")
+_OF_CLAWGATE_ALONE: Mapping[KeyPath, str] = {
+    (
+        "gateway",
+        "allowPrivateNetwork",
+    ): "list what is needed in plugins.entries.clawgate.config.network.allow",
+    (*_FETCH, "allowPrivateNetwork"): "set tools.web.fetch.ssrfPolicy.dangerouslyAllowPrivateNetwork",
+    (*_FETCH, "maxBytes"): "set tools.web.fetch.maxResponseBytes",
+}
+"""Keys that clawgate reads beside OpenClaw's, and what does the same there."""
+
+
 def unknown_key(key: UnknownKey) -> Diagnostic:
     """Return the warning for a key that neither of the two programs knows."""
     if key.suggestion is None and key.may_be_secret:
@@ -36,10 +48,11 @@ def incompatibilities(document: object) -> Iterator[Diagnostic]:
     yield from rejected_values(document)
     if not isinstance(document, dict):
         return
+    for path, instead in _OF_CLAWGATE_ALONE.items():
+        if _has(document, path):
+            fix = f"if OpenClaw has to read this file, {instead}"
+            yield _warning(path, f"is a key of clawgate alone; {_REJECTS}", fix)
     gateway = document.get("gateway")
-    if isinstance(gateway, dict) and "allowPrivateNetwork" in gateway:
-        fix = "if OpenClaw has to read this file, list what is needed in plugins.entries.clawgate.config.network.allow"
-        yield _warning(("gateway", "allowPrivateNetwork"), f"is a key of clawgate alone; {_REJECTS}", fix)
     tls = gateway.get("tls") if isinstance(gateway, dict) else None
     if isinstance(tls, dict) and tls.get("enabled") is True:
         message = "is not read: this gateway serves plain HTTP, on which anybody between can read its token"
@@ -47,6 +60,14 @@ def incompatibilities(document: object) -> Iterator[Diagnostic]:
     for block, path in _models(document):
         if isinstance(path[-1], int):
             yield from _model_name(block, path)
+
+
+def _has(document: object, path: KeyPath) -> bool:
+    for key in path:
+        if not isinstance(document, dict) or key not in document:
+            return False
+        document = document[key]
+    return True
 
 
 def rejected_values(document: object) -> Iterator[Diagnostic]:
