@@ -60,15 +60,15 @@ def refused_whole(inner: IPv4Address) -> dict[str, IPv6Address]:
         "Teredo client": 0x2001_0000 << 96 | 0x0808_0808 << 64 | (number ^ 0xFFFF_FFFF),
     }
     for length in (48, 56, 64, 96):
-        forms[f"local NAT64 /{length}"] = _nat64(LOCAL_USE, length, number)
+        forms[f"local NAT64 /{length}"] = nat64(LOCAL_USE, length, number)
     for length in (32, 40, 48, 56, 64):
-        form = _nat64(WELL_KNOWN, length, number)
+        form = nat64(WELL_KNOWN, length, number)
         if form >> 32 != WELL_KNOWN >> 32:  # else it is one of the /96
             forms[f"well-known NAT64 /{length}"] = form
     return {name: IPv6Address(form) for name, form in forms.items()}
 
 
-def _nat64(prefix: int, length: int, number: int) -> int:
+def nat64(prefix: int, length: int, number: int) -> int:
     """Embed as RFC 6052 section 2.2 does: behind the prefix, with bits 64 to 71 left out."""
     if length == 96:
         return prefix | number

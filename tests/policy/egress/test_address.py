@@ -16,11 +16,11 @@ from clawgate.policy.egress.address import (
     parse_literal,
 )
 from clawgate.policy.egress.policy import check_address, check_host
-from clawgate.policy.egress.ranges import PRIVATE_KINDS, AddressKind
+from clawgate.policy.egress.ranges import PRIVATE_KINDS, ROWS, AddressKind, Row
 from clawgate.wire.http.host import parse_host
 from clawgate.wire.http.url import Origin
 from tests.policy.egress.policies import CLOSED, OPEN, ORIGIN
-from tests.policy.egress.spellings import ipv4_spellings, ipv6_spellings, refused_whole, unwrapped
+from tests.policy.egress.spellings import ipv4_spellings, ipv6_spellings, nat64, refused_whole, unwrapped
 
 v4 = st.integers(0, 2**32 - 1).map(IPv4Address)
 
@@ -58,7 +58,7 @@ def test_no_spelling_and_no_embedding_changes_the_verdict(inners: list[IPv4Addre
 def test_what_is_refused_whole_is_refused_whatever_it_carries(inners: list[IPv4Address]) -> None:
     for inner in inners:
         for name, address in refused_whole(inner).items():
-            assert classify(address) is AddressKind.SPECIAL, name
+            assert classify(address) in (AddressKind.SPECIAL, AddressKind.METADATA), name
             assert not check_address(str(address), ORIGIN, OPEN).allowed, name
 
 
@@ -117,3 +117,16 @@ def test_nothing_is_embedded_where_nothing_is(text: str) -> None:
 def test_an_address_is_known_in_every_spelling_that_resolvers_take(address: IPv4Address) -> None:
     for spelling in ipv4_spellings(address).values():
         assert parse_literal(spelling.lower()) == address, spelling
+
+
+OWN_PREFIX = 0x2A00_1234 << 96
+
+
+@pytest.mark.parametrize("length", [32, 40, 48, 56, 64, 96])
+@pytest.mark.parametrize("inner", [row for row in ROWS if row.kind is AddressKind.METADATA])
+def test_metadata_is_refused_under_any_prefix_of_nat64(inner: Row, length: int) -> None:
+    """Other addresses are not: that prefix is unknown here."""
+    if inner.network.version == 4:
+        assert classify(IPv6Address(nat64(OWN_PREFIX, length, int(inner.network[0])))) is AddressKind.METADATA
+        beside = int(inner.network[0]) + 2
+        assert classify(IPv6Address(nat64(OWN_PREFIX, length, beside))) is AddressKind.PUBLIC

@@ -51,7 +51,9 @@ def rows() -> dict[str, AddressKind]:
             spelled = ipv6_spellings(wrapped)
             hosts += [f"[{one}]" for one in (spelled if name in ("mapped", "NAT64") else spelled[:1])]
         found |= {f"http://{host}:81/x?y#z": kind for host in hosts}
-        found |= {f"http://[{one}]/": AddressKind.SPECIAL for one in refused_whole(address).values()}
+        never = AddressKind.METADATA if kind is AddressKind.METADATA else AddressKind.SPECIAL
+        for name, whole in refused_whole(address).items():
+            found[f"http://[{whole}]/"] = AddressKind.SPECIAL if name == "Teredo client" else never
     for name, kind in NAMES.items():
         for host in (name, name.upper(), name.title(), f"{name}."):
             found[f"HTTP://{host}/"] = kind

@@ -5,9 +5,10 @@ Which embedded addresses are unwrapped and which are refused whole: decision 004
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from clawgate.policy.egress.ranges import Address, AddressKind, range_kind
+from clawgate.policy.egress.ranges import ROWS, Address, AddressKind, range_kind
 from clawgate.wire.http.host import parse_ipv4
 
 _IN_THE_LAST_BITS = tuple(map(IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "::/96")))
@@ -15,6 +16,11 @@ _IN_THE_LAST_BITS = tuple(map(IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "::
 _6TO4 = IPv6Network("2002::/16")
 _ISATAP = 0x00005EFE
 _ISATAP_MASK = 0xFCFFFFFF  # both values of the u and g bits (RFC 5214 section 6.1, RFC 4291 appendix A)
+_METADATA = frozenset(
+    int(row.network.network_address)
+    for row in ROWS
+    if row.kind is AddressKind.METADATA and row.network.version == 4
+)
 _NO_HOST = 0xFFFF  # :: and ::1 are no IPv4-compatible addresses, nor are those beside them
 _WORST_FIRST = (
     AddressKind.METADATA,
@@ -55,8 +61,22 @@ def meanings(address: Address) -> tuple[Address, ...]:
 
 def classify(address: Address) -> AddressKind:
     """Return the kind of ``address``, the worst one of its meanings."""
+    if isinstance(address, IPv6Address) and not _METADATA.isdisjoint(_translated(int(address))):
+        return AddressKind.METADATA
     kinds = [range_kind(one) for one in meanings(address)]
     return min(kinds, key=_WORST_FIRST.index)
+
+
+def _translated(number: int) -> Iterator[int]:
+    """Yield what NAT64 makes of an address, under a prefix of each length (RFC 6052 section 2.2).
+
+    A network may have a prefix of its own, which is not known here; its metadata addresses are refused all the same.
+    Bits 64 to 71 are left out.
+    """
+    yield number & 0xFFFFFFFF
+    for length in (32, 40, 48, 56, 64):
+        low = length - 32
+        yield ((number >> 64) & ((1 << (32 - low)) - 1)) << low | (number >> (56 - low)) & ((1 << low) - 1)
 
 
 def parse_address(text: str) -> Address | None:
