@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from clawgate.policy.egress.policy import EgressPolicy, check_url
+from clawgate.policy.egress.ranges import AddressKind
+from clawgate.policy.egress.rules import Rule
+from clawgate.settings.openclaw.own_settings import OwnSettings
 
 PACKAGE = Path(__file__).parents[1] / "src" / "clawgate"
 
@@ -34,6 +41,8 @@ LISTED = {
     # The database that the operator configured.
     "state/postgres.py": {"connect"},
     "state/sqlite.py": {"connect"},
+    # DNS is asked, and nothing is dialled.
+    "app/doctor/placeholders.py": {"getaddrinfo"},
     # No packet leaves: an address to listen at is looked up, or a socket only chooses its own address.
     "app/own_address.py": {"connect"},
     "cli/auth/wizard/setup_context.py": {"getaddrinfo"},
@@ -94,3 +103,26 @@ def test_a_way_out_is_seen_in_each_form(source: str) -> None:
 
 def test_what_opens_nothing_is_not_seen() -> None:
     assert not list(ways_out("import urllib.parse\nfrom http import HTTPStatus\nx.connection()\nf('httpx')"))
+
+
+PAGE = (PACKAGE.parents[1] / "docs" / "egress.md").read_text(encoding="utf-8")
+
+
+def test_the_spellings_of_the_page_are_what_it_says() -> None:
+    section = PAGE.partition("## Spellings")[2].partition("## ")[0]
+    urls = re.findall(r"`(http://[^`]+)`", section)
+    assert len(urls) == 5
+    assert {check_url(url, EgressPolicy(requester="test")).kind for url in urls} == {AddressKind.LOOPBACK}
+
+
+def test_the_commands_of_the_page_set_what_validates() -> None:
+    section = "plugins.entries.clawgate.config.network."
+    commands = dict(
+        re.findall(rf"^clawgate config set {re.escape(section)}(\w+) '(.+)'$", PAGE, flags=re.MULTILINE)
+    )
+    assert set(commands) == {"allow", "deny", "fakeIp"}
+    network = {key: json.loads(value) for key, value in commands.items()}
+    OwnSettings.model_validate({"network": network})
+    row = next(line for line in PAGE.splitlines() if "config.network.allow`" in line)
+    forms = re.findall(r"`([^`]+)`", row)[1:]
+    assert len(forms) == 6 and all(Rule.parse(form) for form in forms)

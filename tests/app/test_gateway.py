@@ -20,6 +20,7 @@ from tests.peers import faults
 from tests.peers.script import Send
 from tests.peers.upstream import FakeUpstream
 from tests.relay.recording_dialer import RecordingDialer
+from tests.relay.upstream.test_dial import Recorder
 from tests.routing.gateway_server import (
     CHAT,
     CLIENT_TOKEN,
@@ -27,6 +28,7 @@ from tests.routing.gateway_server import (
     MESSAGES,
     GatewayStand,
     config_of,
+    own_config,
     provider,
     question,
     serving_gateway,
@@ -36,10 +38,53 @@ from tests.routing.gateway_server import (
 GOOD = faults.json_response({"next": "fine"})
 OTHER_TOKEN = "gt-another-Wm4yRb8TqLz6Hd1s"
 NOWHERE = "http://127.0.0.1:9"
+SHUT = {"allowPrivateNetwork": False}
 
 
 def auth(**more: Any) -> dict[str, Any]:
     return {"auth": {"mode": "token", "token": CLIENT_TOKEN, **more}}
+
+
+async def test_rules_of_the_network_count_from_the_next_request(tmp_path: Path) -> None:
+    """Without a restart; deny wins, and a placeholder of a fake-IP DNS is refused until that is configured."""
+
+    async def resolver(name: str, port: int) -> list[str]:
+        return ["198.18.0.7" if name == "faked.lan" else "127.0.0.1"]
+
+    Recorder().install()  # so that no packet leaves loopback
+    async with FakeUpstream(faults.json_response({})) as upstream:
+        dialer, here = RecordingDialer(resolver), f"inside.lan:{upstream.port}"
+        blocks = {
+            "x": provider(f"http://{here}", request=SHUT),
+            "faked": provider("http://faked.lan:9", request=SHUT),
+        }
+        config = config_of(blocks)
+
+        def configured(**network: object) -> dict[str, Any]:
+            return own_config(config, network=network)
+
+        async with serving_gateway(tmp_path, config, dialer=dialer) as stand:
+
+            async def code(model: str = "x/m") -> str | None:
+                found = await stand.ask(question(model))
+                return None if found.status == 200 else str(found.json()["error"]["code"])
+
+            assert await code() == "private_network_blocked"
+            for network, expected in (
+                ({"allow": [here]}, None),
+                ({"allow": [here], "deny": ["127.0.0.0/8"]}, "egress_denied"),
+                ({"allow": ["other.lan"]}, "private_network_blocked"),
+                ({"mode": "report"}, None),
+            ):
+                stand.rewrite(configured(**network))
+                assert await code() == expected, network
+            assert await code("faked/m") == "egress_denied"
+            assert [dial.dialled for dial in dialer.ledger[-1:]] == [None]
+            stand.rewrite(configured(fakeIp={}))
+            assert await code("faked/m") not in ("egress_denied", None)
+            assert dialer.ledger[-1].dialled == "198.18.0.7"
+            stand.rewrite(config | {"gateway": config["gateway"] | {"allowPrivateNetwork": True}})
+            assert await code() is None
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])

@@ -124,6 +124,11 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         Severity.WARNING,
         "blocked until x",
     ),
+    "a placeholder of a fake-IP DNS": (
+        {"providers": (ProviderFact("owl", None, placeholder=("198.18.0.7", "set it")),)},
+        Severity.WARNING,
+        "its name resolves to 198.18.0.7, a placeholder of a fake-IP DNS",
+    ),
     "a key that is a placeholder": (
         {"providers": (ProviderFact("owl", None, shortest_masked=8),)},
         Severity.INFO,

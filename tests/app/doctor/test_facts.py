@@ -252,5 +252,7 @@ def test_what_a_request_gets_is_a_problem_unless_a_note_of_the_config_names_it(
     host: str, error: GatewayError, problem: str | None, is_down: bool
 ) -> None:
     owl = Provider(id="owl", api="openai-completions", origin=Origin("http", host, 80))
-    (found,) = provider_facts(Availability(Catalog({"owl": owl}, {}, None, ()), lambda _: error), {})
+    (found,) = provider_facts(
+        Availability(Catalog({"owl": owl}, {}, None, ()), lambda _: error), {}, lambda hosts: {}
+    )
     assert (found.problem, found.is_down) == (problem, is_down)

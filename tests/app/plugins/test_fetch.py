@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.plugins.api import FetchFailed, FetchRequest
+from clawgate.policy.egress.policy import NetworkRules
+from clawgate.policy.egress.rules import Rule
 from clawgate.relay.upstream.dial import Dialer
 from tests.other_user import NOBODY, listening_as, needs_another_user
 from tests.peers import faults
@@ -100,6 +102,35 @@ async def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: st
     blocked = await failure("http://some.example:9/x", dialer=dialer, allow_private=private)
     assert blocked.cause == "blocked"
     assert [entry.dialled for entry in dialer.ledger] == [None]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "printer.local", "owl.internal.", "LOCALHOST.localdomain", "0x7f.1"]
+)
+@pytest.mark.parametrize("private", [True, False])
+async def test_a_name_is_judged_before_it_is_resolved(host: str, private: bool) -> None:
+    """What a plugin fetches needs its own permission; metadata has none."""
+    resolved: list[str] = []
+
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        resolved.append(host)
+        return ["169.254.169.254"]
+
+    for one in (host, "metadata.google.internal"):
+        blocked = await failure(f"http://{one}:9/x", dialer=Dialer(resolver), allow_private=private)
+        assert blocked.cause == "blocked"
+    assert len(resolved) == private
+
+
+async def test_the_rules_of_the_gateway_count_for_plugins_too() -> None:
+    async with FakeUpstream(faults.json_response({})) as upstream:
+        request = FetchRequest(url=upstream.url, allow_private=True)
+        rules = NetworkRules(deny=(Rule.parse("127.0.0.0/8"),))
+        with pytest.raises(FetchFailed, match=r"network\.deny"):
+            await fetch_for_plugin(request, Dialer(), requester="plugin:test", network=rules)
+        request, rules = FetchRequest(url=upstream.url), NetworkRules(allow=(Rule.parse("127.0.0.1"),))
+        found = await fetch_for_plugin(request, Dialer(), requester="plugin:test", network=rules)
+        assert found.status == 200
 
 
 @pytest.mark.parametrize(

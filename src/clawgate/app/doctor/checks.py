@@ -15,6 +15,7 @@ from typing import Literal
 
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.key_path import KeyPath, parse_key_path
+from clawgate.settings.openclaw.own_settings import SECTION
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -30,6 +31,7 @@ _SIMILARITY = 0.75
 _MODE: KeyPath = ("gateway", "mode")
 _TOKEN: KeyPath = ("gateway", "auth", "token")
 _MACHINE = "this machine"
+_FAKE_IP: KeyPath = (*SECTION, "network", "fakeIp")
 _EDIT = "edit the file; clawgate config validate"
 _SET = "clawgate config set, for this setting"
 _STATUS = "clawgate models status"
@@ -83,7 +85,8 @@ class ProviderFact:
     ``allow_private_setting`` is the key path that allows a private address. ``shortest_masked``: the least length of a
     credential that is masked in logs and errors, 0 if its credential is long enough or there is none. ``is_down``: the
     running gateway could not use it although it is configured. ``unreached``: no gateway runs, and it is a server of
-    this machine that takes no connection.
+    this machine that takes no connection. ``placeholder``: the address of a fake-IP DNS that its name resolves to, and
+    the command that allows it.
     """
 
     name: str
@@ -94,6 +97,7 @@ class ProviderFact:
     shortest_masked: int = 0
     is_down: bool = False
     unreached: str | None = None
+    placeholder: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +280,12 @@ def _check_provider(provider: ProviderFact) -> Iterator[Diagnostic]:
         yield Diagnostic(path, f"{provider.name} cannot serve", severity, provider.problem)
     if provider.unreached is not None:
         yield Diagnostic(path, f"{provider.name} is down", Severity.WARNING, provider.unreached)
+    if provider.placeholder is not None:
+        address, fix = provider.placeholder
+        message = (
+            f"{provider.name}: its name resolves to {address}, a placeholder of a fake-IP DNS, and is refused"
+        )
+        yield Diagnostic(_FAKE_IP, message, Severity.WARNING, fix)
     for note in provider.notes:
         message = f"{provider.name}: {note}"
         if provider.allow_private_setting and "blocked" in note:

@@ -1,4 +1,4 @@
-"""Gathers the facts of this installation from its files, the machine and loopback.
+"""Gathers the facts of this installation from its files, the machine, loopback and DNS.
 
 Must not change anything, and draws no conclusion: that is the subject of `app.doctor.checks`.
 """
@@ -20,6 +20,7 @@ from typing import Any
 
 from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
+from clawgate.app.doctor.placeholders import LookUp, look_up, with_placeholders
 from clawgate.app.doctor.state_database import database_facts, database_files
 from clawgate.app.gateway_token import start_problems
 from clawgate.app.provider_probe import dial_local
@@ -122,7 +123,7 @@ def _from_config(
             or gateway.auth.password
             or any(environment.get(name) for name in _AUTH_VARIABLES)
         ),
-        "providers": tuple(provider_facts(known.availability, down)),
+        "providers": tuple(provider_facts(known.availability, down, look_up)),
         "primary": str(catalog.primary) if catalog.primary else None,
         "catalog_notes": catalog.notes,
         "plugins": tuple(file.config.plugins.entries),
@@ -136,11 +137,14 @@ def _down_here(availability: Availability, state: Path) -> dict[str, GatewayErro
     return dial_local(one for one in providers if one.id not in served and availability.error_of(one) is None)
 
 
-def provider_facts(availability: Availability, down: Mapping[str, GatewayError]) -> Iterator[ProviderFact]:
+def provider_facts(
+    availability: Availability, down: Mapping[str, GatewayError], look_up: LookUp
+) -> Iterator[ProviderFact]:
     catalog = availability.catalog
     named = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
+    used = {one.id for one in catalog.providers.values() if not one.built_in or one.id in named}
+    placeholders = with_placeholders((catalog.providers[name] for name in used), look_up)
     for provider in catalog.providers.values():
-        used = not provider.built_in or provider.id in named
         spellings = provider.credential.secrets()
         # A service of our own on this machine is sent a placeholder: "bridge".
         short = (
@@ -154,10 +158,11 @@ def provider_facts(availability: Availability, down: Mapping[str, GatewayError])
             provider.id,
             None if error is None or is_noted else error.message,
             provider.notes,
-            used,
+            provider.id in used,
             allow_private_setting=provider.allow_private_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
             unreached=down[provider.id].message if provider.id in down else None,
+            placeholder=placeholders.get(provider.id),
             is_down=not isinstance(error, ProviderNotConfigured | ModelNotFound | None),
         )
 

@@ -27,7 +27,7 @@ async def fetch_for_plugin(
     policy = EgressPolicy(
         requester=requester,
         private=request.allow_private,
-        setting="a private address for it",
+        setting="gateway.allowPrivateNetwork",
         network=network,
     )
     upstream, target = _upstream(request, dialer, policy)

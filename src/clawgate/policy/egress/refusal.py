@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked
-from clawgate.policy.egress.address import parse_address
+from clawgate.policy.egress.address import meanings, parse_address
 from clawgate.policy.egress.policy import GATEWAY_SWITCH, NOT_ALLOWED, Decision, EgressPolicy
 from clawgate.policy.egress.ranges import PRIVATE_KINDS, AddressKind
 from clawgate.policy.egress.rules import FAKE_IP_RANGE, FakeIp
@@ -34,20 +34,25 @@ def advice(address: str, kind: AddressKind, origin: Origin, policy: EgressPolicy
     """Return what to do about an address of ``kind`` that is refused whatever the switches are."""
     if address in _UNSPECIFIED:
         return "for a server on this machine use 127.0.0.1"
-    parsed = parse_address(address)
-    if address != origin.host and parsed is not None and FakeIp().covers((parsed,)):
-        return fake_ip_advice(origin.host, policy)
+    if address != origin.host and is_placeholder(address):
+        return (
+            f"{FAKE_IP_RANGE} has the placeholders of a fake-IP DNS (Clash, Surge, sing-box); if you use one: "
+            f"{fake_ip_command(origin.host, policy)}"
+        )
     if kind in PRIVATE_KINDS or kind is AddressKind.PUBLIC:
         return "change that rule, or use another address"
     return "configure an upstream at another address"
 
 
-def fake_ip_advice(host: str, policy: EgressPolicy) -> str:
-    """Return what to set where a DNS returns placeholders for ``host``."""
+def is_placeholder(address: str) -> bool:
+    """Return whether ``address`` is of the usual range of a fake-IP DNS."""
+    parsed = parse_address(address)
+    return parsed is not None and FakeIp().covers(meanings(parsed))
+
+
+def fake_ip_command(host: str, policy: EgressPolicy) -> str:
+    """Return the command after which ``host`` may have placeholders."""
     setting, value = f"{NETWORK}.fakeIp", "{}"
     if policy.network.fake_ip is not None:
         setting, value = f"{setting}.hosts", f'["{host}"]'
-    return (
-        f"{FAKE_IP_RANGE} has the placeholders of a fake-IP DNS (Clash, Surge, sing-box); if you use one: "
-        f"clawgate config set {setting} {shlex.quote(value)}"
-    )
+    return f"clawgate config set {setting} {shlex.quote(value)}"
