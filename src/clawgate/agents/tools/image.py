@@ -121,7 +121,10 @@ class ImageTool:
         try:
             found = await fetch_url(self._dialer, url, policy, limits, {"accept": "image/*"})
         except GatewayError as error:
-            raise ToolFailed(f"the image was not fetched: {error.message}") from None
+            reason = wrapped(
+                error.message, "Image", secrets.token_hex(8)
+            )  # a server may have chosen its words
+            raise ToolFailed(f"the image was not fetched\n\n{reason}") from None
         if found.status >= _FAILED:
             raise ToolFailed(f"the image was not fetched: the server responded with the error {found.status}")
         if found.truncated:

@@ -25,6 +25,7 @@ from clawgate.relay.upstream.guarded_fetch import Fetched, FetchLimits, fetch_ur
 from clawgate.settings.openclaw.web_tools import WEB_FETCH
 from clawgate.settings.schema.web_tools import WebFetch
 
+_SOURCE = "Web Fetch"
 _MAX_BYTES = 750_000
 _MAX_ERROR_CHARS = 2000
 _FAILED = 400
@@ -151,7 +152,7 @@ class WebFetchTool:
         try:
             fetched = await fetch_url(self._dialer, url, policy, self._settings.limits, _HEADERS)
         except GatewayError as error:
-            raise ToolFailed(f"the page was not fetched: {error.message}") from None
+            raise self._failed("fetched", error.message) from None
         page = await self._read(fetched, mode)
         if page.status < _FAILED:
             self._cache.keep(key, page, self._settings.cache_seconds)
@@ -159,7 +160,10 @@ class WebFetchTool:
 
     async def _read(self, fetched: Fetched, mode: str) -> Page:
         """Raises `ToolFailed` for what is no text."""
-        kind = _kind(fetched)
+        try:
+            kind = _kind(fetched)
+        except ValueError as error:
+            raise self._failed("read", str(error)) from None
         charset = _CHARSET.search(fetched.content_type)
         job = {
             "kind": kind,
@@ -191,7 +195,11 @@ class WebFetchTool:
         try:
             return await self._sandbox.run(job, fetched.body)
         except JobStopped as error:
-            raise ToolFailed(f"{fetched.url} cannot be read: {error}; try another page") from None
+            raise ToolFailed(f"the page cannot be read: {error}; try another page") from None
+
+    def _failed(self, done: str, reason: str) -> ToolFailed:
+        """Return the error; its reason may name hosts, paths and types that a server made up."""
+        return ToolFailed(f"the page was not {done}\n\n{wrapped(reason, _SOURCE, self._new_id())}")
 
     def _result(self, page: Page, chars: int) -> ToolResult:
         failed = page.status >= _FAILED
@@ -212,7 +220,7 @@ class WebFetchTool:
             text or "(no text)",
         ]
         begin = f"the server responded with the error {page.status}\n\n" if failed else ""
-        return ToolResult(begin + wrapped("\n".join(lines), "Web Fetch", self._new_id()), is_error=failed)
+        return ToolResult(begin + wrapped("\n".join(lines), _SOURCE, self._new_id()), is_error=failed)
 
 
 def private_parameter(policy: EgressPolicy) -> dict[str, Any]:
@@ -232,7 +240,7 @@ def wanted_policy(policy: EgressPolicy, arguments: Mapping[str, Any]) -> EgressP
 
 
 def _kind(fetched: Fetched) -> str:
-    """Return what a response is: html or text. Raises `ToolFailed` for what web_fetch does not read."""
+    """Return what a response is: html or text. Raises ValueError for what web_fetch does not read."""
     media_type = fetched.content_type.partition(";")[0].strip().lower()
     if media_type in _HTML:
         return "html"
@@ -243,4 +251,4 @@ def _kind(fetched: Fetched) -> str:
     if fetched.status >= _FAILED and not fetched.body:
         return "text"
     named = media_type if _MEDIA_TYPE.fullmatch(media_type) else "binary"
-    raise ToolFailed(f"{fetched.url} is {named}; web_fetch reads HTML, JSON, XML and text alone")
+    raise ValueError(f"{fetched.url} is {named}; web_fetch reads HTML, JSON, XML and text alone")
