@@ -145,6 +145,7 @@ async def test_a_command_runs_and_its_output_and_the_thoughts_return(tmp_path: P
         "from-the-shell" in sent
         and {ANTHROPIC: "c2ln", OPENAI: "Look.", RESPONSES: "gAAAA-sealed"}[dialect] in sent
     )
+    assert sent.count('"cache_control"') == (4 if dialect == ANTHROPIC else 0)
 
 
 @DIALECTS
