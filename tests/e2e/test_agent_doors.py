@@ -107,6 +107,8 @@ def test_a_conversation_is_made_and_continued(client: openai.OpenAI) -> None:
     first = client.responses.create(model="openclaw", input="one", conversation=conversation.id)
     assert first.conversation is not None and first.conversation.id == conversation.id
     assert client.responses.create(model="openclaw", input="two", conversation=conversation.id).output_text
+    listed = list(client.conversations.items.list(conversation.id, order="asc", limit=2))
+    assert [item.type for item in listed] == ["message"] * 5
     assert client.conversations.delete(conversation.id).deleted
     with pytest.raises(openai.NotFoundError):
         client.responses.create(model="openclaw", input="three", conversation=conversation.id)

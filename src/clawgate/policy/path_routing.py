@@ -205,7 +205,9 @@ def gateway_routes(*, agents: frozenset[bytes], models: bool, ollama: bool = Fal
         methods: tuple[bytes, ...] = (b"GET", b"POST", b"DELETE")
         stored = dict.fromkeys((STORED_RESPONSES, CONVERSATIONS_PATH + b"/"), methods)
         on[CONVERSATIONS_PATH] = _POST
-        return RouteTable(exact=on, prefixes=stored, query={**query, STORED_RESPONSES: _OF_STORED}, off=off)
+        return RouteTable(
+            exact=on, prefixes=stored, query={**query, **dict.fromkeys(stored, _OF_STORED)}, off=off
+        )
     off[STORED_RESPONSES] = f"set {RESPONSES_SWITCH} to true to keep responses"
     conversations = f"set {RESPONSES_SWITCH} to true to keep conversations"
     off |= {CONVERSATIONS_PATH: conversations, CONVERSATIONS_PATH + b"/": conversations}

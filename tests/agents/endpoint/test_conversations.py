@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.agents.agent_stand import AgentStand, echoes, serving_agents
+from tests.agents.agent_stand import CALLS_LOOK, AgentStand, echoes, serving_agents
 from tests.agents.endpoint.test_stored_response import gated
-from tests.agents.responses_stand import RESPONSES, asked, create, made, text
+from tests.agents.responses_stand import RESPONSES, TOOL, asked, create, made, text
 from tests.e2e.stand import until
 from tests.routing.gateway_server import CLIENT_TOKEN
 
@@ -64,6 +64,29 @@ async def test_a_conversation_begins_with_items(tmp_path: Path) -> None:
         sent = stand.sent[0]
     assert [message["role"] for message in sent] == ["user", "assistant", "tool", "assistant", "user"]
     assert sent[2]["content"] == "sunny" and sent[-1]["content"] == "Where?"
+
+
+async def test_the_items_of_a_conversation_are_listed(tmp_path: Path) -> None:
+    """Those that it began with, and what was sent and made in it."""
+    async with serving_agents(tmp_path, CALLS_LOOK, echoes) as stand:
+        first = [{"type": "message", "role": "user", "content": "Look."}]
+        one = (await call(stand, "POST", "", {"items": first}))[1]
+        await made(stand, "Now.", conversation=one["id"], tools=[TOOL])
+        result = {"type": "function_call_output", "call_id": "call-up-1", "output": "sunny"}
+        await made(stand, [result], conversation=one["id"], tools=[TOOL])
+        items = f"/{one['id']}/items"
+        page = (await call(stand, "GET", f"{items}?order=asc"))[1]
+        kinds = [(item["type"], item.get("role")) for item in page["data"]]
+        assert kinds == [
+            ("message", "user"), ("message", "user"), ("function_call", None), ("function_call_output", None),
+            ("message", "assistant"),
+        ]  # fmt: skip
+        assert page["data"][0]["content"] == [{"type": "input_text", "text": "Look."}]
+        assert page["data"][-1]["content"][0]["type"] == "output_text"
+        assert len({item["id"] for item in page["data"]}) == 5
+        newest = (await call(stand, "GET", f"{items}?limit=1"))[1]
+        assert newest["data"] == page["data"][-1:] and newest["has_more"]
+        assert (await call(stand, "GET", f"/conv_{'0' * 32}/items"))[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -134,7 +157,8 @@ async def test_other_requests_are_refused_by_name(tmp_path: Path) -> None:
         for method, path, status in (
             ("POST", f"/{name}", 405),
             ("GET", "", 405),
-            ("GET", f"/{name}/items", 404),
+            ("POST", f"/{name}/items", 405),
+            ("GET", f"/{name}/other", 404),
             ("GET", "/mine", 404),
         ):
             assert (await call(stand, method, path))[0] == status, (method, path)

@@ -1,4 +1,4 @@
-"""Makes, retrieves and deletes a conversation: a session of an agent whose name is made here.
+"""Makes, retrieves, lists and deletes a conversation: a session of an agent whose name is made here.
 
 Law: a name of that form is found or refused, for it may be of another caller or of OpenAI; each caller has its own. Any
 other name in `conversation` is one that the client made up, and begins a session where there is none.
@@ -10,12 +10,14 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
 from clawgate.agents.endpoint.doors import read_responses
+from clawgate.agents.endpoint.item_list import page_of
 from clawgate.agents.endpoint.local_plan import LocalAttempt, begin_body
-from clawgate.agents.endpoint.responses_request import ResponseTerms, is_conversation_id
+from clawgate.agents.endpoint.responses_request import ResponseTerms, is_conversation_id, listed_items
 from clawgate.agents.endpoint.service import AgentService
 from clawgate.agents.request.target import CONVERSATION, Target, read_target
 from clawgate.errors import ConversationNotFound, InvalidRequest, MethodNotAllowed, UnknownRoute
@@ -26,10 +28,12 @@ from clawgate.state.records import NewTurn, RunRecord, SessionSummary
 from clawgate.state.store import Store
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json import strict
+from clawgate.wire.openai import types as chat
+from clawgate.wire.translate.chat_to_responses.messages import InputItems
 
 _STOP_SECONDS = 10.0
 _JSON = "application/json"
-_ROUTES = "there are POST /v1/conversations, and GET and DELETE /v1/conversations/{id}"
+_ROUTES = "there are POST /v1/conversations, GET and DELETE /v1/conversations/{id}, GET /v1/conversations/{id}/items"
 _request = msgspec.json.Decoder(dict[str, Any])
 
 Serve = Callable[[Store, LocalResponse], Awaitable[None]]
@@ -55,10 +59,13 @@ class ConversationAttempt(LocalAttempt):
     ) -> None:
         self._caller, self._service = head.caller, service
         self._name = head.path.removeprefix(CONVERSATIONS_PATH).decode("ascii", "replace").lstrip("/")
-        serve: Mapping[bytes, Serve] = (
-            {b"GET": self._retrieve, b"DELETE": self._delete} if self._name else {b"POST": self._create}
-        )
-        if "/" in self._name:
+        self._name, _, part = self._name.partition("/")
+        self._query = parse_qs(head.target.partition(b"?")[2].decode("ascii", "replace"))
+        serve: Mapping[bytes, Serve] | None = {
+            "": {b"GET": self._retrieve, b"DELETE": self._delete} if self._name else {b"POST": self._create},
+            "items": {b"GET": self._list_items},
+        }.get(part)
+        if serve is None:
             raise UnknownRoute(f"unknown route '{head.path.decode('ascii', 'replace')[:200]}'; {_ROUTES}")
         if head.method not in serve:
             allow = tuple(method.decode("ascii") for method in serve)
@@ -105,6 +112,16 @@ class ConversationAttempt(LocalAttempt):
         await store.delete_session(self._caller, session)
         deleted = {"id": self._name, "object": "conversation.deleted", "deleted": True}
         begin_body(response, _JSON, strict.encode_response(deleted))
+
+    async def _list_items(self, store: Store, response: LocalResponse) -> None:
+        """List what the conversation has; what an agent's own tools did is among it."""
+        session = (await find(store, self._caller, self._name, None)).key
+        found = await store.session(self._caller, session)
+        made = InputItems()
+        for turn in found.turns if found is not None else ():
+            made.add(msgspec.convert(turn.message, chat.Message), "items")
+        items = listed_items(made.items, self._name.removeprefix("conv_"))
+        begin_body(response, _JSON, strict.encode_response(page_of(items, self._query)))
 
     def _send(self, response: LocalResponse, created_at: float) -> None:
         made = {"id": self._name, "object": "conversation", "created_at": int(created_at), "metadata": {}}

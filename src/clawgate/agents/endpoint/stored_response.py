@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from clawgate.agents.endpoint.item_list import page_of
 from clawgate.agents.endpoint.local_plan import LocalAttempt, begin_body
 from clawgate.agents.endpoint.plan import send_stream
 from clawgate.agents.endpoint.responses_request import not_found, run_of
@@ -31,7 +32,6 @@ Serve = Callable[[Store, LocalResponse], Awaitable[None]]
 LONGEST_SECONDS = 10 * 365 * 86_400.0
 """Of what ends with a run: the run has a limit of its own."""
 _CANCEL_SECONDS = 10.0
-_MOST_LISTED = 100
 _JSON = "application/json"
 _ROUTES = "a response has /v1/responses/{id}, /v1/responses/{id}/input_items and /v1/responses/{id}/cancel"
 
@@ -142,24 +142,5 @@ class StoredAttempt(LocalAttempt):
         begin_body(response, _JSON, encode_response(self._now(await self._found(store))))
 
     async def _list_input(self, store: Store, response: LocalResponse) -> None:
-        items = (await self._found(store)).input
-        if self._query.get("order", ["desc"])[-1] != "asc":
-            items = items[::-1]
-        ids = [item["id"] for item in items]
-        after = self._query.get("after", [""])[-1]
-        if after:
-            if after not in ids:
-                reject("after", "`after` must be the id of an item of this input.")
-            items = items[ids.index(after) + 1 :]
-        limit = self._query.get("limit", ["20"])[-1]
-        if not limit.isdecimal() or not 1 <= int(limit[:4]) <= _MOST_LISTED:
-            reject("limit", f"`limit` must be from 1 to {_MOST_LISTED}.")
-        page = items[: int(limit)]
-        listed = {
-            "object": "list",
-            "data": page,
-            "first_id": page[0]["id"] if page else None,
-            "last_id": page[-1]["id"] if page else None,
-            "has_more": len(items) > len(page),
-        }
+        listed = page_of((await self._found(store)).input, self._query)
         begin_body(response, _JSON, encode_response(listed))
