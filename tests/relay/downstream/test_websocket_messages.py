@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -60,6 +61,7 @@ WHOLE: dict[str, Row] = {
     "empty-fragments": (message(b"hi", [0, 0, 1, 1, 2]), ["hi"]),
     "only-empty-fragments": (message(b"", [0, 0]), [""]),
     "two-fragmented": (message(b"ab", [1]) + message(b"cd", [1]), ["ab", "cd"]),
+    "line-ends": (message(b"a\r\nb\rc\n", [2, 5]), ["a\r\nb\rc\n"]),
     "utf8": (frame(TEXT, EURO), [EURO.decode()]),
     "nul": (frame(TEXT, b"\x00"), ["\x00"]),
     "noncharacter": (frame(TEXT, "\uffff".encode()), ["\uffff"]),
@@ -80,6 +82,23 @@ def test_frames_become_messages(name: str, step: int) -> None:
 @pytest.mark.parametrize("cut", range(len(EURO) + 1))
 def test_a_character_may_be_split_between_fragments(cut: int) -> None:
     assert outcome(message(EURO, [cut]))[0] == [EURO.decode()]
+
+
+def test_a_message_in_many_fragments_takes_about_its_own_memory() -> None:
+    """Whose limit is that of all sockets: what is held has to be what is counted."""
+    character = "\u20ac".encode()
+    messages = WebSocketMessages(2**20)
+    assert list(messages.feed(frame(TEXT, character, fin=False))) == []
+    fragments = frame(CONT, character, fin=False) * 1000
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(20):
+            assert list(messages.feed(fragments)) == []
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert messages.held_bytes == 60_003 and after - before < 2 * messages.held_bytes
 
 
 @pytest.mark.parametrize("step", [0, 1])

@@ -26,12 +26,12 @@ _frame_log.setLevel(logging.ERROR)  # at a lower level `websockets` writes paylo
 class WebSocketMessages:
     """One WebSocket from its upgrade on."""
 
-    __slots__ = ("_decoder", "_due", "_later", "_parts", "_protocol", "closed_by_client", "end")
+    __slots__ = ("_data", "_decoder", "_due", "_later", "_protocol", "closed_by_client", "end")
 
     def __init__(self, max_bytes: int) -> None:
         self._protocol = ServerProtocol(state=OPEN, max_size=max_bytes, logger=_frame_log)
         self._decoder: codecs.IncrementalDecoder | None = None  # of the message that has begun
-        self._parts: list[str] = []
+        self._data = bytearray()  # of that one; a text for each fragment could take thirty times as much
         self._due: list[bytes] = []
         self._later: list[bytes] = []  # what frames behind the present message call for
         self.end: tuple[int, str] | None = None
@@ -109,15 +109,12 @@ class WebSocketMessages:
             if frame.fin:
                 return str(frame.data, "utf-8")
             self._decoder = codecs.getincrementaldecoder("utf-8")()
-        part = self._decoder.decode(frame.data, frame.fin)
-        if part:
-            self._parts.append(part)
+        self._decoder.decode(frame.data, frame.fin)  # only to fail at once
+        self._data += frame.data
         if not frame.fin:
             return None
-        text = "".join(self._parts)
-        self._decoder = None
-        self._parts = []
-        return text
+        data, self._decoder, self._data = self._data, None, bytearray()
+        return str(data, "utf-8")
 
     def _fail(self, code: int, reason: str) -> None:
         """End the connection for a fault in a message, in place of what frames behind it call for."""
