@@ -15,6 +15,7 @@ from clawgate.app.egress_recorder import EgressRecorder, record_dials
 from clawgate.app.factory import connection_limit
 from clawgate.app.gateway_switches import GatewaySwitches, MakeAgents
 from clawgate.app.log_setup import RequestLog, has_failed, tee_observers
+from clawgate.app.mcp import McpHost
 from clawgate.app.metrics import metrics_listener
 from clawgate.app.model_discovery import ModelDiscovery
 from clawgate.app.own_address import is_own_address
@@ -86,10 +87,10 @@ def build_gateway(
     gateway_router = GatewayRouter(router)
     metrics = RequestMetrics() if settings.metrics_port is not None else None
     connections = _connections(gateway_router, via, sockets, metrics, verbose=verbose)
-    agents = AgentHost(router, connections, state, lambda: plugins.tools, sockets.clients, recorder, dialer)
-    gateway_router.responses = agents
-    connections.detached_count = lambda: agents.running_count
-    parts = (router, connections, _switches(gateway_router, connections, agents, make_agents), plugins)
+    mcp = McpHost(state, dialer, lambda: plugins.tools)
+    agents = AgentHost(router, connections, state, mcp.tools, sockets.clients, recorder, dialer)
+    switches = _switches(gateway_router, connections, agents, make_agents, mcp)
+    parts = (router, connections, switches, plugins)
     report = partial(write_report, state / "clawgate", instance)
     watcher = ConfigWatcher(file, flags, environment, env_file, *parts, add_secrets, report)
     watcher.apply(file, settings)
@@ -105,7 +106,7 @@ def build_gateway(
         port=settings.port,
         drain_seconds=DRAIN_SECONDS,
         periodic_tasks=_periodic_tasks(watcher, agents),
-        tasks=[plugins.run, discovery.run, agents.run, recorder.run],
+        tasks=[plugins.run, discovery.run, agents.run, mcp.run, recorder.run],
         router=router,
         plugins=plugins,
         discovery=discovery,
@@ -118,10 +119,16 @@ def build_gateway(
 
 
 def _switches(
-    router: GatewayRouter, connections: ConnectionManager, agents: AgentHost, make: MakeAgents | None
+    router: GatewayRouter,
+    connections: ConnectionManager,
+    agents: AgentHost,
+    make: MakeAgents | None,
+    mcp: McpHost,
 ) -> GatewaySwitches:
-    making = (agents.router, load_agents) if make is None else (make, None)
-    return GatewaySwitches(router, connections, *making)
+    router.responses = agents
+    connections.detached_count = lambda: agents.running_count
+    make_agents, load = (agents.router, load_agents) if make is None else (make, None)
+    return GatewaySwitches(router, connections, make_agents, load, mcp.use)
 
 
 def _periodic_tasks(watcher: ConfigWatcher, agents: AgentHost) -> list[tuple[float, Callable[[], None]]]:

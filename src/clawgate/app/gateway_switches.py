@@ -26,7 +26,8 @@ MakeAgents = Callable[[ConfigFile], Router]
 class GatewaySwitches:
     """The switches of one gateway. Without ``make_agents`` there are no agents, whatever the config says.
 
-    ``load_agents`` imports what ``make_agents`` needs.
+    ``load_agents`` imports what ``make_agents`` needs; ``on_agents`` is called with each config in which they are on,
+    and with None where they are off.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class GatewaySwitches:
         connections: ConnectionManager,
         make_agents: MakeAgents | None = None,
         load_agents: Callable[[], None] | None = None,
+        on_agents: Callable[[ConfigFile | None], None] = lambda file: None,
     ) -> None:
         self._router = router
         self._connections = connections
         self._make_agents = make_agents
         self._load_agents = load_agents
+        self._on_agents = on_agents
         self._loading: asyncio.Future[None] | None = None
         self._settings: GatewaySettings | None = None
 
@@ -72,6 +75,7 @@ class GatewaySwitches:
         agents, models = make is not None, settings.serves_models
         router, admission = self._router, self._connections.admission
         router.agents = None if make is None else make(file)
+        self._on_agents(file if agents else None)
         router.embeddings = _embeddings(router, file) if agents else None
         router.agent_ids = agent_ids(file.config) if agents else ()
         router.serves_models = models

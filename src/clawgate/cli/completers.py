@@ -50,6 +50,11 @@ def complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return _matching(agent_ids(file.config), incomplete) if file else []
 
 
+def complete_mcp_server(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    file = _config_file(ctx)
+    return _matching(file.config.mcp.servers, incomplete) if file else []
+
+
 def known_refs(catalog: Catalog) -> list[ModelRef]:
     """Return each model that the config lists or names once: the default, the listed, then those only named."""
     listed = [ModelRef(name, model) for name, models in catalog.listed().items() for model in models]

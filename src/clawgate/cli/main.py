@@ -30,6 +30,7 @@ _COMMANDS = {
     "logs": ("gateway.logs", "The log of the gateway."),
     "doctor": ("doctor", "Find problems of the installation, and fix them."),
     "state": ("state.commands", "The database with the state of agents: status, migrate, backup, copy."),
+    "mcp": ("mcp.commands", "MCP servers: list, show, accept, test."),
     "egress": ("egress.commands", "Private connections: list, tail, explain, validate."),
     "bridge": ("relay.bridge", "The local bridge: Bearer in, X-Proxy-Token out."),
     "server": ("relay.server", "The remote proxy: tokens in, the real key out."),

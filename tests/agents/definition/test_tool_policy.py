@@ -71,9 +71,13 @@ def test_a_plugins_tools_can_be_named_by_the_plugin() -> None:
         assert not permits("weather", {"deny": [name]}, plugin="Sky")
 
 
+SERVERS = {"docs": ("docs__search",), "new": ()}
+"""One server was reached, the other not yet."""
+
+
 def unknown(**config: Any) -> list[str]:
     found = rule_problems(
-        OpenClawConfig.model_validate(config), {"Sky": ("get_weather", "Forecast"), "disk": ()}
+        OpenClawConfig.model_validate(config), {"Sky": ("get_weather", "Forecast"), "disk": ()}, SERVERS
     )
     diagnostics = list(found)
     assert all(one.severity is Severity.WARNING for one in diagnostics)
@@ -81,7 +85,7 @@ def unknown(**config: Any) -> list[str]:
 
 
 KNOWN = ["*", "get_weather", "FORECAST", " forecast ", "get_*", "sky", "disk", "group:plugins", "group:web",
-    "group:openclaw", "exec", "web_*"]  # fmt: skip
+    "group:openclaw", "exec", "web_*", "bundle-mcp", "docs", "Docs__*", "docs__search", "new__any"]  # fmt: skip
 
 
 @pytest.mark.parametrize("key", ["allow", "alsoAllow", "deny"])
@@ -102,6 +106,32 @@ def test_a_name_that_nothing_has_is_named_with_its_place() -> None:
     assert unknown(agents=listed) == [f"agents.list[0].tools.deny[0]: '' {neither}; {install}"]
 
 
+@pytest.mark.parametrize("entry", ["docs__serch", "doc__search", "newer__any"])
+def test_a_tool_that_no_server_has_is_named(entry: str) -> None:
+    (text,) = unknown(tools={"allow": [entry]})
+    assert "is neither a tool nor a plugin nor a group of tools" in text
+
+
+@pytest.mark.parametrize("entry", ["docs__search", "docs__*", "docs", "bundle-mcp", "group:plugins", "*"])
+def test_tools_of_servers_are_named_one_by_one_by_their_server_or_all_at_once(entry: str) -> None:
+    """`bundle-mcp` is OpenClaw's name for those of all servers."""
+
+    def may(**rules: list[str]) -> bool:
+        policy = ToolPolicy(ToolRules.model_validate(rules))
+        return policy.permits("docs__search", "docs", "bundle-mcp")
+
+    assert may(allow=[entry]) and not may(deny=[entry])
+    assert not may(allow=["other__*"]) and may(deny=["other__*"])
+
+
+@pytest.mark.parametrize(
+    ("profile", "has"), [("full", True), ("coding", True), ("messaging", True), ("minimal", False)]
+)
+def test_profiles_have_the_tools_of_servers_that_they_have_in_openclaw(profile: str, has: bool) -> None:
+    policy = ToolPolicy(ToolRules.model_validate({"profile": profile}))
+    assert policy.permits("docs__search", "docs", "bundle-mcp") is has
+
+
 def test_an_unknown_group_is_the_one_that_denies_everything() -> None:
     """What is said of it is what happens."""
     for entry in ("group:fils", "nope", "nope*"):
@@ -119,7 +149,7 @@ def test_a_rule_that_is_not_applied_allows_nothing_and_is_named(key: str) -> Non
     config = OpenClawConfig.model_validate(
         {"tools": rules, "agents": {"entries": {"main": {"tools": rules}}}}, by_alias=True, by_name=False
     )
-    found = list(rule_problems(config, {}))
+    found = list(rule_problems(config, {}, {}))
     assert [one.path for one in found] == [("tools", key), ("agents", "entries", "main", "tools", key)]
     assert {one.severity for one in found} == {Severity.WARNING} and "tools.deny" in str(found[0])
 

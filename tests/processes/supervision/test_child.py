@@ -111,3 +111,40 @@ def test_a_child_ends_on_order(order: bytes, name: str) -> None:
 def test_a_command_that_cannot_start_emits_one_failure(argv: tuple[str, ...]) -> None:
     (failed,), _ = life(argv)
     assert isinstance(failed, SpawnFailed) and failed.lasting and failed.error
+
+
+async def test_a_piped_child_reads_and_writes_pipes_and_its_errors_are_collected() -> None:
+    output, over = OutputTail(), asyncio.Event()
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Exited):
+            over.set()
+
+    before = len(os.listdir("/dev/fd"))  # noqa: PTH208  # a number is all that is wanted
+    script = "read line; echo got $line; echo problem >&2; cat >/dev/null"
+    spec = ChildSpec(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
+    child = Child(spec, output, emit, piped=True)
+    child.start()
+    pipes = child.take_pipes()
+    assert pipes is not None and child.take_pipes() is None
+    writing, reading = pipes
+    os.write(writing, b"hello\n")
+    assert await asyncio.to_thread(os.read, reading, 100) == b"got hello\n"
+    os.close(writing)  # the last of its input, which no other process holds open
+    await asyncio.wait_for(over.wait(), PATIENCE)
+    assert await asyncio.to_thread(os.read, reading, 100) == b""
+    os.close(reading)
+    assert output.lines() == ("problem",)
+    assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208  # as above
+
+
+async def test_pipes_that_are_not_taken_are_closed_with_the_child() -> None:
+    before, over = len(os.listdir("/dev/fd")), asyncio.Event()  # noqa: PTH208  # a number is all that is wanted
+    spec = ChildSpec(name="c", argv=("/bin/cat",), environment={"PATH": "/usr/bin:/bin"})
+    child = Child(
+        spec, OutputTail(), lambda event: over.set() if isinstance(event, Exited) else None, piped=True
+    )
+    child.start()
+    child.send(subreaper.KILL)
+    await asyncio.wait_for(over.wait(), PATIENCE)
+    assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208  # as above

@@ -1,26 +1,33 @@
-"""Checks what a config file says of tools against the plugins and packages that were found.
+"""Checks what a config file says of tools and MCP servers against what is on this machine.
 
-Must not run code of a plugin: what a plugin registers is in its manifest.
+Must not run code of a plugin or of a server: what a plugin registers is in its manifest, and what a server had when it
+was reached is in the state folder.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from clawgate.agents.definition.tool_policy import rule_problems
+from clawgate.agents.tools.mcp.definitions import named
+from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.mcp_servers import SECTION, mcp_servers
 from clawgate.settings.openclaw.web_tools import KEYS, NEEDS, offered_tools
 
 
 def tool_diagnostics(file: ConfigFile, state_dir: Path) -> list[Diagnostic]:
-    """Return the names in lists of tools that nothing has, and the rules that are not applied."""
+    """Return the names in lists of tools that nothing has, the rules that are not applied, and what is not offered."""
     plugins = {one.id: one.manifest.tools if one.manifest else () for one in find_plugins(state_dir)}
-    found = [*rule_problems(file.config, plugins), *_missing_packages(file)]
+    servers: dict[str, tuple[str, ...]] = {}
+    found = [*_missing_packages(file), *_of_servers(file, state_dir, servers)]
+    found += rule_problems(file.config, plugins, servers)
     return [replace(one, location=file.location(one.path)) for one in found]
 
 
@@ -35,3 +42,28 @@ def _missing_packages(file: ConfigFile) -> Iterator[Diagnostic]:
                 Severity.WARNING,
                 "run: pip install 'clawgate[web]'",
             )
+    if any(one.is_used for one in mcp_servers(file.config, file.unset)) and find_spec("mcp") is None:
+        yield Diagnostic(
+            SECTION,
+            "no tool of these servers is offered: the MCP SDK is not installed",
+            Severity.WARNING,
+            "run: pip install 'clawgate[mcp]'",
+        )
+
+
+def _of_servers(
+    file: ConfigFile, state_dir: Path, servers: dict[str, tuple[str, ...]]
+) -> Iterator[Diagnostic]:
+    """Yield what is wrong with MCP servers; add the names of their tools to ``servers``, by their prefix."""
+    store = PinStore(pins_folder(state_dir), time.time)
+    for entry in mcp_servers(file.config, file.unset):
+        pins = store.read(entry.prefix)
+        servers.setdefault(entry.prefix, tuple(named(entry.prefix, pins.accepted.values())[0]))
+        if entry.problem is not None and entry.block.enabled:
+            yield entry.problem
+        elif entry.is_used and pins.problem:
+            yield Diagnostic(entry.path, f"none of its tools is offered: {pins.problem}", Severity.WARNING)
+        elif entry.is_used and pins.waiting:
+            number = len(pins.waiting)
+            reason = f"{number} of its tools are new or were changed by the server, and are not offered"
+            yield Diagnostic(entry.path, reason, Severity.WARNING, f"run: clawgate mcp show {entry.name}")

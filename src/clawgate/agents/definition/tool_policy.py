@@ -15,6 +15,7 @@ from clawgate.agents.request.refusal import shown
 from clawgate.policy.typos import typo_of
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.openclaw.mcp_servers import FAMILY, SEPARATOR
 from clawgate.settings.schema.agents import ToolRules
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
@@ -46,10 +47,11 @@ _PLUGINS = "plugins"
 _PROFILES = {
     "minimal": "session_status gateway",
     "coding": "group:fs group:runtime group:web group:sessions group:memory cron gateway get_goal create_goal "
-    "update_goal progress_card ask_user skill_workshop view_image image_generate music_generate video_generate theme",
+    "update_goal progress_card ask_user skill_workshop view_image image_generate music_generate video_generate theme "
+    f"{FAMILY}",
     "messaging": "message sessions sessions_list sessions_history sessions_search conversations_list "
     "conversations_send conversations_turn sessions_send sessions_spawn sessions_yield subagents session_status "
-    "gateway ask_user theme",
+    f"gateway ask_user theme {FAMILY}",
     "full": "*",
 }
 """What a profile begins with."""
@@ -62,21 +64,21 @@ class ToolPolicy:
     of_all: ToolRules = field(default_factory=ToolRules)
     own: ToolRules = field(default_factory=ToolRules)
 
-    def permits(self, tool: str, plugin: str = "") -> bool:
-        """Whether the agent may use ``tool``, which ``plugin`` registered."""
+    def permits(self, tool: str, plugin: str = "", family: str = "") -> bool:
+        """Whether the agent may use ``tool``, which ``plugin`` registered, or the MCP server of that prefix has."""
         if _not_applied(self.of_all) or _not_applied(self.own):
             return False
-        name, owner = tool.lower(), plugin.lower()
+        name, owners = tool.lower(), {plugin.lower(), family.lower()} - {""}
         profile = _PROFILES[self.own.profile or self.of_all.profile or "full"].split()
         # An agent's own list, even an empty one, takes the place of that of all (OpenClaw's docs, "config migrations").
         also = self.own if "also_allow" in self.own.model_fields_set else self.of_all
         names = {name} if plugin else {name, _OTHER_NAMES.get(name, name)}
-        if not _list_any((*profile, *also.also_allow), names, owner):
+        if not _list_any((*profile, *also.also_allow), names, owners):
             return False
         for rules in (self.of_all, self.own):
-            if _list_any(rules.deny, names, owner, unknown=True):
+            if _list_any(rules.deny, names, owners, unknown=True):
                 return False
-            if rules.allow and not _list_any((*rules.allow, *rules.also_allow), names, owner):
+            if rules.allow and not _list_any((*rules.allow, *rules.also_allow), names, owners):
                 return False
         return True
 
@@ -87,36 +89,42 @@ def _not_applied(rules: ToolRules) -> list[str]:
     return [key for key, entries in named if entries]
 
 
-def _list_any(entries: Iterable[str], names: Collection[str], plugin: str, *, unknown: bool = False) -> bool:
+def _list_any(
+    entries: Iterable[str], names: Collection[str], owners: Collection[str], *, unknown: bool = False
+) -> bool:
     return any(
-        _matches(entry.strip().lower(), name, plugin, unknown=unknown) for entry in entries for name in names
+        _matches(entry.strip().lower(), name, owners, unknown=unknown) for entry in entries for name in names
     )
 
 
-def _matches(entry: str, name: str, plugin: str, *, unknown: bool) -> bool:
+def _matches(entry: str, name: str, owners: Collection[str], *, unknown: bool) -> bool:
     if not entry.startswith("group:"):
         pattern = ".*".join(map(re.escape, entry.split("*")))
-        return bool(plugin and entry == plugin) or re.fullmatch(pattern, name) is not None
+        return entry in owners or re.fullmatch(pattern, name) is not None
     group = entry.removeprefix("group:")
     if group == _PLUGINS:
-        return bool(plugin)
+        return bool(owners)
     if group == "openclaw":
         return name not in _NOT_OF_OPENCLAW and any(name in tools for tools in GROUPS.values())
     return name in GROUPS[group] if group in GROUPS else unknown
 
 
-def rule_problems(config: OpenClawConfig, plugins: Mapping[str, Collection[str]]) -> Iterator[Diagnostic]:
+def rule_problems(
+    config: OpenClawConfig, plugins: Mapping[str, Collection[str]], servers: Mapping[str, Collection[str]]
+) -> Iterator[Diagnostic]:
     """Yield the names in lists of tools that nothing has, and the rules that are not applied.
 
-    ``plugins`` maps each plugin to its tools.
+    ``plugins`` maps each plugin to its tools, ``servers`` each prefix of an MCP server, to none before it was reached.
 
     OpenClaw's own tools and groups are known, whether or not clawgate has them: both may read the file.
     """
-    tools = [(name.lower(), plugin.lower()) for plugin, names in plugins.items() for name in names]
-    tools += [(name, "") for names in GROUPS.values() for name in names]
+    owners = [*plugins.items(), *servers.items()]
+    tools = [(name.lower(), {owner.lower()}) for owner, names in owners for name in names]
+    tools += [(name, set()) for names in GROUPS.values() for name in names]
+    unreached = tuple(f"{prefix}{SEPARATOR}".lower() for prefix, names in servers.items() if not names)
     groups = {f"group:{name}" for name in (*GROUPS, _PLUGINS, "openclaw")}
-    words = {"*", *groups, *(plugin.lower() for plugin in plugins)}
-    known = sorted(words.union(*tools) - {"*", ""})
+    words = {"*", FAMILY, *groups, *(owner.lower() for owner, _ in owners)}
+    known = sorted(words.union(name for name, _ in tools) - {"*", ""})
     for path, rules in _all_rules(config):
         for key in _not_applied(rules):
             yield Diagnostic(
@@ -128,7 +136,9 @@ def rule_problems(config: OpenClawConfig, plugins: Mapping[str, Collection[str]]
         for key, entries in (("allow", rules.allow), ("alsoAllow", rules.also_allow), ("deny", rules.deny)):
             for number, entry in enumerate(entries):
                 name = entry.strip().lower()
-                if name in words or any(_matches(name, *tool, unknown=False) for tool in tools):
+                if name in words or name.startswith(unreached):
+                    continue
+                if any(_matches(name, *tool, unknown=False) for tool in tools):
                     continue
                 denies = ", so it denies every tool" if key == "deny" and name.startswith("group:") else ""
                 near = typo_of(name, known)

@@ -1,4 +1,4 @@
-"""Offers an agent the tools of plugins in one run, and runs those that its model calls.
+"""Offers an agent the tools of plugins and MCP servers in one run, and runs those that its model calls.
 
 Law: no failure of a tool ends the run. What the model writes wrong and what a tool does wrong are results that the
 model reads. A set keeps its tools for as long as the run lasts, whatever becomes of their plugins.
@@ -38,7 +38,9 @@ class ToolSet:
         session: str,
         max_result_bytes: int = MAX_RESULT_BYTES,
     ) -> None:
-        self._tools = {tool.name: tool for tool in tools if policy.permits(tool.name, tool.plugin)}
+        self._tools = {
+            tool.name: tool for tool in tools if policy.permits(tool.name, tool.plugin, tool.family)
+        }
         self._agent = agent
         self._session = session
         self._max_result_bytes = max_result_bytes

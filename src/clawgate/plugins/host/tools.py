@@ -29,7 +29,10 @@ _MAX_DEFINITION = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredTool:
-    """A tool as it was when it was registered; ``parameters`` is JSON. ``clean`` redacts its plugin's secrets."""
+    """A tool as it was when it was registered; ``parameters`` is JSON. ``clean`` redacts its plugin's secrets.
+
+    ``family`` is a further name, beside that of its plugin, by which lists of tools may name all of a kind.
+    """
 
     plugin: str
     name: str
@@ -38,6 +41,7 @@ class RegisteredTool:
     strict: bool | None
     timeout: float
     run: Callable[[api.ToolCall], Awaitable[object]] = field(repr=False)
+    family: str = ""
     clean: Callable[[str], str] = field(default=str, repr=False)
 
     def definition(self) -> dict[str, Any]:

@@ -38,15 +38,22 @@ _TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXT
 
 
 class Child:
-    """One process. After `start` it emits `Started` and in the end `Exited`, or `SpawnFailed`, exactly once."""
+    """One process. After `start` it emits `Started` and in the end `Exited`, or `SpawnFailed`, exactly once.
 
-    def __init__(self, spec: ChildSpec, output: OutputTail, emit: Callable[[Event], None]) -> None:
+    With ``piped`` its standard input and output are `pipes`; else it has no input, and its output is collected.
+    """
+
+    def __init__(
+        self, spec: ChildSpec, output: OutputTail, emit: Callable[[Event], None], *, piped: bool = False
+    ) -> None:
         self._spec = spec
         self._output = output
         self._emit = emit
         self._loop = asyncio.get_running_loop()
         self._fds: set[int] = set()
         self._report = self._stream = self._control = -1
+        self._piped = piped
+        self._pipes: tuple[int, int] | None = None
         self._partial_report = b""
         self._spawn_errno: int | None = None
         self._exit: int | None = None
@@ -58,6 +65,12 @@ class Child:
     def subreaper_pid(self) -> int:
         """The ancestor of all of the child's processes; 0 if there is none."""
         return self._popen.pid if self._popen else 0
+
+    def take_pipes(self) -> tuple[int, int] | None:
+        """Return where to write its input and read its output, which the caller closes; None if it was not spawned."""
+        taken, self._pipes = self._pipes, None
+        self._fds.difference_update(taken or ())
+        return taken
 
     def start(self) -> None:
         """Spawn the child. Failures are emitted, not raised."""
@@ -76,20 +89,25 @@ class Child:
         control, self._control = self._pipe()
         for fd in (self._report, self._stream, self._control):  # not its ends: it expects blocking ones
             os.set_blocking(fd, False)
+        theirs: tuple[int, int] | None = None
+        if self._piped:
+            their_input, our_output = self._pipe()
+            our_input, their_output = self._pipe()
+            theirs, self._pipes = (their_input, their_output), (our_output, our_input)
         folder = str(self._spec.cwd or _NEUTRAL_FOLDER)
         subreaper.adopt_orphans()
         self._popen = subprocess.Popen(
-            subreaper.command(report, self._spec.argv, self._spec.environment),
+            subreaper.command(report, self._spec.argv, self._spec.environment, theirs),
             stdin=control,
             stdout=stream,
             stderr=stream,
-            pass_fds=(report,),
+            pass_fds=(report, *(theirs or ())),
             env={**_without_old_folder(self._spec.environment, folder), subreaper.MARKER: self._marker},
             cwd=folder,
             start_new_session=True,
         )
         _subreapers.add(self._popen.pid)
-        for fd in (report, stream, control):
+        for fd in (report, stream, control, *(theirs or ())):
             self._close_fd(fd)
         self._loop.add_reader(self._report, self._on_report)
         self._loop.add_reader(self._stream, self._on_output)

@@ -1,7 +1,7 @@
 """Runs one command and ends it, and all its descendants, on request or when the gateway dies.
 
-A script (``python -I -S subreaper.py REPORT PARENT UNSET COMMAND...``) between the gateway and a child. It leads a
-session of its own and starts the command in a process group of its own. It learns of the gateway's death from the end
+A script (``python -I -S subreaper.py REPORT PARENT UNSET PIPES COMMAND...``) between the gateway and a child. It leads
+a session of its own and starts the command in a process group of its own. It learns of the gateway's death from the end
 of a pipe and from a pidfd. On Linux daemonised descendants are reparented to it (PR_SET_CHILD_SUBREAPER), and to the
 gateway when it was killed; elsewhere it knows the process group only. Must import the standard library only; never
 starts a command twice.
@@ -43,14 +43,18 @@ ProcessTable = dict[int, tuple[int, int, int]]
 """By pid: parent, process group and session."""
 
 
-def command(report: int, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+def command(
+    report: int, argv: Sequence[str], environment: Mapping[str, str], pipes: tuple[int, int] | None = None
+) -> list[str]:
     """Return the command line of a subreaper that runs ``argv`` and reports on the descriptor ``report``.
 
     It writes lines there: ``pid N`` or ``failed ERRNO``, later ``exit STATUS``, negative for a signal. It closes the
-    descriptor when no descendant is left. ``environment`` is what the subreaper will be started with.
+    descriptor when no descendant is left. ``environment`` is what the subreaper will be started with; ``pipes`` are the
+    descriptors that become the command's standard input and output, in place of none and the subreaper's own.
     """
     foreign = "" if _COERCED in environment else _COERCED
-    return [sys.executable, "-I", "-S", __file__, str(report), str(os.getpid()), foreign, *argv]
+    own = "" if pipes is None else f"{pipes[0]},{pipes[1]}"
+    return [sys.executable, "-I", "-S", __file__, str(report), str(os.getpid()), foreign, own, *argv]
 
 
 def process_table() -> ProcessTable:
@@ -140,11 +144,12 @@ def _prctl(option: int, value: int | bytes) -> bool:
 class Subreaper:
     """Runs one command until no descendant is left.
 
-    ``report`` is a descriptor for status lines, ``parent`` the pid of the gateway.
+    ``report`` is a descriptor for status lines, ``parent`` the pid of the gateway, ``pipes`` as in `command`.
     """
 
-    def __init__(self, report: int, parent: int) -> None:
+    def __init__(self, report: int, parent: int, pipes: Sequence[int] = ()) -> None:
         self._report = report
+        self._pipes = pipes
         self._control: int | None = 0
         self._wake, wake_write = os.pipe()
         for fd in (self._wake, wake_write):
@@ -196,8 +201,8 @@ class Subreaper:
             try:
                 os.setpgid(0, 0)
                 _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-                null = os.open(os.devnull, os.O_RDONLY)
-                os.dup2(null, 0)
+                for number, fd in enumerate(self._pipes or [os.open(os.devnull, os.O_RDONLY)]):
+                    os.dup2(fd, number)
                 for sig in signal.valid_signals():  # Python ignores some, a shell others for `clawgate … &`
                     if signal.getsignal(sig) is signal.SIG_IGN:
                         signal.signal(sig, signal.SIG_DFL)
@@ -208,7 +213,8 @@ class Subreaper:
                 os.write(write_end, str(error.errno or 1).encode())
             finally:
                 os._exit(127)
-        os.close(write_end)
+        for fd in (write_end, *self._pipes):
+            os.close(fd)
         with contextlib.suppress(OSError):  # the child did it first, and may even have exited
             os.setpgid(self._main, self._main)
         failure = os.read(read_end, 16)
@@ -285,7 +291,10 @@ def main() -> None:
     os.set_inheritable(report, False)
     _prctl(_SET_NAME, b"clawgate-reaper")
     os.environ.pop(sys.argv[3], None)
-    Subreaper(report, int(sys.argv[2])).run(sys.argv[4:])
+    pipes = [int(fd) for fd in sys.argv[4].split(",") if fd]
+    for fd in pipes:
+        os.set_inheritable(fd, False)
+    Subreaper(report, int(sys.argv[2]), pipes).run(sys.argv[5:])
 
 
 if __name__ == "__main__":

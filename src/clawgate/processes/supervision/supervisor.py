@@ -21,6 +21,7 @@ from clawgate.processes.supervision import status as child_status
 from clawgate.processes.supervision.child import Child
 from clawgate.processes.supervision.child_state import PortStatus, State, SupervisionLimits
 from clawgate.processes.supervision.lifecycle import step
+from clawgate.processes.supervision.output_log import OutputLog
 from clawgate.processes.supervision.output_tail import OutputTail
 from clawgate.processes.supervision.pid_watch import PID, PidWatcher
 from clawgate.processes.supervision.status import ChildStatus
@@ -28,8 +29,6 @@ from clawgate.processes.supervision.status import ChildStatus
 _PROBE_SECONDS = 6.0
 """A proxy that checks the login of its program needs up to 5 s."""
 _LOGGED_LINES = 5
-_LINES_PER_SECOND = 50
-"""Of a child's output in the log: one that writes as fast as it can must not push all else out of it."""
 
 
 class Supervisor:
@@ -56,8 +55,7 @@ class Supervisor:
         self._log = log
         self._limits = limits or limits_of(spec)
         self._redact = Redactor(secrets_of(spec)).redact
-        self._output = OutputTail(self._redact, on_line=self._log_output)
-        self._lines_since, self._line_count = clock(), 0
+        self._output = OutputTail(self._redact, on_line=OutputLog(spec.name, log, clock))
         self._state = State(since=clock())
         self._events: asyncio.Queue[child_state.Event] = asyncio.Queue()
         self._wake_at: float | None = None
@@ -197,16 +195,6 @@ class Supervisor:
             if old.spawned and not self._state.spawned and bad and status.last_lines:
                 last_lines = " | ".join(status.last_lines[-_LOGGED_LINES:])
                 self._log.warning("%s: its last lines: %s", status.name, last_lines)
-
-    def _log_output(self, line: str) -> None:
-        now = self._clock()
-        if now - self._lines_since >= 1.0:
-            if (dropped := self._line_count - _LINES_PER_SECOND) > 0:
-                self._log.info("%s: %d lines of output were not logged", self._spec.name, dropped)
-            self._lines_since, self._line_count = now, 0
-        self._line_count += 1
-        if line and self._line_count <= _LINES_PER_SECOND:
-            self._log.info("%s: | %s", self._spec.name, line)
 
     async def _probe_port(self, probe_id: int) -> None:
         self._post(child_state.Probed(await self._port_status(), probe_id))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from clawgate.policy.typos import typo_of
@@ -24,6 +24,8 @@ from clawgate.wire.http.url import parse_url
 SECTION: KeyPath = ("mcp", "servers")
 SEPARATOR = "__"
 """Between the names of a server and its tool."""
+FAMILY = "bundle-mcp"
+"""OpenClaw's name for the tools of all servers, in lists of tools."""
 
 Transport = Literal["stdio", "sse", "streamable-http"]
 
@@ -61,6 +63,10 @@ class McpServerEntry:
             return "stdio"
         return block.transport or _OF_TYPE.get((block.type or "").lower(), "sse")
 
+    def enabled(self) -> McpServerEntry:
+        """Return the same server as one that is on."""
+        return replace(self, block=self.block.model_copy(update={"enabled": True}))
+
     @property
     def is_used(self) -> bool:
         return self.block.enabled and self.problem is None
@@ -80,11 +86,7 @@ def mcp_servers(config: OpenClawConfig, unset: Collection[str]) -> tuple[McpServ
         )
         same = next((one.name for one in found if one.prefix.lower() == prefix.lower()), None)
         problem = _name_problem(entry, same) or _reference_problem(entry, unset) or _problem(entry)
-        found.append(
-            McpServerEntry(
-                name=name, prefix=prefix, block=block, allow_private=entry.allow_private, problem=problem
-            )
-        )
+        found.append(replace(entry, problem=problem))
     return tuple(found)
 
 

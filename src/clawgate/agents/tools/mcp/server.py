@@ -1,0 +1,282 @@
+"""Keeps one MCP server connected, and offers of its tools those that were accepted.
+
+Law: a model is offered a tool as it was accepted and as the server lists it now; what differs waits for the operator.
+Whatever the server does, it is connected again after a pause that grows. Must not import the SDK: `open_session` is
+passed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from clawgate.agents.tools.mcp.definitions import Definition, named, passes, seen
+from clawgate.agents.tools.mcp.pins import Pins, PinStore
+from clawgate.plugins.api import Tool, ToolCall, ToolFailed, ToolResult
+from clawgate.plugins.host.isolation import PluginFailed
+from clawgate.plugins.host.tools import RegisteredTool, register_tool
+from clawgate.settings.openclaw.mcp_servers import FAMILY, McpServerEntry
+
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+_STABLE_SECONDS = 10.0
+"""A connection that lasted as long makes earlier failures forgotten, and the next one begins at once."""
+_RELIST_SECONDS = 1.0
+"""At least between two lists: a server may say at any rate that its tools have changed."""
+_SLACK_SECONDS = 5.0
+_SHOWN = 5
+
+
+class Session(Protocol):
+    """A `session.McpSession`."""
+
+    changed: asyncio.Event
+    lost: asyncio.Event
+
+    @property
+    def protocol(self) -> str: ...
+    async def list_tools(self) -> list[dict[str, Any]]: ...
+    async def call(self, name: str, arguments: Mapping[str, Any], seconds: float) -> ToolResult: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """How to reach a server. ``open`` begins a session, ``why_lost`` returns a line about its end and its error."""
+
+    open: Callable[[], AbstractAsyncContextManager[Session]]
+    why_lost: Callable[[BaseException | None], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The tools of a server as it listed them last, by their own names; ``reasons`` are of those that are none."""
+
+    tools: Mapping[str, Definition]
+    reasons: Mapping[str, str]
+
+
+class McpServer:
+    """One server. `run` is the task that keeps it connected; ``random`` returns numbers from 0 to 1."""
+
+    def __init__(
+        self,
+        entry: McpServerEntry,
+        connector: Connector,
+        pins: PinStore,
+        *,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        clean: Callable[[str], str],
+        log: logging.Logger,
+    ) -> None:
+        self.entry = entry
+        self._connector = connector
+        self._pins = pins
+        self._clock = clock
+        self._random = random
+        self._clean = clean
+        self._log = log
+        self._session: Session | None = None
+        self._listed: Listed | None = None
+        self._is_current = asyncio.Event()
+        """Set while there is a session, and no news of another list from its server."""
+        self._failed = asyncio.Event()
+        """Set from a failure to the next session."""
+        self.reason = ""
+        """Why there was no session the last time that there was none."""
+        self._is_given_up = False
+        self._offered: tuple[Pins, Listed | None, tuple[RegisteredTool, ...]] | None = None
+
+    async def run(self) -> None:
+        """Connect, again and again, until cancelled."""
+        pause = 0.0
+        while True:
+            started_at = self._clock()
+            error = await self._connection()
+            is_stable = self._clock() - started_at >= _STABLE_SECONDS
+            pause = 0.0 if is_stable else min(max(pause * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+            if not is_stable:
+                self._failed.set()
+            reason = self._clean(self._connector.why_lost(error))
+            if reason != self.reason or pause <= FIRST_PAUSE_SECONDS:
+                self._log.warning("%s: %s; it is tried again", self.entry.name, reason)
+            self.reason = reason
+            await asyncio.sleep(pause * (0.5 + self._random() / 2))
+
+    def give_up(self, reason: str) -> None:
+        """Offer no tool, for ``reason``: it cannot be connected at all."""
+        self._is_given_up, self.reason = True, reason
+        self._failed.set()
+
+    async def _connection(self) -> BaseException | None:
+        """Serve one session to its end, and return what ended it."""
+        seconds = self.entry.block.connection_timeout_ms / 1000
+        try:
+            async with asyncio.timeout(seconds) as limit, self._connector.open() as session:
+                await self._list(session)
+                limit.reschedule(None)
+                self._session = session
+                self._failed.clear()
+                self._is_current.set()
+                self._log.info(
+                    "%s: connected, protocol %s, %d tools",
+                    self.entry.name,
+                    session.protocol,
+                    len(self._tools()),
+                )
+                await self._follow(session)
+        except Exception as error:  # of a library and a foreign program: whatever it is, try again
+            if _is_cancelled():  # the SDK may raise something else then
+                raise asyncio.CancelledError from error
+            if isinstance(error, TimeoutError):
+                return TimeoutError(f"no list of tools within {seconds:g} s")
+            return error
+        finally:
+            self._session = None
+            self._is_current.clear()
+        return None
+
+    async def _follow(self, session: Session) -> None:
+        """List the tools anew whenever the server says so, until the session is lost."""
+        lost = asyncio.get_running_loop().create_task(session.lost.wait())
+        try:
+            while not session.lost.is_set():
+                changed = asyncio.get_running_loop().create_task(session.changed.wait())
+                try:
+                    await asyncio.wait((lost, changed), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changed.cancel()
+                if session.changed.is_set() and not session.lost.is_set():
+                    self._is_current.clear()
+                    session.changed.clear()
+                    await asyncio.sleep(_RELIST_SECONDS)
+                    await self._list(session)
+                    self._is_current.set()
+        finally:
+            lost.cancel()
+
+    async def _list(self, session: Session) -> None:
+        listed = read_list(await session.list_tools())
+        name = self.entry.name
+        for tool, reason in listed.reasons.items():
+            self._log.warning("%s: its tool '%s' is not offered: %s", name, tool, reason)
+        pins = await asyncio.to_thread(self._pins.observe, self.entry.prefix, listed.tools.values())
+        self._listed = listed
+        if pins.problem:
+            self._log.error("%s: none of its tools is offered: %s", name, pins.problem)
+        elif pins.waiting:
+            waiting = ", ".join(seen(tool)[:80] for tool in list(pins.waiting)[:_SHOWN])
+            self._log.warning(
+                "%s: %d tools are new or were changed by the server and are not offered (%s); look at them with: "
+                "clawgate mcp show %s, and run: clawgate mcp accept %s",
+                name,
+                len(pins.waiting),
+                waiting,
+                name,
+                name,
+            )
+
+    def tools(self) -> tuple[RegisteredTool, ...]:
+        """Return the tools that a model may be offered: accepted, and as the server has them as far as is known."""
+        if self._is_given_up:
+            return ()
+        pins = self._pins.read(self.entry.prefix)
+        if self._offered is None or self._offered[0] is not pins or self._offered[1] is not self._listed:
+            self._offered = (pins, self._listed, tuple(self._tools()))
+        return self._offered[2]
+
+    def _tools(self) -> list[RegisteredTool]:
+        pins, listed = self._pins.read(self.entry.prefix), self._listed
+        accepted = [
+            tool
+            for tool in pins.accepted.values()
+            if passes(self.entry.block.tool_filter, tool.name)
+            and (listed is None or _is_listed(tool, listed))
+        ]
+        names, reasons = named(self.entry.prefix, accepted)
+        for tool, reason in reasons.items():
+            self._log.warning("%s: its tool '%s' is not offered: %s", self.entry.name, seen(tool), reason)
+        return list(self._registered(names))
+
+    def _registered(self, names: Mapping[str, Definition]) -> Iterator[RegisteredTool]:
+        seconds = (self.entry.block.connection_timeout_ms + self.entry.block.request_timeout_ms) / 1000
+        for name, definition in names.items():
+            tool = Tool(
+                name=name,
+                description=definition.description,
+                parameters=definition.parameters,
+                run=self._caller(definition),
+                timeout=seconds + _SLACK_SECONDS,
+            )
+            try:
+                registered = register_tool(self.entry.prefix, tool)
+            except PluginFailed as error:
+                self._log.warning("%s: a tool is not offered: %s", self.entry.name, error)
+            else:
+                yield replace(registered, family=FAMILY, clean=self._clean)
+
+    def _caller(self, definition: Definition) -> Callable[[ToolCall], Any]:
+        async def call(given: ToolCall) -> ToolResult:
+            return await self._call(definition, given.arguments)
+
+        return call
+
+    async def _call(self, definition: Definition, arguments: Mapping[str, Any]) -> ToolResult:
+        """Call a tool of the server, if it is still the one that was accepted. Raises `ToolFailed`."""
+        session = await self.current_session()
+        if self._listed is None or not _is_listed(definition, self._listed):
+            raise ToolFailed(
+                f"the server '{self.entry.name}' has changed this tool or has it no more, so it was not called; "
+                f"its operator can look at it with: clawgate mcp show {self.entry.name}"
+            )
+        return await session.call(definition.name, arguments, self.entry.block.request_timeout_ms / 1000)
+
+    async def current_session(self) -> Session:
+        """Return the session, once the first try to connect or a new list is through. Raises `ToolFailed`."""
+        if not self._is_current.is_set() and not self._failed.is_set():
+            loop = asyncio.get_running_loop()
+            waits = [loop.create_task(event.wait()) for event in (self._is_current, self._failed)]
+            seconds = self.entry.block.connection_timeout_ms / 1000
+            try:
+                await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in waits:
+                    task.cancel()
+        if self._session is None or not self._is_current.is_set():
+            reason = f": {self.reason}" if self.reason else ""
+            raise ToolFailed(
+                f"the server '{self.entry.name}' is not connected{reason}; the tool was not called"
+            )
+        return self._session
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def read_list(listed: list[dict[str, Any]]) -> Listed:
+    """Return the tools of a server's list; of two with the same name there is none."""
+    tools: dict[str, Definition] = {}
+    reasons: dict[str, str] = {}
+    for one in listed:
+        name = seen(str(one.get("name", "")))[:80]
+        try:
+            tool = Definition.of(one)
+        except ValueError as error:
+            reasons[name] = str(error)
+            continue
+        if tool.name in tools:
+            reasons[name] = "it is listed twice"
+        tools[tool.name] = tool
+    twice = {name for name in tools if reasons.get(seen(name)[:80]) == "it is listed twice"}
+    return Listed({name: tool for name, tool in tools.items() if name not in twice}, reasons)
+
+
+def _is_listed(tool: Definition, listed: Listed) -> bool:
+    current = listed.tools.get(tool.name)
+    return current is not None and current.digest == tool.digest

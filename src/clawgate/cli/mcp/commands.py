@@ -1,0 +1,242 @@
+"""``clawgate mcp``: lists the MCP servers of the config, shows and accepts their tools, and tries to connect."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from clawgate.agents.tools.mcp.definitions import Definition, tool_name
+from clawgate.agents.tools.mcp.pins import Pins, PinStore, pins_folder
+from clawgate.cli.completers import complete_mcp_server
+from clawgate.cli.context import LoadedConfig, load_config
+from clawgate.cli.errors import fail
+from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.groups import DefaultVerbGroup
+from clawgate.cli.paths import json_option, path_options
+from clawgate.policy.printable import escape_controls, escape_steering
+from clawgate.policy.typos import typo_of
+from clawgate.settings.openclaw.mcp_servers import McpServerEntry, mcp_servers
+
+server_argument = click.argument("server", metavar="SERVER", shell_complete=complete_mcp_server)
+
+
+@click.group(cls=DefaultVerbGroup, default="list")
+def mcp() -> None:
+    """MCP servers: list, show, accept, test. Without a command: list."""
+
+
+@mcp.command("list", short_help="List the MCP servers of the config.")
+@json_option
+@path_options
+def list_servers(config: str | None, as_json: bool) -> None:
+    """List the MCP servers of the config, and how many of their tools are accepted or wait. Connects to none."""
+    from clawgate.cli.terminal.table import print_table
+
+    loaded = load_config(config)
+    store = _store(loaded)
+    found = [(entry, store.read(entry.prefix)) for entry in _entries(loaded)]
+    if as_json:
+        click.echo(json.dumps({"count": len(found), "servers": [_to_json(*one) for one in found]}, indent=2))
+        return
+    print_table(
+        ("Server", "Transport", "Used", "Tools", "Waiting"),
+        [
+            (
+                escape_controls(entry.name),
+                entry.transport,
+                "yes" if entry.is_used else "no",
+                str(len(pins.accepted)),
+                str(len(pins.waiting)),
+            )
+            for entry, pins in found
+        ],
+    )
+    for entry, pins in found:
+        for problem in _problems(entry, pins):
+            click.echo(problem, err=True)
+
+
+@mcp.command(short_help="Show the tools of a server, and what it changed.")
+@server_argument
+@json_option
+@path_options
+def show(server: str, config: str | None, as_json: bool) -> None:
+    """Show the tools of SERVER that are accepted, and those that wait, as the server described them. Connects to none.
+
+    Invisible characters are shown as \\u200b.
+    """
+    loaded = load_config(config)
+    entry = _entry(loaded, server)
+    pins = _store(loaded).read(entry.prefix)
+    tools = list(_tools(entry, pins))
+    if as_json:
+        click.echo(
+            json.dumps({**_to_json(entry, pins), "acceptedAt": pins.accepted_at, "tools": tools}, indent=2)
+        )
+        return
+    for tool in tools:
+        _print_tool(tool)
+    if not tools:
+        click.echo(
+            f"No tool of {escape_controls(entry.name)} is known yet. Try: clawgate mcp test {entry.name}"
+        )
+    for problem in _problems(entry, pins):
+        click.echo(problem, err=True)
+
+
+@mcp.command(short_help="Accept the tools of a server that wait.")
+@server_argument
+@json_option
+@path_options
+def accept(server: str, config: str | None, as_json: bool) -> None:
+    """Accept the new and changed tools of SERVER as they were listed last. A running gateway offers them at once.
+
+    Read them before, with: clawgate mcp show SERVER
+    """
+    loaded = load_config(config)
+    entry, store = _entry(loaded, server), _store(loaded)
+    before = store.read(entry.prefix)
+    if before.problem:
+        fail(f"mcp.servers.{entry.name}: {before.problem}")
+    try:
+        if before.waiting:
+            store.accept(entry.prefix)
+    except OSError as error:
+        fail(f"{store.path(entry.prefix)}: {error.strerror}; check the owner and mode of its folder")
+    if as_json:
+        click.echo(json.dumps({"server": entry.name, "accepted": sorted(before.waiting)}, indent=2))
+    elif before.waiting:
+        click.echo(
+            f"Accepted of {escape_controls(entry.name)}: {', '.join(map(escape_controls, sorted(before.waiting)))}"
+        )
+    else:
+        click.echo(f"No tool of {escape_controls(entry.name)} waits.")
+
+
+@mcp.command(short_help="Connect to a server, and list its tools.")
+@server_argument
+@json_option
+@path_options
+def test(server: str, config: str | None, as_json: bool) -> None:
+    """Connect to SERVER from here, also if it is not enabled, and list its tools. A stdio server is started for that.
+
+    The tools that it lists first are accepted. The exit status is 1 if it cannot be connected.
+    """
+    loaded = load_config(config)
+    entry = _entry(loaded, server)
+    if entry.problem is not None:
+        fail(str(entry.problem))
+    protocol, error = asyncio.run(_try(loaded, entry))
+    pins = _store(loaded).read(entry.prefix)
+    if as_json:
+        result = {"ok": not error, "protocol": protocol, "error": error or None, **_to_json(entry, pins)}
+        click.echo(json.dumps({**result, "tools": list(_tools(entry, pins))}, indent=2))
+    elif error:
+        fail(f"mcp.servers.{entry.name}: {error}")
+    else:
+        click.echo(f"Connected to {escape_controls(entry.name)}, protocol {protocol}.")
+        for tool in _tools(entry, pins):
+            click.echo(f"  {tool['name']} ({tool['state']})")
+        for problem in _problems(entry, pins):
+            click.echo(problem, err=True)
+    if error:
+        sys.exit(ExitCode.FAILED)
+
+
+async def _try(loaded: LoadedConfig, entry: McpServerEntry) -> tuple[str, str]:
+    """Return the protocol that the server speaks, or why it cannot be connected."""
+    import logging
+    import random
+
+    from clawgate.agents.tools.mcp.servers import McpServers
+    from clawgate.relay.upstream.dial import Dialer
+    from clawgate.settings.openclaw.own_settings import network_rules
+
+    logging.getLogger("clawgate.mcp").setLevel(logging.CRITICAL)  # what goes wrong is the result
+    host = McpServers(loaded.paths.state, Dialer(), wall_clock=time.time, random=random.random)
+    try:
+        await host.use([entry.enabled()], loaded.file.environment, network_rules(loaded.file.config))
+        return await host.result_of(entry.name)
+    finally:
+        await host.close()
+
+
+def _entries(loaded: LoadedConfig) -> tuple[McpServerEntry, ...]:
+    return mcp_servers(loaded.file.config, loaded.file.unset)
+
+
+def _entry(loaded: LoadedConfig, server: str) -> McpServerEntry:
+    entries = {entry.name: entry for entry in _entries(loaded)}
+    if server not in entries:
+        near = typo_of(server, entries)
+        meant = f"did you mean '{escape_controls(near)}'? " if near else ""
+        names = ", ".join(map(escape_controls, entries)) or "none; add one to mcp.servers"
+        fail(f"unknown MCP server '{escape_controls(server)}'; {meant}the servers are: {names}")
+    return entries[server]
+
+
+def _store(loaded: LoadedConfig) -> PinStore:
+    return PinStore(pins_folder(loaded.paths.state), time.time)
+
+
+def _problems(entry: McpServerEntry, pins: Pins) -> Iterator[str]:
+    if entry.problem is not None and entry.block.enabled:
+        yield escape_controls(str(entry.problem))
+    if pins.problem:
+        yield escape_controls(f"mcp.servers.{entry.name}: none of its tools is offered: {pins.problem}")
+    if pins.waiting:
+        name = escape_controls(entry.name)
+        yield f"mcp.servers.{name}: {len(pins.waiting)} tools wait and are not offered; run: clawgate mcp show {name}"
+
+
+def _to_json(entry: McpServerEntry, pins: Pins) -> dict[str, Any]:
+    return {
+        "server": entry.name,
+        "transport": entry.transport,
+        "enabled": entry.block.enabled,
+        "used": entry.is_used,
+        "problem": str(entry.problem) if entry.problem is not None else pins.problem or None,
+        "accepted": len(pins.accepted),
+        "waiting": len(pins.waiting),
+    }
+
+
+def _tools(entry: McpServerEntry, pins: Pins) -> Iterator[dict[str, Any]]:
+    """Yield each tool, by its name towards models; one that was changed with both forms."""
+    for name in sorted({*pins.accepted, *pins.waiting}):
+        accepted, waiting = pins.accepted.get(name), pins.waiting.get(name)
+        state = "accepted" if waiting is None else "new" if accepted is None else "changed"
+        tool: dict[str, Any] = {"name": tool_name(entry.prefix, name), "tool": name, "state": state}
+        if accepted is not None:
+            tool["accepted"] = _described(accepted)
+        if waiting is not None:
+            tool["waiting"] = _described(waiting)
+        yield tool
+
+
+def _described(tool: Definition) -> Mapping[str, Any]:
+    return {"digest": tool.digest, **tool.document}
+
+
+def _print_tool(tool: Mapping[str, Any]) -> None:
+    click.echo(f"{tool['name']} ({tool['state']})")
+    for key in ("accepted", "waiting"):
+        if key not in tool:
+            continue
+        label = "" if tool["state"] == "accepted" else f"{key}: "
+        description = _escaped(str(tool[key].get("description", "")))
+        click.echo(f"  {label}{description}".rstrip())
+        if tool["state"] != "accepted":
+            rest = {name: part for name, part in tool[key].items() if name not in ("description", "name")}
+            click.echo(f"  {json.dumps(rest)}")
+
+
+def _escaped(text: str) -> str:
+    """Return ``text`` for a terminal, with its lines, and with what is invisible as ``\\u200b``."""
+    return "\n    ".join(escape_controls(line) for line in escape_steering(text).splitlines())

@@ -1,0 +1,100 @@
+"""No message of a server is read that would occupy the loop, however the bytes of it arrive."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Lines, decode
+
+
+def message(**more: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, **more}).encode()
+
+
+def test_a_message_is_read() -> None:
+    assert decode(message(result={"content": []})) == {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"starting",
+        b"[]",
+        b"5",
+        b'{"id": 1}',
+        b'{"jsonrpc": "1.0"}',
+        b"[" * 50_000,
+        b'{"jsonrpc": "2.0", "x": "\xff"}',
+    ],
+)
+def test_what_is_no_message_is_noise(frame: bytes) -> None:
+    with pytest.raises(FrameRejected) as caught:
+        decode(frame)
+    assert caught.value.is_noise
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (message(result={"x": "y" * MAX_FRAME}), "a message of more than 4194304 bytes"),
+        (message(result={"a": {"b": [1] * 20_000}}), "a message with more than 20000 values"),
+        (message(result={"content": [1] * 257}), "a result with more than 256 content"),
+        (message(result={"tools": [{}] * 257}), "a result with more than 256 tools"),
+        (message(result={"x": "," * 200_001}), "a message with more than 200000 commas and brackets"),
+    ],
+)
+def test_what_is_too_much_is_rejected(frame: bytes, reason: str) -> None:
+    with pytest.raises(FrameRejected, match=reason) as caught:
+        decode(frame)
+    assert not caught.value.is_noise
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_lines_do_not_depend_on_how_they_arrive(size: int) -> None:
+    lines, stream = Lines(), b"one\r\n\n  \ntwo\nthr"
+    found = [
+        line for start in range(0, len(stream), size) for line in lines.feed(stream[start : start + size])
+    ]
+    assert found == [b"one\r", b"two"] and list(lines.feed(b"ee\n")) == [b"three"]
+
+
+def test_a_line_without_an_end_is_rejected_in_time() -> None:
+    lines = Lines()
+    parts = (list(lines.feed(b"x" * 65_536)) for _ in range(MAX_FRAME // 65_536 + 1))
+    with pytest.raises(FrameRejected):
+        assert list(parts) == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_stream_of_events_stays_as_it_was(size: int, end: bytes) -> None:
+    lines = [
+        b": hello",
+        b"",
+        b"event: message",
+        b"data: " + message(result={}),
+        b"",
+        b"data: {",
+        b"data: }",
+        b"",
+        b"data: x",
+    ]
+    events, stream = Events(), end.join(lines)
+    passed = b"".join(events.feed(stream[start : start + size]) for start in range(0, len(stream), size))
+    assert stream.startswith(passed) and passed.endswith(end + end)
+    assert passed + events.close() == stream
+
+
+@pytest.mark.parametrize("size", [1000, 1_000_000])
+def test_an_event_that_is_too_much_is_not_passed_on(size: int) -> None:
+    for event in (
+        b"data: " + message(result={"a": [1] * 30_000}) + b"\n\n",
+        b"data: " + b"x" * (MAX_FRAME + 1),
+    ):
+        events = Events()
+        parts = (events.feed(event[start : start + size]) for start in range(0, len(event), size))
+        with pytest.raises(FrameRejected):
+            assert not any(parts)

@@ -1,0 +1,70 @@
+"""A model reads all that a result has, and of what is no text at least what it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from clawgate.agents.tools.mcp.results import read_result
+
+
+def text(*blocks: Any, **more: Any) -> str:
+    return read_result({"content": list(blocks), **more}).text
+
+
+def test_texts_stand_one_below_the_other() -> None:
+    assert (
+        text({"type": "text", "text": "a"}, {"type": "text", "text": ""}, {"type": "text", "text": "b"})
+        == "a\nb"
+    )
+
+
+@pytest.mark.parametrize(
+    ("block", "shown"),
+    [
+        (
+            {"type": "image", "mimeType": "image/png", "data": "AAAA"},
+            "[image: image/png, 3 bytes; it is not shown here]",
+        ),
+        ({"type": "audio", "data": 5}, "[audio: unknown type, no data; it is not shown here]"),
+        (
+            {
+                "type": "resource_link",
+                "uri": "file:///a.md",
+                "name": "a",
+                "description": "notes",
+                "mimeType": "text/plain",
+            },
+            "[a: notes; text/plain at file:///a.md]",
+        ),
+        (
+            {"type": "resource", "resource": {"uri": "demo://1", "text": "hello"}},
+            "[resource demo://1]\nhello",
+        ),
+        (
+            {
+                "type": "resource",
+                "resource": {"uri": "demo://2", "blob": "AAAAAAAA", "mimeType": "application/zip"},
+            },
+            "[resource demo://2: application/zip, 6 bytes; it is not shown here]",
+        ),
+        ({"type": "hologram"}, "[content of the type 'hologram'; it is not shown here]"),
+    ],
+)
+def test_what_is_no_text_is_named_with_its_type_and_size(block: dict[str, Any], shown: str) -> None:
+    assert text(block) == shown
+
+
+def test_structured_content_is_read_once() -> None:
+    value = {"city": "Köln", "t": [1, 2]}
+    assert text(structuredContent=value) == json.dumps(value, ensure_ascii=False)
+    assert text({"type": "text", "text": json.dumps(value)}, structuredContent=value) == json.dumps(value)
+    both = text({"type": "text", "text": "It is warm."}, structuredContent=value)
+    assert both == f"It is warm.\n{json.dumps(value, ensure_ascii=False)}"
+
+
+def test_an_error_is_an_error_and_nothing_is_said_to_be_nothing() -> None:
+    assert read_result({"content": [{"type": "text", "text": "no"}], "isError": True}).is_error
+    assert read_result({}).text == "[the tool returned nothing]"

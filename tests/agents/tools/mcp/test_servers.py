@@ -1,0 +1,51 @@
+"""Servers follow the config, one by one, and without the SDK none of them is offered."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from clawgate.agents.tools.mcp.servers import McpServers, SdkMissing
+from clawgate.relay.upstream.dial import Dialer
+from tests.agents.tools.mcp.mcp_stand import NOW, call, connected, entries, scripted, tools_of
+
+
+async def test_a_server_keeps_its_session_until_its_own_settings_change(tmp_path: Path) -> None:
+    servers = {"docs": scripted("plain"), "other": scripted("plain")}
+    environment = {"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": "sk-canary"}
+    async with connected(tmp_path, servers) as host:
+        await tools_of(host, "docs__echo", "other__echo")
+        session = host._running["docs"].server._session
+        await host.use(entries({**servers, "other": scripted("plain", requestTimeoutMs=5)}), environment)
+        assert host._running["docs"].server._session is session is not None
+        await host.use(entries({**servers, "docs": {**scripted("plain"), "enabled": False}}), environment)
+        await tools_of(host, "other__echo")
+        await host.use(entries(servers), {**environment, "OPENAI_API_KEY": "sk-other"})
+        other = host._running["other"].server
+        await host.use(entries(servers), {**environment, "PATH": "/bin"})
+        assert host._running["other"].server is not other
+
+
+async def test_a_secret_of_a_server_is_in_no_result_of_it(tmp_path: Path) -> None:
+    server = scripted("plain", env={"DOCS_TOKEN": "hunter2hunter2"})
+    async with connected(tmp_path, {"docs": server}) as host:
+        assert (
+            await call(host, "docs__echo", text="it is hunter2hunter2")
+        ).text == 'echo: {"text": "it is ***"}'
+
+
+async def test_without_the_sdk_no_tool_is_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with connected(tmp_path, {"docs": scripted("plain")}) as host:
+        await tools_of(host, "docs__echo")
+
+    def missing() -> None:
+        raise SdkMissing("run: pip install 'clawgate[mcp]'")
+
+    host = McpServers(tmp_path, Dialer(), wall_clock=lambda: NOW, random=lambda: 0.0, load=missing)
+    await host.use(entries({"docs": scripted("plain")}), {})
+    assert host.tools() == []
+    assert "mcp.servers: run: pip install 'clawgate[mcp]'" in caplog.text
+    await host.close()
