@@ -76,10 +76,12 @@ class EgressRecorder:
         return on_end
 
     def on_refused(self, provider: Provider) -> None:
-        """A request to ``provider`` was refused by its address, before anything was resolved."""
-        if provider.origin is not None:
-            policy = provider.egress_policy()
-            decision = check_host(provider.origin, policy)
+        """A request was not sent to ``provider``. Record that if it is for its address, which was not resolved."""
+        if provider.origin is None or provider.proxy is not None:
+            return
+        policy = provider.egress_policy()
+        decision = check_host(provider.origin, policy)
+        if not decision.allowed:
             self.on_dial(DialRecord(requester=policy.requester, origin=provider.origin, decision=decision))
 
     def use(self, store: Store) -> None:

@@ -37,7 +37,7 @@ class ModelRouter:
     """The gateway's `Router`; `use` gives it the providers, again and again as the config changes.
 
     ``clock`` returns UNIX seconds; ``hooks`` are those of the plugins. ``on_refused`` is called with the provider of a
-    request that its address does not let pass.
+    request that is not sent to it.
     """
 
     def __init__(
@@ -188,8 +188,7 @@ class FallbackChain:
             try:
                 connected = router.open(target.provider, target.problem)
             except errors.GatewayError as error:
-                if isinstance(error, errors.EgressDenied):
-                    router.on_refused(target.provider)
+                router.on_refused(target.provider)
                 reason = should_fall_back(None, error)
                 if reason is None or self._next == len(self._targets):
                     self._current = self._current or target

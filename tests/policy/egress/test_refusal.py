@@ -51,7 +51,16 @@ def test_a_key_path_is_quoted_for_a_shell() -> None:
         ),
         ("198.18.0.4", NetworkRules(fake_ip=FakeIp()), "network.fakeIp.hosts '[\"owl.example\"]'"),
         ("10.0.0.1", NetworkRules(deny=(Rule.parse("10.0.0.0/8"),)), "network.deny 10.0.0.0/8"),
-        ("8.8.8.8", NetworkRules(deny=(Rule.parse("8.8.8.8"),)), "change that rule"),
+        (
+            "8.8.8.8",
+            NetworkRules(deny=(Rule.parse("8.8.8.8"),)),
+            "remove 8.8.8.8 from plugins.entries.clawgate.config.network.deny",
+        ),
+        (
+            "198.18.0.4",
+            NetworkRules(fake_ip=FakeIp(hosts=("*.lan",))),
+            'network.fakeIp.hosts \'["*.lan", "owl.example"]\'',
+        ),
     ],
 )
 def test_what_no_switch_opens_names_none(address: str, network: NetworkRules, advice: str) -> None:
@@ -59,3 +68,8 @@ def test_what_no_switch_opens_names_none(address: str, network: NetworkRules, ad
     assert type(error) is EgressDenied and advice in error.message and "the.switch" not in error.message
     literal = error_of(address, replace(SWITCHED, network=network), replace(OWL, host=address))
     assert "resolves" not in literal.message and "fakeIp" not in literal.message
+
+
+def test_a_blocked_host_names_the_list_that_it_is_in() -> None:
+    error = error_of("8.8.8.8", replace(CLOSED, blocked_hosts=("*.example",)))
+    assert "remove *.example from tools.web.fetch.ssrfPolicy.blockedHostnames" in error.message

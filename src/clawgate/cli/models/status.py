@@ -114,10 +114,10 @@ def _row(
 
 def egress_rule(provider: Provider) -> str:
     """Return which addresses the provider may have. Metadata and link-local ones are never dialed."""
-    if provider.allows_private:
-        return "private allowed"
     if egress_error(provider) is not None:
         return "blocked"
+    if provider.allows_private:
+        return "private allowed"
     if provider.trusts_loopback:
         return "own loopback"
     return "public only"

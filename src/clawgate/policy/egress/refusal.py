@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked
@@ -12,6 +13,11 @@ from clawgate.policy.egress.rules import FAKE_IP_RANGE, FakeIp
 from clawgate.wire.http.url import Origin
 
 NETWORK = "plugins.entries.clawgate.config.network"
+_DENYING = {
+    "network.deny ": f"{NETWORK}.deny",
+    "blocked host ": "tools.web.fetch.ssrfPolicy.blockedHostnames",
+}
+"""How a rule that denies begins, and where the operator has it."""
 _UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  # not listened on: people copy it from the settings of a server
 
 
@@ -26,8 +32,16 @@ def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolic
         )
     return EgressDenied(
         f"{origin}: {address} must not be dialled ({decision.kind}: {decision.rule}){of_name}; "
-        f"{advice(address, decision.kind, origin, policy)}"
+        f"{_where_denied(decision.rule) or advice(address, decision.kind, origin, policy)}"
     )
+
+
+def _where_denied(rule: str) -> str:
+    """Return where a rule of the operator is that denies, "" for another."""
+    for beginning, setting in _DENYING.items():
+        if rule.startswith(beginning):
+            return f"remove {rule.removeprefix(beginning)} from {setting}, or use another address"
+    return ""
 
 
 def advice(address: str, kind: AddressKind, origin: Origin, policy: EgressPolicy) -> str:
@@ -39,8 +53,6 @@ def advice(address: str, kind: AddressKind, origin: Origin, policy: EgressPolicy
             f"{FAKE_IP_RANGE} has the placeholders of a fake-IP DNS (Clash, Surge, sing-box); if you use one: "
             f"{fake_ip_command(origin.host, policy)}"
         )
-    if kind in PRIVATE_KINDS or kind is AddressKind.PUBLIC:
-        return "change that rule, or use another address"
     return "configure an upstream at another address"
 
 
@@ -54,5 +66,5 @@ def fake_ip_command(host: str, policy: EgressPolicy) -> str:
     """Return the command after which ``host`` may have placeholders."""
     setting, value = f"{NETWORK}.fakeIp", "{}"
     if policy.network.fake_ip is not None:
-        setting, value = f"{setting}.hosts", f'["{host}"]'
+        setting, value = f"{setting}.hosts", json.dumps([*policy.network.fake_ip.hosts, host])
     return f"clawgate config set {setting} {shlex.quote(value)}"
