@@ -101,6 +101,8 @@ async def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: st
     dialer = RecordingDialer(resolver)
     blocked = await failure("http://some.example:9/x", dialer=dialer, allow_private=private)
     assert blocked.cause == "blocked"
+    is_private = not private
+    assert ("clawgate config set gateway.allowPrivateNetwork true" in blocked.message) is is_private
     assert [entry.dialled for entry in dialer.ledger] == [None]
 
 

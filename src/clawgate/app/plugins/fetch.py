@@ -24,12 +24,7 @@ async def fetch_for_plugin(
     request: FetchRequest, dialer: Dialer, *, requester: str, network: NetworkRules = NO_RULES
 ) -> FetchResponse:
     """Return the response. Raises `FetchFailed`."""
-    policy = EgressPolicy(
-        requester=requester,
-        private=request.allow_private,
-        setting="gateway.allowPrivateNetwork",
-        network=network,
-    )
+    policy = EgressPolicy(requester=requester, private=request.allow_private, network=network)
     upstream, target = _upstream(request, dialer, policy)
     await _check_listener(request, upstream.origin)
     started_at = time.monotonic()

@@ -25,8 +25,10 @@ from clawgate.plugins.api import FetchRequest, FetchResponse, ServiceStatus
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
 from clawgate.plugins.host.isolation import PluginFailed, reason_of
 from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, plugin_settings
+from clawgate.policy.egress.policy import NetworkRules
 from clawgate.processes.instance.instance_lock import find_instance
 from clawgate.relay.upstream.dial import Dialer
+from clawgate.settings.openclaw.own_settings import network_rules
 from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class _Context:
     instance: str | None
     availability: Availability
     providers: tuple[str, ...]
+    network: NetworkRules
 
     @property
     def request_error(self) -> str | None:
@@ -113,7 +116,8 @@ class _Context:
         return False
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        return await fetch_for_plugin(plan, Dialer(), requester=f"plugin:{self.plugin}")
+        requester = f"plugin:{self.plugin}"
+        return await fetch_for_plugin(plan, Dialer(), requester=requester, network=self.network)
 
 
 def _run(name: str, arguments: Sequence[str]) -> NoReturn:
@@ -175,6 +179,7 @@ def _context(plugin: LoadedPlugin, loaded: LoadedConfig) -> _Context:
         problems = (str(error),)
     running = find_instance(paths.folder)
     return _Context(
+        network=network_rules(file.config),
         config=config,
         problems=problems,
         config_file=file.raw,
