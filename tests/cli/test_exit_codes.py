@@ -12,5 +12,7 @@ def test_the_numbers_stay_what_they_are() -> None:
         "FAILED": 1,
         "USAGE": 2,
         "PORT_TAKEN": 78,
+        "HUNG_UP": 129,
         "INTERRUPTED": 130,
+        "TERMINATED": 143,
     }
