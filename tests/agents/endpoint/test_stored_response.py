@@ -245,6 +245,23 @@ async def test_what_one_gateway_makes_is_ended_at_another(
             assert found.get("status") == left and ("error" in found)
 
 
+async def test_what_another_gateway_deletes_is_not_repeated(tmp_path: Path, postgres: PostgresServer) -> None:
+    key = ("idempotency-key", "k")
+    own = {"plugins": {"entries": {"clawgate": {"config": {"database": postgres.clean_database()}}}}}
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    async with (
+        serving_agents(tmp_path / "a", config=own) as one,
+        serving_agents(tmp_path / "b", config=own) as two,
+    ):
+        first = await made(one, "secret words", key)
+        again = await create(one, "secret words", key)
+        assert again.json() == first and again.header("x-clawgate-repeated") == "true"
+        await call(two, "DELETE", first["id"])
+        anew = await create(one, "secret words", key)
+        assert anew.json()["id"] != first["id"] and anew.header("x-clawgate-repeated") is None
+
+
 async def test_only_what_is_in_the_background_is_cancelled(tmp_path: Path) -> None:
     async with serving_agents(tmp_path, echoes) as stand:
         one = await made(stand, "hi")

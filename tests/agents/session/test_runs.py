@@ -118,6 +118,8 @@ async def test_a_key_whose_run_failed_begins_the_whole_stream_anew(tmp_path: Pat
 class LostBegin:
     """A store with a key whose request has gone before its run was begun."""
 
+    shared = None
+
     def __init__(self) -> None:
         self.found: Begun | Running = Running("gone", is_own=True)
 

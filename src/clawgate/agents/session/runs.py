@@ -129,6 +129,9 @@ class Runs:
                     raise IdempotencyMismatch(
                         f"Idempotency-Key '{start.key}': it was used with another request; use a new key for each"
                     )
+                if live.run in self._over and (await self._store()).shared is not None:
+                    self.forget(start.caller, live.run)  # another gateway may have deleted what it made
+                    continue
                 if live.is_over or not live.is_stopping:
                     live.is_detached |= start.is_detached
                     return live
