@@ -17,7 +17,10 @@ import pytest
 
 from clawgate.cli.auth.wizard.config_edits import with_provider
 from clawgate.cli.auth.wizard.credential_block import KINDS, with_credential
+from clawgate.cli.auth.wizard.targets import ProviderTargets
+from clawgate.plugins.api import Answers
 from clawgate.plugins.api.provider import ConfigChange
+from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.wire.dialect import Dialect
 from tests.cli.command import command
 from tests.cli.gateway_home import TOKEN
@@ -85,6 +88,29 @@ def test_openclaw_accepts_every_credential_that_the_wizard_writes(tmp_path: Path
     folder.mkdir(mode=0o700)
     (folder / "openclaw.json").write_text(text)
     assert "Config valid" in run("node", str(PACKAGE / "openclaw.mjs"), "config", "validate", home=tmp_path)
+
+
+def test_openclaw_accepts_the_settings_of_owl_that_the_wizard_moves(tmp_path: Path) -> None:
+    pem = tmp_path / "ca.pem"
+    pem.write_text("-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n")
+    settings = {
+        "baseUrl": "https://owl.test",
+        "username": "me",
+        "password": "pä ss:",
+        "timeouts": {"idle": 9},
+    }
+    raw = {"gateway": {"mode": "local"}, "plugins": {"entries": {"owl": {"config": settings}}}}
+    target = ProviderTargets(OpenClawConfig.model_validate(raw), raw, tmp_path, {}).find("owl", new=True)
+    answers = {**target.provider.previous_answers(raw), "ca_file": str(pem), "models": "qwen"}
+    change = target.provider.config_change(Answers(answers))
+    text = with_provider(json.dumps(raw), "owl", change, plugin=target.plugin, default=True)
+    folder = tmp_path / ".openclaw"
+    folder.mkdir(mode=0o700)
+    (folder / "openclaw.json").write_text(text)
+    shown = run("node", str(PACKAGE / "openclaw.mjs"), "config", "validate", home=tmp_path)
+    assert "Config valid" in shown and "plugin not found: owl" not in shown
+    block = json.loads(text)["models"]["providers"]["owl"]
+    assert block["baseUrl"] == "https://owl.test/v1" and block["request"]["tls"]["ca"] == pem.read_text()
 
 
 def test_our_commands_speak_with_openclaws_gateway(tmp_path: Path) -> None:
