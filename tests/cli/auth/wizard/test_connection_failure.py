@@ -81,7 +81,8 @@ def test_a_wrong_path_is_told_from_a_network_that_fails(
 def test_what_one_more_answer_would_help_asks_for_it() -> None:
     setting = "set models.providers.owl.request.allowPrivateNetwork to true"
     assert explain(provider(TOKEN), ProviderProbeResult("blocked", setting), None).ask == ("private_network",)
-    assert explain(provider(TOKEN), ProviderProbeResult("blocked", "metadata: never"), None).ask == ()
+    never = explain(provider(TOKEN), ProviderProbeResult("blocked", "metadata: never"), None)
+    assert never.ask == () and never.next_step == ""
     assert explain(provider(TOKEN), ProviderProbeResult("untrusted", "self-signed"), None).ask == ("ca_file",)
 
 

@@ -22,9 +22,9 @@ def explain(provider: Provider, probe: ProviderProbeResult, response: FetchRespo
     state, message, step = probe.state, probe.message, ""
     ask: tuple[str, ...] = ()
     match probe.state:
-        case "blocked":
+        case "blocked" if provider.allow_private_setting in message:
             step = "if the server is yours: --private-network"
-            ask = ("private_network",) if provider.allow_private_setting in message else ()
+            ask = ("private_network",)
         case "untrusted":
             step = "if the server is yours, name the file of the authority that signed its certificate: --ca-file FILE"
             ask = ("ca_file",)
