@@ -34,6 +34,20 @@ def test_nothing_of_a_short_page_is_lost() -> None:
     assert set(reading(page)["text"].split()) >= {"Hi", "A", "word", "or", "two.", "one"}
 
 
+@pytest.mark.parametrize("begin", ["", "<main>", "<html><body>", "<article>"])
+def test_a_page_of_three_words_has_its_structure(begin: str) -> None:
+    assert reading(f"{begin}<h1>Hi</h1><p>word <b>x</b>")["text"] == "# Hi\n\nword **x**"
+
+
+def test_a_long_page_keeps_its_headings_and_leaves_out_its_navigation() -> None:
+    nav = "<nav>" + "".join(f"<a href=/{number}>Go {number}</a> " for number in range(50)) + "</nav>"
+    parts = "".join(f"<h2>Part {number}</h2><p>What part {number} has to say.</p>" for number in range(200))
+    for begin in ("<html><body>", "", "<html><body><div class=content>"):
+        text = reading(f"{begin}{nav}{parts}<footer>Imprint</footer>", max_chars=100_000)["text"]
+        assert text.count("## Part") == 200 and text.count("has to say") == 200
+        assert "Go 1" not in text and "Imprint" not in text
+
+
 def test_a_page_becomes_plain_text() -> None:
     text = reading(ARTICLE, mode="text")["text"]
     assert "Opening hours" in text and "9 to 5" in text

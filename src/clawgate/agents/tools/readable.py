@@ -47,8 +47,9 @@ _TITLE = re.compile(r"<title[^<>]*>([^<]{0,2000})", re.IGNORECASE)
 _MAX_TITLE = 300
 _MAIN = re.compile(r"<(?:main|article)[\s>]", re.IGNORECASE)
 _BODY = re.compile(r"(<body[^<>]*>)", re.IGNORECASE)
+_HTML = re.compile(r"<html[\s>]", re.IGNORECASE)
 _SHORT_PAGE = 10_000
-"""Characters of a page all of which is content: of some of these, trafilatura finds a single paragraph."""
+"""Characters of a page all of which is content: of some of these, trafilatura keeps a single paragraph."""
 _MOST = 0.9
 """Of the words of such a page: the rest is navigation."""
 _WORD = re.compile(r"\w+")
@@ -72,7 +73,8 @@ def _options() -> dict[str, Any]:
     from trafilatura.settings import use_config
 
     config = use_config()
-    config.set("DEFAULT", "MIN_EXTRACTED_SIZE", "1")  # else the structure of a short page is lost
+    for name in ("MIN_EXTRACTED_SIZE", "MIN_OUTPUT_SIZE"):
+        config.set("DEFAULT", name, "1")  # else the structure of a short page is lost
     return {
         "config": config,
         "fast": True,
@@ -105,12 +107,22 @@ def extracted(page: str, url: str, form: str) -> str:
     """Return the main content; empty where there is none that trafilatura finds."""
     import trafilatura
 
-    options = {**_options(), "output_format": form, "include_formatting": form == "markdown", "url": url}
-    if len(page) >= _SHORT_PAGE:
-        return trafilatura.extract(page, **options) or ""
+    page = page if _BODY.search(page) else f"<body>{page}"
+    page = page if _HTML.search(page) else f"<html>{page}"
     if not _MAIN.search(page):
-        page = _BODY.sub(r"\1<main>", page, count=1) if _BODY.search(page) else f"<main>{page}"
-    found = trafilatura.extract(page, favor_recall=True, **options) or ""
+        # Else trafilatura keeps paragraphs alone, and no heading.
+        page = _BODY.sub(r"\1<main>", page, count=1)
+    is_short = len(page) < _SHORT_PAGE
+    found = trafilatura.extract(
+        page,
+        output_format=form,
+        include_formatting=form == "markdown",
+        url=url,
+        favor_recall=is_short,
+        **_options(),
+    )
+    if not found or not is_short:
+        return found or ""
     words, kept = _WORD.findall(stripped(page)), set(_WORD.findall(found))
     return found if sum(word in kept for word in words) >= _MOST * len(words) else ""
 

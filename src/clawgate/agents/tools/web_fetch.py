@@ -133,14 +133,7 @@ class WebFetchTool:
         chars = min(int(arguments.get("maxChars", self._settings.chars)), self._settings.most_chars)
         if chars < 1:
             raise ToolFailed("maxChars must be at least 1")
-        policy = self._settings.policy
-        if arguments.get("allowPrivateNetwork") is False:
-            policy = replace(
-                policy,
-                private=False,
-                allowed_hosts=(),
-                network=replace(policy.network, private=False, allow=()),
-            )
+        policy = wanted_policy(self._settings.policy, arguments)
         page = await self._page(arguments["url"].strip(), mode, policy)
         return self._result(page, chars)
 
