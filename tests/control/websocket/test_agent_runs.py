@@ -318,7 +318,8 @@ async def test_who_connects_in_mid_run_gets_the_rest_of_it(tmp_path: Path) -> No
 async def test_connections_that_watch_a_run_of_http_do_not_keep_it(tmp_path: Path) -> None:
     async with serving_agents(tmp_path, half()) as stand, connected(stand.gateway.url) as client:
         await hold_and_leave(stand, session(KEY))
-        assert (await client.event("chat", state="error"))["errorMessage"]
+        aborted = await client.event("chat", state="aborted")
+        assert aborted["message"]["content"][0]["text"] == "half"
         assert (await stand.turns(KEY))[-1].status == "interrupted"
 
 
@@ -335,6 +336,22 @@ async def test_a_run_is_named_by_an_id_of_another_one_without_harm(tmp_path: Pat
         assert history["inFlightRun"]["text"] == "half"
         await client.call("chat.abort", {"sessionKey": KEY})
         assert (await asked).status == 400
+
+
+async def test_a_run_of_http_is_nothing_to_another_caller(tmp_path: Path) -> None:
+    auth = {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}}
+    proxied = {"auth": auth, "trustedProxies": ["127.0.0.1"]}
+    async with (
+        serving_agents(tmp_path, says("private"), config={"gateway": proxied}) as stand,
+        connected(stand.gateway.url, headers={"x-user": "ann"}, token=None) as ann,
+        connected(stand.gateway.url, headers={"x-user": "bob"}, token=None) as bob,
+    ):
+        await bob.call("sessions.subscribe")
+        key = ("Idempotency-Key", "k1")
+        await stand.ask(user("hi", model="openclaw/main"), session(KEY), key, ("x-user", "ann"), token=None)
+        await ann.event("chat", state="final")
+        assert (await bob.call("agent.wait", {"runId": "k1", "timeoutMs": 1}))["status"] == "timeout"
+        assert [frame["event"] for frame in bob.events] == ["connect.challenge"]
 
 
 async def test_a_run_of_http_without_a_session_stays_private(tmp_path: Path) -> None:

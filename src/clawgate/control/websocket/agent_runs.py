@@ -312,7 +312,7 @@ class AgentRuns:
                     seconds=run.seconds,
                 ) from None
         except GatewayError as error:
-            is_aborted = live.is_cancelled and not isinstance(error, UpstreamTimedOut)
+            is_aborted = live.is_stopping and not isinstance(error, UpstreamTimedOut)
             self._fail(run, error, STOPPED_BY_CLIENT if is_aborted else "")
         finally:
             run.ended_ms = self._now_ms()
