@@ -79,7 +79,8 @@ class Question:
     ``may_listen``: the program that listens on a ``port`` already may be the right one; `check_connection` finds out.
     ``when`` skips the question for some of the earlier answers. ``on_demand``: it is asked only where a connection test
     wants it (`CheckResult.ask`). ``normalize`` returns what a text stands for. ``keeps_blanks``: those around an answer
-    are a part of it. ``is_written``: the value itself is written, also where a variable holds it.
+    are a part of it. ``is_written``: the value itself is written, also where a variable holds it. ``superseded_by`` are
+    variables of other questions that, where set, take the place of an earlier answer to this one, but in an edit.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Question:
     normalize: Callable[[str], str] | None = None
     keeps_blanks: bool = False
     is_written: bool = False
+    superseded_by: tuple[str, ...] = ()
 
     @property
     def flag_name(self) -> str:

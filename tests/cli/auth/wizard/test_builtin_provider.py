@@ -152,6 +152,36 @@ def test_a_reference_to_user_and_password_stays_one() -> None:
     assert BuiltinProvider("hut", found).previous_answers({})["login"] == "${HUT}"
 
 
+@pytest.mark.parametrize("editing", [False, True])
+@pytest.mark.parametrize(
+    ("variables", "value"),
+    [
+        ({"HUT_API_KEY": "dXNlcjpuZXc="}, "Basic ${HUT_API_KEY}"),
+        ({"HUT_API_KEY": "user:new"}, "Basic ${HUT_API_KEY}"),
+        ({"HUT_USERNAME": "user", "HUT_PASSWORD": "new"}, "Basic dXNlcjpuZXc="),
+        ({"HUT_PASSWORD": "new"}, "Basic dXNlcjpuZXc="),
+        ({}, "Basic dXNlcjpvbGQ="),
+    ],
+)
+def test_a_login_of_a_variable_takes_the_place_of_the_one_in_the_file_but_in_an_edit(
+    variables: dict[str, str], value: str, editing: bool
+) -> None:
+    flags = {"base_url": "https://hut.test/v1", "auth": "basic"}
+    old = block_of(BuiltinProvider("hut", {}), AnswerSources(flags=flags | {"login": "user:old"}))
+    hut = BuiltinProvider("hut", old)
+    earlier = hut.previous_answers({})
+    found = block_of(hut, AnswerSources(earlier=earlier, environment=variables, earlier_first=editing))
+    assert found["request"]["auth"]["value"] == ("Basic dXNlcjpvbGQ=" if editing else value)
+
+
+def test_a_user_of_a_variable_takes_the_place_of_another_kind_of_credential() -> None:
+    flags = {"base_url": "https://hut.test/v1", "auth": "bearer", "key": KEY}
+    hut = BuiltinProvider("hut", block_of(BuiltinProvider("hut", {}), AnswerSources(flags=flags)))
+    variables = {"HUT_USERNAME": "user", "HUT_PASSWORD": "new"}
+    found = block_of(hut, AnswerSources(earlier=hut.previous_answers({}), environment=variables))
+    assert found["request"]["auth"]["value"] == "Basic dXNlcjpuZXc="
+
+
 def test_a_password_of_a_variable_is_written_since_no_reference_fits() -> None:
     """Two references cannot make one base64 text; OpenClaw sends the value as it is."""
     sources = AnswerSources(

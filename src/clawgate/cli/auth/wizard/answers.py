@@ -235,17 +235,26 @@ class _Provided:
             candidates.append(self.parse(question, question.default, "default"))
         return (one for one in candidates if one is not None)
 
-    def _variable(self, question: Question) -> _AnswerCandidate | None:
-        for name in question.variables:
+    def _set_variables(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield those of ``names`` that hold something, with it."""
+        for name in names:
             if (value := self._sources.environment.get(name, "")).strip():
-                is_reference = question.kind == "secret" and not question.is_written
-                value = question.cleaned(value)
-                return _AnswerCandidate(f"${{{name}}}" if is_reference else value, value, name)
-        return None
+                yield name, value
+
+    def _variable(self, question: Question) -> _AnswerCandidate | None:
+        name, value = next(self._set_variables(question.variables), ("", ""))
+        if not name:
+            return None
+        is_reference = question.kind == "secret" and not question.is_written
+        value = question.cleaned(value)
+        return _AnswerCandidate(f"${{{name}}}" if is_reference else value, value, name)
 
     def _earlier(self, question: Question) -> _AnswerCandidate | None:
         text = self._sources.earlier.get(question.name, "")
-        return self.parse(question, text, "config") if text else None
+        is_edit = self._sources.earlier_first
+        if not text or (not is_edit and any(self._set_variables(question.superseded_by))):
+            return None
+        return self.parse(question, text, "config")
 
     def parse(self, question: Question, text: str, origin: str) -> _AnswerCandidate:
         """Return the answer that ``text`` is; ``${NAME}`` is resolved for a secret."""

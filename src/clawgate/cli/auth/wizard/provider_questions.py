@@ -205,7 +205,8 @@ def _auth_question(variables: Mapping[str, tuple[str, ...]], environment: Mappin
     for name in (*variables.get("USERNAME", ()), *variables.get("API_KEY", ())):
         value = environment.get(name, "")
         if name in variables["USERNAME"] and value:
-            return replace(_AUTH, default="basic", help=f"{name} is set, so the default is basic.")
+            reason = f"{name} is set, so the default is basic."
+            return replace(_AUTH, default="basic", help=reason, superseded_by=(name,))
         if basic_login(value) is not None:
             reason = f"{name} is user:password, or that in base64, so the default is basic."
             return replace(_AUTH, default="basic", help=reason)
@@ -213,10 +214,11 @@ def _auth_question(variables: Mapping[str, tuple[str, ...]], environment: Mappin
 
 
 def _login_questions(variables: Mapping[str, tuple[str, ...]]) -> Sequence[Question]:
+    both = variables.get("API_KEY", ())
     return (
-        replace(_USERNAME, variables=variables.get("USERNAME", ())),
-        replace(_PASSWORD, variables=variables.get("PASSWORD", ())),
-        replace(_LOGIN, variables=variables.get("API_KEY", ())),
+        replace(_USERNAME, variables=variables.get("USERNAME", ()), superseded_by=both),
+        replace(_PASSWORD, variables=variables.get("PASSWORD", ()), superseded_by=both),
+        replace(_LOGIN, variables=both),
     )
 
 
