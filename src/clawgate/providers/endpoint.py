@@ -49,7 +49,8 @@ def address_notes(provider: Provider) -> list[str]:
         return notes
     kind = host_kind(origin.host)
     is_public = kind not in PRIVATE_KINDS
-    if provider.proxy is None and check_host(origin, provider.egress_policy()).rule == NOT_ALLOWED:
+    decision = check_host(origin, provider.egress_policy())
+    if provider.proxy is None and not decision.allowed and decision.rule == NOT_ALLOWED:
         notes.append(
             f"egress: blocked until {provider.allow_private_setting} is true ({origin.host} is {kind})"
         )

@@ -156,6 +156,11 @@ def test_hosts_of_one_requester() -> None:
         False, AddressKind.NOT_AN_ADDRESS, "blocked host *.bad.example"
     )
     assert check_host(replace(bad, host="bad.example"), policy).allowed
+    policy = replace(CLOSED, allowed_hosts=("OWL.Example.",), blocked_hosts=("Bad.Example.", "8.8.8.8"))
+    assert check_address("10.0.0.1", NAMED, policy).allowed
+    assert not check_host(replace(bad, host="bad.example"), policy).allowed
+    assert not check_host(replace(bad, host="::ffff:808:808"), policy).allowed
+    assert not check_address("8.8.8.8", NAMED, policy).allowed
 
 
 def test_a_service_of_our_own_has_its_own_loopback_address_alone() -> None:

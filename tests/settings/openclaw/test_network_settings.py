@@ -10,7 +10,7 @@ import pytest
 
 from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.policy.egress.rules import FakeIp, Rule
-from clawgate.settings.openclaw.own_settings import network_rules, problems
+from clawgate.settings.openclaw.own_settings import network_rules, network_rules_of, problems
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
 
@@ -67,3 +67,23 @@ def test_every_setting_becomes_a_rule() -> None:
 def test_a_problem_names_its_key_and_what_to_write(network: dict[str, Any], key: str, text: str) -> None:
     (found,) = problems(config(network))
     assert str(found).startswith(f"plugins.entries.clawgate.config.{key}") and text in str(found)
+
+
+def test_the_rules_of_a_config_as_it_was_parsed() -> None:
+    network = {"allow": ["10.0.0.0/8"], "fakeIp": {}}
+    raw = {"plugins": {"entries": {"clawgate": {"config": {"network": network}}}}}
+    assert network_rules_of(raw) == network_rules(config(network))
+    private = {"allowPrivateNetwork": True}
+    assert network_rules_of({"gateway": private}) == network_rules(config(None, **private))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {}, {"plugins": 1}, {"plugins": {"entries": []}}, {"gateway": "x"},
+        {"gateway": {"allowPrivateNetwork": "true"}},
+        {"plugins": {"entries": {"clawgate": {"config": {"network": {"allow": ["http://x"]}}}}}},
+    ],
+)  # fmt: skip
+def test_of_a_config_that_is_not_valid_nothing_is_allowed(raw: dict[str, Any]) -> None:
+    assert network_rules_of(raw) == network_rules(config(None))

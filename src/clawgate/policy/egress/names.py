@@ -49,6 +49,5 @@ def host_pattern(text: str) -> str:
 
 def matches_host(host: str, patterns: Iterable[str]) -> bool:
     """Return whether ``host`` is one of ``patterns`` (of `host_pattern`), or below one that is ``*.name``."""
-    return any(
-        host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern for pattern in patterns
-    )
+    plain = (pattern.lower().removesuffix(".") for pattern in patterns)
+    return any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in plain)

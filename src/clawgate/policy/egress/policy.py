@@ -125,7 +125,10 @@ def _refusal(addresses: Sequence[Address], origin: Origin, policy: EgressPolicy)
     for rule in policy.network.deny:
         if rule.matches(origin.host, origin.port, addresses):
             return f"network.deny {rule.text}"
-    blocked = next((one for one in policy.blocked_hosts if matches_host(origin.host, (one,))), None)
+    names = (origin.host, *map(str, addresses))
+    blocked = next(
+        (one for one in policy.blocked_hosts if any(matches_host(name, (one,)) for name in names)), None
+    )
     return None if blocked is None else f"blocked host {blocked}"
 
 

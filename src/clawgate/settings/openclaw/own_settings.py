@@ -5,7 +5,7 @@ OpenClaw keeps the entries of plugins that it does not have, so one file serves 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -235,6 +235,19 @@ def own_settings(config: OpenClawConfig) -> OwnSettings:
 
 def network_rules(config: OpenClawConfig) -> NetworkRules:
     return own_settings(config).network.rules(private=config.gateway.allow_private_network)
+
+
+def network_rules_of(raw: Mapping[str, Any]) -> NetworkRules:
+    """Return the rules of a config as it was parsed; of one that is not valid those of none."""
+    own: object = raw
+    for key in (*SECTION, "network"):
+        own = own.get(key) if isinstance(own, Mapping) else None
+    gateway = raw.get("gateway")
+    private = gateway.get("allowPrivateNetwork") if isinstance(gateway, Mapping) else None
+    try:
+        return NetworkSettings.model_validate(own or {}).rules(private=private is True)
+    except ValidationError:
+        return NetworkSettings().rules(private=False)
 
 
 def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:

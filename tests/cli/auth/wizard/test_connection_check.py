@@ -11,6 +11,8 @@ import pytest
 
 from clawgate.cli.auth.wizard.connection_check import listed_models, provider_of, try_block
 from clawgate.plugins.api.provider import CheckResult
+from clawgate.policy.egress.policy import NO_RULES, NetworkRules
+from clawgate.policy.egress.rules import Rule
 from tests.e2e.certificates import Authority, server_side
 from tests.peers import faults
 from tests.peers.script import ReadBody, Send
@@ -156,3 +158,15 @@ def test_the_provider_is_what_the_config_would_make() -> None:
 )
 def test_only_names_that_can_be_written_are_taken(body: bytes, models: list[str] | None) -> None:
     assert listed_models(body) == models
+
+
+def test_the_rules_of_the_network_count_for_a_test_too() -> None:
+    async def work(network: NetworkRules) -> CheckResult:
+        async with FakeUpstream(MODELS, faults.error_response(405)) as upstream:
+            block = {"baseUrl": f"{upstream.url}/v1", "api": "openai-completions", "apiKey": "x"}
+            return await try_block("it", block, {}, network)
+
+    assert asyncio.run(work(NetworkRules(private=True))).ok
+    assert not asyncio.run(work(NO_RULES)).ok
+    rules = NetworkRules(private=True, deny=(Rule.parse("127.0.0.0/8"),))
+    assert "network.deny" in asyncio.run(work(rules)).message

@@ -24,7 +24,7 @@ from clawgate.policy.model_routing import is_provider_id
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.settings.fields import BaseUrl
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.openclaw.own_settings import SECTION
+from clawgate.settings.openclaw.own_settings import SECTION, network_rules_of
 from clawgate.settings.secrets import basic_login
 
 _LABELS = {"openai": "OpenAI", "anthropic": "Anthropic"}
@@ -111,7 +111,8 @@ class BuiltinProvider:
         block = dict(self.config_change(answers).provider)
         block.pop("models", None)
         if self._last_check is None or self._last_check[0] != block:
-            result = await try_block(answers.text("id") or self.id, block, context.environment)
+            network = network_rules_of(context.config)
+            result = await try_block(answers.text("id") or self.id, block, context.environment, network)
             self._last_check = block, result
         return self._last_check[1]
 

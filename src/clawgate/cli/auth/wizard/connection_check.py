@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from clawgate.app.provider_probe import ProviderProbeResult, probe_with_response
 from clawgate.cli.auth.wizard.connection_failure import explain
 from clawgate.plugins.api.provider import CheckResult
+from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.providers.catalog import build_catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
@@ -43,10 +44,15 @@ def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str
     return build_catalog(config, {}, environment).providers[name]
 
 
-async def try_block(name: str, block: Mapping[str, object], environment: Mapping[str, str]) -> CheckResult:
+async def try_block(
+    name: str,
+    block: Mapping[str, object],
+    environment: Mapping[str, str],
+    network: NetworkRules = NO_RULES,
+) -> CheckResult:
     """Return whether the provider responds and accepts the credential, and the models that it lists."""
     try:
-        provider = provider_of(name, block, environment)
+        provider = replace(provider_of(name, block, environment), network=network)
     except ValueError as error:
         return CheckResult(ok=False, message=str(error))
     if provider.problem is not None:

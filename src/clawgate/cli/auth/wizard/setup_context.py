@@ -13,6 +13,7 @@ from clawgate.plugins.api.questions import Answers, Question
 from clawgate.plugins.api.service import FetchRequest, FetchResponse
 from clawgate.processes.port_owner import port_owner
 from clawgate.relay.upstream.dial import Dialer
+from clawgate.settings.openclaw.own_settings import network_rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Setup:
     config: Mapping[str, Any] = field(repr=False)
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        return await fetch_for_plugin(plan, Dialer(), requester="setup")
+        network = network_rules_of(self.config)
+        return await fetch_for_plugin(plan, Dialer(), requester="setup", network=network)
 
 
 @dataclass(frozen=True, slots=True)
