@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytest
 
-from clawgate.errors import EgressDenied
+from clawgate.errors import EgressDenied, UpstreamUnreachable
 from clawgate.relay.upstream.dial import UpstreamEndpoint
 from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
@@ -206,6 +206,30 @@ async def test_what_is_never_dialled_is_not_asked_of_a_proxy_either(host: str) -
         with pytest.raises(EgressDenied, match="metadata"):
             await dialer.open(asyncio.Protocol, route)
         assert proxy.heads == [] and [entry.dialled for entry in dialer.ledger] == [None]
+
+
+async def test_a_tunnel_that_begins_at_another_peer_than_was_checked_is_aborted() -> None:
+    """Nothing is sent to it."""
+    loop = asyncio.get_running_loop()
+    original = loop.create_connection
+
+    async def elsewhere(make: Any, host: str, port: int, **more: Any) -> Any:
+        return await original(make, "127.0.0.1", port, **more)
+
+    loop.create_connection = elsewhere  # type: ignore[method-assign,assignment]
+    async with TinyProxy(9) as proxy:
+        dialer = resolver_for({"proxy.example": "127.0.0.2"})
+        route = UpstreamEndpoint(
+            origin=parse_url("http://api.example")[0],
+            policy=OPEN,
+            proxy=parse_url(f"http://proxy.example:{proxy.port}")[0],
+        )
+        with pytest.raises(UpstreamUnreachable):
+            await dialer.open(asyncio.Protocol, route)
+        direct = UpstreamEndpoint(origin=parse_url(f"http://proxy.example:{proxy.port}")[0], policy=OPEN)
+        with pytest.raises(UpstreamUnreachable):
+            await dialer.open(asyncio.Protocol, direct)
+        assert proxy.heads == []
 
 
 @ROLES
