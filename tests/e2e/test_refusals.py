@@ -79,7 +79,11 @@ CAUSES = {
         more={"plugins": {"entries": {"clawgate": {"config": {"network": {"fakeIp": {"hosts": ["*.lan"]}}}}}}},
     ),
     "a tool": Cause("tool:web_fetch", LAN, "tools.web.fetch.allowPrivateNetwork"),
-    "an MCP server": Cause("mcp:files", LAN, "gateway.allowPrivateNetwork"),
+    "an MCP server": Cause(
+        "mcp:files", LAN, "plugins.entries.clawgate.config.mcp.servers.files.allowPrivateNetwork",
+        more={"mcp": {"servers": {"files": {"url": f"{LAN}/mcp"}}}},
+    ),
+    "a plugin": Cause("plugin:weather", LAN, "gateway.allowPrivateNetwork"),
 }  # fmt: skip
 OF_PROVIDERS = {name: cause for name, cause in CAUSES.items() if cause.requester.startswith("provider:")}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.policy.egress.policy import EgressPolicy
@@ -11,6 +11,7 @@ from clawgate.providers.catalog import Catalog
 from clawgate.relay.upstream.dial import Resolver
 from clawgate.relay.upstream.explain import Explanation, explain
 from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.openclaw.mcp_servers import McpServerEntry, mcp_servers
 from clawgate.settings.openclaw.own_settings import network_rules
 from clawgate.settings.openclaw.web_tools import tool_policy
 from clawgate.wire.http.url import Origin, parse_fetch_url
@@ -30,15 +31,30 @@ def policy_of(requester: str, catalog: Catalog, file: ConfigFile) -> EgressPolic
             raise ValueError(f"there is no provider '{name}'; see: clawgate models status")
         return catalog.providers[name].egress_policy()
     network = network_rules(file.config)
+    if kind == "mcp":
+        for server in http_servers(file):
+            if server.name == name:
+                return server.egress_policy(network)
+        raise ValueError(f"there is no MCP server '{name}' that is reached over HTTP; see mcp.servers")
     if kind == "tool":
         return tool_policy(name, file.config, network)
     return EgressPolicy(requester=requester, network=network)
 
 
-def requester_of(origin: Origin, catalog: Catalog) -> str:
-    """Return the provider whose address ``origin`` is; without one, a tool."""
-    found = (one.id for one in catalog.providers.values() if one.origin == origin)
-    return next((f"provider:{name}" for name in found), UNPRIVILEGED)
+def http_servers(file: ConfigFile) -> Sequence[McpServerEntry]:
+    """Return the MCP servers that have an address of their own."""
+    servers = mcp_servers(file.config, file.unset)
+    return [one for one in servers if one.problem is None and one.transport != "stdio"]
+
+
+def requester_of(origin: Origin, catalog: Catalog, file: ConfigFile) -> str:
+    """Return the provider or MCP server whose address ``origin`` is; without one, a tool."""
+    network = network_rules(file.config)
+    policies = [
+        *(one.egress_policy() for one in catalog.providers.values()),
+        *(one.egress_policy(network) for one in http_servers(file)),
+    ]
+    return next((one.requester for one in policies if one.origin == origin), UNPRIVILEGED)
 
 
 async def explain_url(
@@ -46,7 +62,7 @@ async def explain_url(
 ) -> Explanation:
     """Return what ``requester``, "" for the likeliest one, gets for ``url``. Raises ValueError."""
     origin, _ = parse_fetch_url(url)
-    policy = policy_of(requester or requester_of(origin, catalog), catalog, file)
+    policy = policy_of(requester or requester_of(origin, catalog, file), catalog, file)
     return await explain(origin, policy, resolver)
 
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
-from clawgate.app.egress_policies import policy_of
+from clawgate.app.egress_policies import http_servers, policy_of
 from clawgate.app.upstreams import provider_upstream
 from clawgate.errors import EgressDenied, GatewayError
 from clawgate.policy.egress.policy import EgressPolicy, check_host
@@ -70,7 +70,11 @@ async def validate(
 ) -> list[Check]:
     """Try the addresses of ``providers``, then the canary with the policy of each requester of the config."""
     tried = await asyncio.gather(*(_reach(provider, dialer) for provider in providers))
-    names = [*(f"tool:{name}" for name in NEEDS), *(f"provider:{name}" for name in catalog.providers)]
+    names = [
+        *(f"tool:{name}" for name in NEEDS),
+        *(f"mcp:{server.name}" for server in http_servers(file)),
+        *(f"provider:{name}" for name in catalog.providers),
+    ]
     policies = [policy_of(name, catalog, file) for name in names]
     policies.insert(0, EgressPolicy(requester="unprivileged", network=network_rules(file.config)))
     async with canary() as made:

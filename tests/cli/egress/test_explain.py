@@ -28,7 +28,7 @@ def no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
         (["http://169.254.169.254/", "--provider", "owl"], 1, ["metadata", "never dialled"]),
         (["https://llm.example/x?secret=canary"], 0, ["allowed if each of its addresses is", "--resolve"]),
         (["https://llm.example", "--resolve"], 1, ["10.0.0.9: private", "93.184.216.34: public", "would fail"]),
-        (["https://93.184.216.34", "--requester", "mcp:files"], 0, ["mcp:files", "Verdict   : allowed"]),
+        (["https://93.184.216.34", "--requester", "plugin:x"], 0, ["plugin:x", "Verdict   : allowed"]),
     ],
 )  # fmt: skip
 def test_the_verdict_of_a_url(state: StateHome, arguments: list[str], status: int, parts: list[str]) -> None:

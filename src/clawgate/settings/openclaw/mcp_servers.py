@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
 from clawgate.policy.typos import typo_of
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.key_path import KeyPath, format_key_path
@@ -55,6 +56,16 @@ class McpServerEntry:
     @property
     def allow_private_setting(self) -> str:
         return format_key_path((*OWN_SECTION, *self.path, "allowPrivateNetwork"))
+
+    def egress_policy(self, network: NetworkRules) -> EgressPolicy:
+        """Return what a server that is reached over HTTP may be. Raises ValueError for what is no URL."""
+        return EgressPolicy(
+            requester=f"mcp:{self.name}",
+            private=self.allow_private,
+            setting=self.allow_private_setting,
+            origin=parse_url(str(self.block.url).partition("?")[0])[0],
+            network=network,
+        )
 
     @property
     def transport(self) -> Transport:

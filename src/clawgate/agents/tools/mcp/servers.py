@@ -19,7 +19,7 @@ from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
 from clawgate.agents.tools.mcp.server import Connector, McpServer, Session
 from clawgate.plugins.api import ChildSpec, ToolFailed
 from clawgate.plugins.host.tools import RegisteredTool
-from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
+from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
 from clawgate.processes.supervision.output_log import OutputLog
 from clawgate.processes.supervision.output_tail import OutputTail
@@ -205,13 +205,7 @@ class McpServers:
         block = entry.block
         url = str(block.url)
         origin, _ = parse_url(url.partition("?")[0])
-        policy = EgressPolicy(
-            requester=f"mcp:{entry.name}",
-            private=entry.allow_private,
-            setting=entry.allow_private_setting,
-            origin=origin,
-            network=self._made_with[1],
-        )
+        policy = entry.egress_policy(self._made_with[1])
 
         async def make() -> Any:
             from clawgate.agents.tools.mcp.http import HttpTransport
