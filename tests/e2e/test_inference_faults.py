@@ -69,7 +69,11 @@ def gateway(server: Process, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         providers["own-key"] = {**provider_at(server.url), "apiKey": "llama-key-3Wz"}
         providers["own-key-wrong"] = {**provider_at(server.url), "apiKey": "llama-key-4Xy"}
         providers["nobody"] = provider_at(nobody)
-        with gateway_process(folder / "gateway", providers) as running:
+        providers["not-tls"] = provider_at(server.url.replace("http", "https", 1))
+        own = {"providers": {"not-tls": {"timeouts": {"connect": 1}}}}
+        with gateway_process(
+            folder / "gateway", providers, more={"plugins": {"entries": {"clawgate": {"config": own}}}}
+        ) as running:
             yield running
 
 
@@ -84,6 +88,7 @@ GZIP = "gzip on; gzip_min_length 1; gzip_proxied any; gzip_types application/jso
         ("slow", 504, "took longer than a proxy in front of it waits"),
         ("closed", 403, "check the credential of the provider 'closed'"),
         ("nobody", 503, "connection refused"),
+        ("not-tls", 504, "does the URL have to begin with http://?"),
         ("own-key-wrong", 401, "check the credential of the provider 'own-key-wrong'"),
     ],
 )

@@ -34,6 +34,22 @@ def test_each_limit_has_its_own_words_and_says_that_it_is_ours() -> None:
 
 
 @pytest.mark.parametrize(
+    ("origin", "limit", "hints"),
+    [
+        (Origin("https", "127.0.0.1", 8080), "connect", True),
+        (Origin("https", "::1", 8080), "connect", True),
+        (Origin("https", "::1", 443), "connect", False),
+        (Origin("https", "127.0.0.1", 8080), "idle", False),
+        (Origin("http", "127.0.0.1", 8080), "connect", False),
+    ],
+)
+def test_a_server_that_waits_for_the_end_of_our_tls_may_speak_plain_http(
+    origin: Origin, limit: LimitName, hints: bool
+) -> None:
+    assert timeout_error(origin, limit, 1).message.endswith("begin with http://?") is hints
+
+
+@pytest.mark.parametrize(
     ("location", "shown"),
     [
         (b"https://login.example/in?token=sk-canary", "https://login.example/in"),

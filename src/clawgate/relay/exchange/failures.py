@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote_from_bytes
 
 from clawgate.errors import ClientLeft, UpstreamRedirected, UpstreamTimedOut
@@ -19,9 +20,15 @@ _EXPIRED: dict[LimitName, str] = {
 
 
 def timeout_error(origin: object, limit: LimitName, seconds: float) -> UpstreamTimedOut:
-    """Return the error of one of the four limits; ``seconds`` is how long it is."""
+    """Return the error of one of the four limits; ``seconds`` is how long it is.
+
+    A server that reads the start of TLS as a request line waits for its end (llama.cpp): hence the hint about ports.
+    """
+    scheme, _, authority = str(origin).partition("://")
+    may_be_plain = limit == "connect" and scheme == "https" and re.search(r":\d+\Z", authority)
+    hint = "; does the URL have to begin with http://?" if may_be_plain else ""
     return UpstreamTimedOut(
-        f"{origin}: {_EXPIRED[limit]} {seconds:g} s (this gateway's limit '{limit}')",
+        f"{origin}: {_EXPIRED[limit]} {seconds:g} s (this gateway's limit '{limit}'){hint}",
         limit=limit,
         seconds=seconds,
     )
