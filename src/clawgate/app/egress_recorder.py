@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BATCH = 100
 _RETRY_SECONDS = 5.0
+_PAUSE_SECONDS = 0.05
+"""Between two writes, so that many refusals become few transactions."""
 
 logger = logging.getLogger("clawgate.egress")
 
@@ -97,6 +99,7 @@ class EgressRecorder:
             if self._store is not None and not await self._flush(self._store):
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._changed.set()
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _flush(self, store: Store) -> bool:
         """Store what is not stored yet. Returns False if that has to be tried again."""
