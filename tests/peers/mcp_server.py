@@ -71,6 +71,15 @@ def list_tools(message: dict[str, Any]) -> None:
         send(id=message["id"], result={"tools": tools()})
 
 
+def pour(message: dict[str, Any]) -> None:
+    """Notify often and then respond, or send requests without end and read nothing."""
+    while MODE == "deaf":
+        send(id=1, method="roots/list", params={})
+    for _ in range(3000):
+        send(method="notifications/message", params={"level": "info", "data": "x"})
+    send(id=message["id"], result=text("done"))
+
+
 def call(message: dict[str, Any]) -> None:
     params = message["params"]
     name, arguments = params["name"], params.get("arguments") or {}
@@ -108,10 +117,8 @@ def call(message: dict[str, Any]) -> None:
                 send(id=f"ask-{number}", method=method, params=params)
             answers = [json.loads(sys.stdin.readline()) for _ in range(3)]
             send(id=message["id"], result=text(json.dumps(answers)))
-        case "flood":
-            for _ in range(3000):
-                send(method="notifications/message", params={"level": "info", "data": "x"})
-            send(id=message["id"], result=text("done"))
+        case "flood" | "deaf":
+            pour(message)
         case "progress":
             token = params["_meta"]["progressToken"] if "progressToken" in params.get("_meta", {}) else 0
             send(method="notifications/progress", params={"progressToken": token, "progress": 1})

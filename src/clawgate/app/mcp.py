@@ -6,6 +6,7 @@ Law: where none is configured, or agents are off, nothing of them is imported.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,8 @@ from clawgate.settings.openclaw.own_settings import network_rules
 
 if TYPE_CHECKING:
     from clawgate.agents.tools.mcp.servers import McpServers
+
+logger = logging.getLogger("clawgate.mcp")
 
 
 class McpHost:
@@ -63,7 +66,10 @@ class McpHost:
                         self._state, self._dialer, wall_clock=time.time, random=random.random
                     )
                 if self._servers is not None:
-                    await self._servers.use(*self._wanted)
+                    try:
+                        await self._servers.use(*self._wanted)
+                    except Exception:
+                        logger.exception("mcp.servers: an unforeseen error; they are used as they were")
         finally:
             if self._servers is not None:
                 await self._servers.close()

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from clawgate.agents.definition import tool_diagnostics as module
+from clawgate.agents.definition import tool_diagnostics as tool_diagnostics_module
 from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
+from clawgate.agents.tools.mcp.definitions import Definition
+from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
 from clawgate.settings.openclaw.config_file import read_config
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_tool_plugin, plugin_folder
@@ -47,3 +50,27 @@ def test_a_tool_whose_packages_are_missing_is_named_with_the_command(
         and "run: pip install 'clawgate[web]'" in text
     )
     assert found_in(tmp_path, {"tools": {"web": {"fetch": {"enabled": False}}}}) == []
+
+
+def test_servers_that_are_not_used_and_tools_that_wait_are_named(tmp_path: Path) -> None:
+    """Tools of a server that was reached are known by their names; nothing is started."""
+    store = PinStore(pins_folder(tmp_path), lambda: 0.0)
+    for description in ("one", "two"):
+        listed = {"name": "search", "description": description, "inputSchema": {"type": "object"}}
+        store.observe("docs", [Definition.of(listed)])
+    servers = {"docs": {"command": "x"}, "new": {"command": "x"}, "none": {}, "off": {"enabled": False}}
+    tools = {"allow": ["docs__search", "docs__*", "new__any", "bundle-mcp", "docs__serch"]}
+    waiting, none, typo = sorted(found_in(tmp_path, {"mcp": {"servers": servers}, "tools": tools}))
+    assert "1 of its tools are new or were changed" in waiting and "run: clawgate mcp show docs" in waiting
+    assert none.startswith("mcp.servers.none (") and "has neither command nor url" in none
+    assert typo.endswith("did you mean 'docs__search'?")
+
+
+def test_without_the_sdk_the_command_that_installs_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        tool_diagnostics_module, "find_spec", lambda name: None if name == "mcp" else object()
+    )
+    (text,) = found_in(tmp_path, {"mcp": {"servers": {"docs": {"command": "x"}}}})
+    assert text.startswith("mcp.servers (") and text.endswith("run: pip install 'clawgate[mcp]'")

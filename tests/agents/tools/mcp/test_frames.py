@@ -98,3 +98,10 @@ def test_an_event_that_is_too_much_is_not_passed_on(size: int) -> None:
         parts = (events.feed(event[start : start + size]) for start in range(0, len(event), size))
         with pytest.raises(FrameRejected):
             assert not any(parts)
+
+
+def test_a_stream_of_requests_ends() -> None:
+    events, ping = Events(), b"data: " + message(method="ping") + b"\n\n"
+    assert events.feed(ping * 1000) == ping * 1000
+    with pytest.raises(FrameRejected, match="more than 1000 requests in one stream"):
+        events.feed(ping)

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
-from clawgate.relay.upstream.dial import Dialer
+from clawgate.agents.tools.mcp.http import _Carrier
+from clawgate.policy.egress.policy import EgressPolicy
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.wire.http.url import Origin
 from tests.agents.tools.mcp.http_stand import HttpServer, serving
 from tests.agents.tools.mcp.mcp_stand import call, connected, eventually, failure_of
 
@@ -130,3 +134,14 @@ async def test_the_old_transport_with_events_is_spoken_where_it_is_configured(tm
         ) as host:
             await failure_of(host, "docs")
         assert server.requests[0][0] == "GET /sse"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/mcp", "http://example.com:81/mcp", "http://other.example/mcp"]
+)
+async def test_a_request_to_another_origin_is_never_sent(url: str) -> None:
+    """Whatever the SDK makes of a redirect: the configured headers are on every request."""
+    origin = Origin("http", "example.com", 80)
+    carrier = _Carrier(Dialer(), UpstreamEndpoint(origin=origin, policy=EgressPolicy(requester="mcp:docs")))
+    with pytest.raises(httpx2.ConnectError, match="a request to another origin than http:"):
+        await carrier.handle_async_request(httpx2.Request("GET", url))

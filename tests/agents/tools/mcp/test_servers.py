@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.agents.tools.mcp.servers import McpServers, SdkMissing
+from clawgate.agents.tools.mcp.servers import INHERITED, McpServers, SdkMissing
 from clawgate.relay.upstream.dial import Dialer
 from tests.agents.tools.mcp.mcp_stand import NOW, call, connected, entries, scripted, tools_of
 
@@ -49,3 +49,9 @@ async def test_without_the_sdk_no_tool_is_offered(tmp_path: Path, caplog: pytest
     assert host.tools() == []
     assert "mcp.servers: run: pip install 'clawgate[mcp]'" in caplog.text
     await host.close()
+
+
+def test_the_docs_name_what_a_server_has_of_our_environment() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "mcp.md").read_text()
+    *names, last = (f"`{name}`" for name in INHERITED)
+    assert f"{', '.join(names)} and {last} of the gateway" in text

@@ -116,6 +116,12 @@ async def test_a_server_that_writes_without_end_is_cut_off_and_comes_back(tmp_pa
         await eventually(lambda: host._running["docs"].server._session is not None)
 
 
+async def test_a_server_that_asks_without_end_and_reads_no_response_is_cut_off(tmp_path: Path) -> None:
+    async with connected(tmp_path, {"docs": scripted("deaf")}) as host:
+        assert (await call(host, "docs__echo")).is_error
+        assert "it sent requests, and reads no response" in await failure_of(host, "docs")
+
+
 async def test_its_error_output_is_logged_without_secrets(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,6 +20,10 @@ _MAX_ELEMENTS = 256
 """Of a list directly in a result: tools of a page, blocks of content."""
 
 
+_MAX_REQUESTS = 1000
+"""Of the server, in one stream of events: each waits until its response was taken."""
+
+
 class FrameRejected(Exception):
     """A message that is not read. ``is_noise``: it is no JSON-RPC at all, as programs print it; the text says why."""
 
@@ -86,7 +90,7 @@ class Events:
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
-        self._size = 0
+        self._size = self._requests = 0
         self._partial = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -113,7 +117,11 @@ class Events:
         data = b"\n".join(parts)
         if data:
             try:
-                decode(data)
+                message = decode(data)
             except FrameRejected as error:
                 if not error.is_noise:  # the SDK names what is wrong with it
                     raise
+                return
+            self._requests += "method" in message and "id" in message
+            if self._requests > _MAX_REQUESTS:
+                raise FrameRejected(f"more than {_MAX_REQUESTS} requests in one stream")

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import JSONRPCRequest, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from clawgate.agents.tools.mcp.frames import FrameRejected, Lines, decode
@@ -43,6 +43,7 @@ class StdioTransport:
         self._reason = ""
         self._child = Child(spec, output, self._on_event, piped=True)
         self._tasks: list[asyncio.Task[None]] = []
+        self._pipe = _Writer()
         self._reading: asyncio.BaseTransport | None = None
         self._writing: asyncio.WriteTransport | None = None
 
@@ -60,18 +61,18 @@ class StdioTransport:
         if pipes is None:
             raise ConnectionError(self._reason)
         loop = asyncio.get_running_loop()
-        reader, writer = asyncio.StreamReader(limit=_READ_BYTES), _Writer()
+        reader = asyncio.StreamReader(limit=_READ_BYTES)
         self._reading, _ = await loop.connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipes[1], "rb", buffering=0)
         )
         self._writing, _ = await loop.connect_write_pipe(
-            lambda: writer, os.fdopen(pipes[0], "wb", buffering=0)
+            lambda: self._pipe, os.fdopen(pipes[0], "wb", buffering=0)
         )
         received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)
         self._tasks = [
             loop.create_task(self._read(reader, received), name=f"{self._spec.name}: read"),
-            loop.create_task(self._write(writer, to_send), name=f"{self._spec.name}: write"),
+            loop.create_task(self._write(to_send), name=f"{self._spec.name}: write"),
         ]
         return incoming, outgoing
 
@@ -134,7 +135,10 @@ class StdioTransport:
     def _message(self, line: bytes) -> SessionMessage | None:
         """Return a message; None for a line that is none, which is logged like an error message of the server."""
         try:
-            return SessionMessage(jsonrpc_message_adapter.validate_python(decode(line), by_name=False))
+            message = jsonrpc_message_adapter.validate_python(decode(line), by_name=False)
+            if isinstance(message, JSONRPCRequest) and not self._pipe.may_write.is_set():
+                raise FrameRejected("requests, and reads no response")  # each would wait here
+            return SessionMessage(message)
         except ValidationError:
             pass
         except FrameRejected as error:
@@ -143,13 +147,13 @@ class StdioTransport:
         self._output.feed(line + b"\n")
         return None
 
-    async def _write(self, writer: _Writer, to_send: MemoryObjectReceiveStream[SessionMessage]) -> None:
+    async def _write(self, to_send: MemoryObjectReceiveStream[SessionMessage]) -> None:
         assert self._writing is not None
         with to_send:
             async for item in to_send:
                 text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
                 self._writing.write(text.encode() + b"\n")
-                await writer.may_write.wait()
+                await self._pipe.may_write.wait()
 
 
 class _Writer(asyncio.BaseProtocol):
