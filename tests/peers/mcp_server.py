@@ -67,6 +67,9 @@ def list_tools(message: dict[str, Any]) -> None:
     elif MODE == "many":
         page = [{"name": f"t{number}", "inputSchema": {"type": "object"}} for number in range(300)]
         send(id=message["id"], result={"tools": page})
+    elif MODE == "pattern":
+        slow = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
+        send(id=message["id"], result={"tools": [{**TOOLS[0], "outputSchema": slow}]})
     else:
         send(id=message["id"], result={"tools": tools()})
 
@@ -98,6 +101,8 @@ def call(message: dict[str, Any]) -> None:
             send(id=message["id"], result={"content": [], "structuredContent": {"a": [1] * 30_000}})
         case "blocks":
             send(id=message["id"], result={"content": [1] * 20_000})
+        case "pattern":
+            send(id=message["id"], result=text("done") | {"structuredContent": {"a": "a" * 40 + "!"}})
         case "wrong-id":
             send(id="someone else's", result=text("wrong"))
             send(id=message["id"], result=text("right"))
