@@ -214,7 +214,8 @@ def _unmapped_error(
         if (instead := wordless_response(head, options, body, origin=origin)) is not None:
             return instead
         body = body if advised is None else advised(body)
-        body = body if translation is None else translation.translate_error(head.status, body)
+        if translation is not None:
+            return translate_response(head, options, translation)(body)
         return MadeResponse(head.status, header_lines(head, options), masked_fully(body, options.secrets))
 
     return make
