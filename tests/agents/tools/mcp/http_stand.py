@@ -92,6 +92,11 @@ class HttpServer:
                     more,
                     self._json(message, {"content": [], "structuredContent": {"a": [1] * 30_000}}),
                 )
+            case "not-a-number":
+                return 200, more, self._json(message, {**result, "_meta": {"x": float("nan")}})
+            case "utf-7":
+                hidden = self._json(message, result).replace(b"{", b"+AHs-").replace(b"}", b"+AH0-")
+                return 200, {"content-type": "text/event-stream; charset=utf-7"}, b"data: " + hidden + b"\n\n"
             case "compressed":
                 return 200, {**more, "content-encoding": "gzip"}, b"\x1f\x8b" + b"\0" * 100
         return 200, more, self._json(message, result)

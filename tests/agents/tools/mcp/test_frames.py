@@ -78,7 +78,10 @@ def test_a_stream_of_events_stays_as_it_was(size: int, end: bytes) -> None:
         b"data: " + message(result={}),
         b"",
         b"data: {",
-        b"data: }",
+        b'data: "jsonrpc": "2.0"}',
+        b"",
+        b"event: endpoint",
+        b"data: /messages?session=1",
         b"",
         b"data: x",
     ]
@@ -98,6 +101,26 @@ def test_an_event_that_is_too_much_is_not_passed_on(size: int) -> None:
         parts = (events.feed(event[start : start + size]) for start in range(0, len(event), size))
         with pytest.raises(FrameRejected):
             assert not any(parts)
+
+
+MANY = message(result={"a": [1] * 30_000})
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        (b"event: message\rdata: " + MANY + b"\n\n", "ends with CR alone"),
+        (b"data: " + MANY + b"\r\r", "ends with CR alone"),
+        (b"data: " + MANY[:-1] + b', "x": NaN}\n\n', "no JSON"),
+        (b"event: endpoint\nevent\ndata: " + MANY + b"\n\n", "more than 256 a"),
+        (b"event: endpoint\nevent: message\ndata: NaN\n\n", "no JSON"),
+        (b"data:\n" * 10_001, "10000 lines"),
+    ],
+)
+def test_what_the_sdk_could_read_in_another_way_is_rejected(stream: bytes, reason: str) -> None:
+    events = Events()
+    with pytest.raises(FrameRejected, match=reason):
+        assert (events.feed(stream), events.close()) == (b"", b"")
 
 
 def test_a_stream_of_requests_ends() -> None:

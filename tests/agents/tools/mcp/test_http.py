@@ -96,6 +96,8 @@ async def test_an_ended_session_is_begun_anew_and_the_call_is_not_made_twice(tmp
         ("huge-event", "an event of more than 4194304 bytes"),
         ("values", "a message with more than 20000 values"),
         ("compressed", "compressed its response"),
+        ("not-a-number", "no JSON"),  # as the check reads it, but not the SDK
+        ("utf-7", "no JSON"),
     ],
 )
 async def test_a_response_that_is_too_much_is_an_error_of_the_call(

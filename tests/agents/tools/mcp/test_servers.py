@@ -17,9 +17,9 @@ async def test_a_server_keeps_its_session_until_its_own_settings_change(tmp_path
     environment = {"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": "sk-canary"}
     async with connected(tmp_path, servers) as host:
         await tools_of(host, "docs__echo", "other__echo")
-        session = host._running["docs"].server._session
+        session = await host._running["docs"].server.current_session()
         await host.use(entries({**servers, "other": scripted("plain", requestTimeoutMs=5)}), environment)
-        assert host._running["docs"].server._session is session is not None
+        assert host._running["docs"].server._session is session
         await host.use(entries({**servers, "docs": {**scripted("plain"), "enabled": False}}), environment)
         await tools_of(host, "other__echo")
         await host.use(entries(servers), {**environment, "OPENAI_API_KEY": "sk-other"})

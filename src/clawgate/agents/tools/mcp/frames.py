@@ -16,12 +16,14 @@ MAX_FRAME = 4_194_304
 _MAX_MARKS = 200_000
 """Commas and opening brackets of one message, those in texts included: what it takes to decode it at all."""
 _MAX_VALUES = 20_000
-_MAX_ELEMENTS = 256
-"""Of a list directly in a result: tools of a page, blocks of content."""
-
-
 _MAX_REQUESTS = 1000
 """Of the server, in one stream of events: each waits until its response was taken."""
+_MAX_LINES = 10_000
+"""Of an event."""
+_ENDPOINT = b"endpoint"
+"""The event of the old transport whose data is a path."""
+_MAX_ELEMENTS = 256
+"""Of a list directly in a result: tools of a page, blocks of content."""
 
 
 class FrameRejected(Exception):
@@ -86,42 +88,56 @@ class Lines:
 
 
 class Events:
-    """Passes on a stream of server-sent events, each when it is complete and was checked."""
+    """Passes on a stream of server-sent events, each when it is complete and was checked.
+
+    What the SDK could read in another way is rejected: lines that end with CR alone, and data that is no JSON here.
+    """
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._size = self._requests = 0
-        self._partial = b""
+        self._partial = bytearray()
 
     def feed(self, data: bytes) -> bytes:
         """Return the events that are complete now. Raises `FrameRejected`."""
         complete: list[bytes] = []
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        for line in lines:
-            self._lines.append(line)
-            self._size += len(line) + 1
+        *lines, rest = data.split(b"\n")
+        for end in lines:
+            line = bytes(self._partial) + end
+            self._partial.clear()
+            self._add(line)
             if not line.strip(b"\r"):
                 complete += self._lines
                 self._check()
                 self._lines, self._size = [], 0
-        if self._size + len(self._partial) > MAX_FRAME:
-            raise FrameRejected(f"an event of more than {MAX_FRAME} bytes")
+        self._partial += rest
+        if self._size + len(self._partial) > MAX_FRAME or len(self._lines) > _MAX_LINES:
+            raise FrameRejected(f"an event of more than {MAX_FRAME} bytes or {_MAX_LINES} lines")
         return b"".join(line + b"\n" for line in complete)
 
     def close(self) -> bytes:
-        """Return what is left at the end of the stream."""
-        return b"".join(line + b"\n" for line in self._lines) + self._partial
+        """Return what is left at the end of the stream. Raises `FrameRejected`."""
+        rest = bytes(self._partial)
+        self._add(rest)
+        return b"".join(line + b"\n" for line in self._lines[:-1]) + rest
+
+    def _add(self, line: bytes) -> None:
+        if b"\r" in line[:-1]:
+            raise FrameRejected("an event with a line that ends with CR alone")
+        self._lines.append(line)
+        self._size += len(line) + 1
 
     def _check(self) -> None:
-        parts = [line[5:].strip(b" \r") for line in self._lines if line.startswith(b"data:")]
+        kind, parts = b"", []
+        for line in self._lines:
+            name, _, value = line.rstrip(b"\r").partition(b":")
+            if name == b"event":
+                kind = value.strip()
+            elif name == b"data":
+                parts.append(value.removeprefix(b" "))
         data = b"\n".join(parts)
-        if data:
-            try:
-                message = decode(data)
-            except FrameRejected as error:
-                if not error.is_noise:  # the SDK names what is wrong with it
-                    raise
-                return
+        if data and kind != _ENDPOINT:
+            message = decode(data)
             self._requests += "method" in message and "id" in message
             if self._requests > _MAX_REQUESTS:
                 raise FrameRejected(f"more than {_MAX_REQUESTS} requests in one stream")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from types import TracebackType
@@ -29,7 +29,8 @@ _CONNECT_SECONDS = 30.0
 _IDLE_SECONDS = 300.0
 """Between two reads of a stream on which the server may have nothing to say."""
 _SLACK_SECONDS = 30.0
-_EVENTS = "text/event-stream"
+_EVENTS = b"text/event-stream"
+_JSON = b"application/json"
 
 
 class HttpTransport:
@@ -120,7 +121,10 @@ class _Carrier(httpx2.AsyncBaseTransport):
             raise self._failed(error.message) from error
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
             raise self._failed(f"{origin}: {type(error).__name__} {error}".rstrip()) from error
-        headers = [(name, value) for name, value in response.headers if name.lower() != b"set-cookie"]
+        dropped = (b"set-cookie", b"content-type")
+        headers = [(name, value) for name, value in response.headers if name.lower() not in dropped]
+        if media_type := _media_type(response.headers):
+            headers.append((b"content-type", media_type))
         if response.status >= HTTPStatus.BAD_REQUEST:
             self.reason = f"{origin}: status {response.status}"
         return httpx2.Response(
@@ -141,17 +145,17 @@ class _Carrier(httpx2.AsyncBaseTransport):
 class _Body(httpx2.AsyncByteStream):
     """A response's body, whole for JSON and event by event for a stream, of which each was checked."""
 
-    def __init__(self, stream: Any, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, stream: Any, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self._stream = stream
-        names = {name.lower(): value.lower() for name, value in headers}
-        self._is_encoded = names.get(b"content-encoding", b"identity") not in (b"", b"identity")
-        self._is_events = names.get(b"content-type", b"").startswith(_EVENTS.encode())
+        self._type = _media_type(headers)
+        codings = {value.lower() for name, value in headers if name.lower() == b"content-encoding"}
+        self._is_encoded = not codings <= {b"", b"identity"}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._is_encoded:  # a bomb unpacks to a thousand times of its size
             raise httpx2.StreamError("the server compressed its response although no encoding was accepted")
         try:
-            async for part in self._events() if self._is_events else self._whole():
+            async for part in self._events() if self._type == _EVENTS else self._whole():
                 yield part
         except FrameRejected as error:
             raise httpx2.StreamError(f"the server sent {error}") from error
@@ -173,21 +177,18 @@ class _Body(httpx2.AsyncByteStream):
             body += data
             if len(body) > MAX_FRAME:
                 raise FrameRejected(f"a message of more than {MAX_FRAME} bytes")
-        if body:
-            _check(bytes(body))
+        if body and self._type.startswith(_JSON):
+            decode(bytes(body))
         yield bytes(body)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
-def _check(body: bytes) -> None:
-    """Raise `FrameRejected` for a message that is too much; what is none is named by the SDK."""
-    try:
-        decode(body)
-    except FrameRejected as error:
-        if not error.is_noise:
-            raise
+def _media_type(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the one type of a body, without its charset: what is checked has to be what the SDK reads."""
+    types = {value for name, value in headers if name.lower() == b"content-type"}
+    return types.pop().partition(b";")[0].strip().lower() if len(types) == 1 else b""
 
 
 class _DialledConnections(httpcore2.AsyncNetworkBackend):
