@@ -74,6 +74,7 @@ async def test_a_tool_loop_keeps_the_model_s_thoughts(tmp_path: Path, streamed: 
     [
         api.fails("over", "rate_limit_exceeded", begun=False),
         api.fails("over", "rate_limit_exceeded"),
+        api.fails("over", "rate_limit_exceeded", begun=False, kept_alive=True),
         error_response(503, "over"),
     ],
 )

@@ -286,18 +286,30 @@ def test_where_the_bytes_are_cut_does_not_matter(
     check(scripts, lane, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["C12a-pings-in-mid-answer", "C12c-pings-in-front"])
+@pytest.mark.parametrize(
+    ("name", "upstream"),
+    [
+        ("C12a-pings-in-mid-answer", "m"),
+        ("C12c-pings-in-front", "m"),
+        ("C12r-keepalives-in-mid-answer", "r"),
+    ],
+)
 @pytest.mark.parametrize("client", get_args(Dialect))
-async def test_pings_re_arm_no_time_limit(name: str, client: Dialect, tmp_path: Path) -> None:
+async def test_pings_re_arm_no_time_limit(
+    name: str, upstream: Dialect, client: Dialect, tmp_path: Path
+) -> None:
     start, pings = keepalives(name)
-    script = StreamScript(name, client, "m", (start,))
+    script = StreamScript(name, client, upstream, (start,))
     steps = (*script.steps(), Trickle(pings, 0.02))
     async with (
-        FakeUpstream(steps) as upstream,
-        serving_gateway(tmp_path, config({"m": upstream.url})) as stand,
+        FakeUpstream(steps) as peer,
+        serving_gateway(tmp_path, config({upstream: peer.url})) as stand,
     ):
-        stand.limit("plain-m", connect=1.0, first_byte=0.3, idle=0.3, total=9.0)
+        stand.limit(f"plain-{upstream}", connect=1.0, first_byte=0.3, idle=0.3, total=9.0)
         found, how, trailing = await ask(stand, script, "plain")
-        ends = None if client == "r" else "fin"  # `response.failed` ends the transfer in order
+        is_failed = (
+            client == "r" != upstream
+        )  # `response.failed`, of a translation, ends the transfer in order
+        ends = None if is_failed else "fin"
         assert b"upstream_timed_out" in found.body and (trailing, how) == (b"", ends)
-        await upstream.saw_close(0)
+        await peer.saw_close(0)

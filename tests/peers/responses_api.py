@@ -111,11 +111,21 @@ def cut_after(count: int, *output: Object) -> Script:
     return sse_response(frames_of(events_of(response_of(*output))[:count]))
 
 
-def fails(message: str = "boom", code: str = "server_error", *output: Object, begun: bool = True) -> OfBody:
-    """A server that reports with status 200 that the response failed, behind its ``output``; or an error at once."""
+def fails(
+    message: str = "boom",
+    code: str = "server_error",
+    *output: Object,
+    begun: bool = True,
+    kept_alive: bool = False,
+) -> OfBody:
+    """A server that reports with status 200 that the response failed, behind its ``output``; or an error at once.
+
+    ``kept_alive``: behind an event that OpenAI sends while nothing is said.
+    """
     response = response_of(*output, status="failed", error={"code": code, "message": message})
     error = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": 0}
-    return _streamed_or_whole(events_of(response) if begun else [error], response)
+    silence = [{"type": "keepalive", "sequence_number": 0}] if kept_alive else []
+    return _streamed_or_whole([*silence, *(events_of(response) if begun else [error])], response)
 
 
 def _streamed_or_whole(events: Sequence[Object], response: Object) -> OfBody:

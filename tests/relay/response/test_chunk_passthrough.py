@@ -12,7 +12,7 @@ def framed(body: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 
-@pytest.mark.parametrize("filler", [70, 71, 100, 245, 246, 247, 248, 4000, 4086, 4087, 65_525, 1_048_600])
+@pytest.mark.parametrize("filler", [80, 81, 100, 245, 246, 247, 248, 4000, 4086, 4087, 65_525, 1_048_600])
 @pytest.mark.parametrize("field", [b"data:", b"event:"])
 def test_the_length_of_a_chunk_implies_its_prefix(filler: int, field: bytes) -> None:
     """Also where one byte more takes another digit."""
@@ -26,6 +26,7 @@ def test_the_length_of_a_chunk_implies_its_prefix(filler: int, field: bytes) -> 
         b"data: [DONE]\n\n",
         b'data: {"type":"ping"}\n\n',
         b'event: ping\ndata: {"type": "ping"}\n\n',
+        b'event: keepalive\ndata: {"type": "keepalive", "sequence_number": 12466}\n\n',
         b"data: a\n\n",
     ],
 )

@@ -61,6 +61,10 @@ KEEPALIVES = [
     b'data: { "cost": "0", "type" : "ping" }\n\n',
     b'id: 7\nevent: ping\ndata: {"type": "ping"}\n\n',
     b": note\nevent: ping\ndata: {}\n\n",
+    b'event: keepalive\ndata: {"type":"keepalive","sequence_number":466}\n\n',
+    b'event: keepalive\r\ndata: {"type": "keepalive", "sequence_number": 12466}\r\n\r\n',
+    b'data: {"type": "keepalive", "sequence_number": 3}\n\n',
+    b"event: keepalive\n\n",
     b"retry: 3000\n\n",
     b"data: \n\n",
     b": " + b"x" * (3000) + b"\n\n",
@@ -77,6 +81,7 @@ CONTENT = [
     b"data: ping\n\n",
     b': ping\ndata: {"a":1}\n\n',
     b"event: pings\ndata: {}\n\n",
+    b'event: keepalive\ndata: {"type":"response.output_text.delta"}\n\n',
     b"data: " + b"x" * (3000) + b"\n\n",
     b"event: ping\ndata: {}\n\n" * 3 + EVENT,
 ]

@@ -17,6 +17,8 @@ def event(name: str, data: str | None) -> Event:
     [
         ("", None, EventKind.KEEPALIVE),
         ("", " ", EventKind.KEEPALIVE),
+        ("keepalive", '{"type":"keepalive","sequence_number":3}', EventKind.KEEPALIVE),
+        ("", '{"type":"keepalive"}', EventKind.KEEPALIVE),
         ("response.created", '{"type":"response.created"}', EventKind.OPENING),
         ("", '{"type":"response.in_progress"}', EventKind.OPENING),
         ("response.output_text.delta", '{"delta":"response.completed"}', EventKind.CONTENT),

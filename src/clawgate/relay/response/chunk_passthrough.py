@@ -11,8 +11,8 @@ import functools
 
 CHUNK_ENDS = (b"\n\n\r\n", b"\n\r\n\r\n")
 """How a chunk ends whose content ends with a blank line."""
-SHORTEST_CONTENT = 72
-"""Shorter content is read: it may be a ``ping`` or ``[DONE]``, which mean something to limits and to how a stream ends.
+SHORTEST_CONTENT = 82
+"""Shorter content is read: it may be a keep-alive or ``[DONE]``, which mean something to limits and to a stream's end.
 A token of a model in any dialect takes more."""
 
 _LENGTHS = 4096

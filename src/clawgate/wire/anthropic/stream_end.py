@@ -4,6 +4,9 @@ A stream ended normally if a ``message_delta`` gave a ``stop_reason`` and no err
 ``message_stop`` proves nothing: a Claude proxy sends it after a failure, too (measured at @rynfar/meridian 1.43.0).
 An event is what its name or the type in its data says, since clients read the one or the other; nothing is searched
 for in its text, which may contain anything.
+
+Keep-alives of every dialect are known here: Anthropic's ``ping``, and the ``keepalive`` with a number that OpenAI sends
+in a Responses stream while the model is silent (openai-node issue 1964).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ class EventKind(Enum):
     """What an event means to the stream that it is part of."""
 
     KEEPALIVE = auto()
-    """A comment, a blank line, an event without data or a ``ping``: no progress."""
+    """A comment, a blank line, an event without data, a ``ping`` or a ``keepalive``: no progress."""
     CONTENT = auto()
     ERROR = auto()
     """An error of either dialect."""
@@ -48,7 +51,7 @@ def kind_of(event: Event) -> EventKind:
     name = event.name
     data = event.data
     if not data or data.isspace():
-        return EventKind.KEEPALIVE if name in (b"", b"ping") else _KIND_OF_NAME.get(name, EventKind.CONTENT)
+        return _KIND_OF_NAME.get(name, EventKind.CONTENT) if name else EventKind.KEEPALIVE
     if name in _CONTENT_NAMES and b"\\" not in data and b"message_" not in data and b'"error"' not in data:
         return EventKind.CONTENT  # without an escape, no other type can be in it
     found = decode(data, _data)
@@ -62,27 +65,28 @@ def kind_of(event: Event) -> EventKind:
     if kind == "message_delta" or (not kind and name == b"message_delta"):
         delta = decode(found.delta, _delta)
         return EventKind.STOP_REASON if delta is not None and delta.stop_reason else EventKind.CONTENT
-    if kind == "ping" or (not kind and name == b"ping"):
+    if kind in ("ping", "keepalive") or (not kind and name in _KEEPALIVES):
         return EventKind.KEEPALIVE
     return EventKind.CONTENT
 
 
 _CONTENT_NAMES = (b"content_block_delta", b"content_block_start", b"content_block_stop")
+_KEEPALIVES = (b"ping", b"keepalive")
 _KIND_OF_NAME = {
     b"error": EventKind.ERROR,
     b"message_stop": EventKind.MESSAGE_STOP,
-    b"ping": EventKind.KEEPALIVE,
+    **dict.fromkeys(_KEEPALIVES, EventKind.KEEPALIVE),
 }
 """Of events without data that can be read."""
 
 
-LONGEST_KEEPALIVE = 64
-"""Bytes of the longest event that is looked at as a possible ``ping`` without a name; Anthropic's has 22."""
+LONGEST_KEEPALIVE = 80
+"""Bytes of the longest event that may be a keep-alive without a name: Anthropic's has 36, OpenAI's about 70."""
 
 
 def is_keepalive(event: Event) -> bool:
     """Whether `kind_of` an event is KEEPALIVE; cheap for events with content."""
-    if event.data is not None and len(event.data) > LONGEST_KEEPALIVE and event.name != b"ping":
+    if event.data is not None and len(event.data) > LONGEST_KEEPALIVE and event.name not in _KEEPALIVES:
         return False
     return kind_of(event) is EventKind.KEEPALIVE
 

@@ -19,7 +19,7 @@ class EventKind(Enum):
     """What an event means to the stream that it is part of."""
 
     KEEPALIVE = auto()
-    """A comment, a blank line or an event without data: no progress."""
+    """A comment, a blank line, an event without data or a ``keepalive``: no progress."""
     OPENING = auto()
     """The response begins: nothing of what the model wrote."""
     CONTENT = auto()
@@ -30,6 +30,7 @@ class EventKind(Enum):
 
 
 KINDS = {
+    b"keepalive": EventKind.KEEPALIVE,
     b"response.queued": EventKind.OPENING,
     b"response.created": EventKind.OPENING,
     b"response.in_progress": EventKind.OPENING,
