@@ -144,6 +144,12 @@ def test_an_id_that_a_server_used_twice_keeps_each_output_at_its_call() -> None:
     assert roles(made) == ["user", "assistant", "tool", "assistant", "tool"]
 
 
+def test_outputs_of_calls_without_ids_follow_their_calls_in_order() -> None:
+    made = translated(USER, call(""), call(""), output("", "one"), output("", "two"))
+    assert roles(made) == ["user", "assistant", "tool", "tool"] and not made[1]["content"]
+    assert [one["content"] for one in made[2:]] == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     "items", [[output("x")], [output("c1"), call()], [call(), output("c1"), output("c1")]]
 )

@@ -287,7 +287,10 @@ def _is_instruction(item: responses.Json) -> bool:
 
 def _call_id(item: responses.Json) -> Any:
     """Return the call that an output is of; `local_shell_call_output` has it as its own id."""
-    return item.get("call_id") or (item.get("id") if item.get("type") == "local_shell_call_output" else None)
+    call_id = item.get("call_id")
+    if not call_id and item.get("type") == "local_shell_call_output":
+        return item.get("id")
+    return call_id  # empty where a server gave none: outputs follow their calls in order
 
 
 def _read(item: responses.Json, shape: type[T], path: str) -> T:
