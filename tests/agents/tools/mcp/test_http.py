@@ -42,6 +42,15 @@ async def test_a_private_address_is_refused_unless_this_server_may_have_one(tmp_
     assert "plugins.entries.clawgate.config.mcp.servers.docs.allowPrivateNetwork" in reason
 
 
+@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "LOCALHOST."])
+async def test_a_server_is_found_by_any_spelling_of_its_address(tmp_path: Path, host: str) -> None:
+    async with serving() as server:
+        url = f"http://{host}:{server.port}/mcp"
+        servers = {"docs": {"url": url, "transport": "streamable-http"}}
+        async with connected(tmp_path, servers, **OPEN) as running:
+            assert (await call(running, "docs__echo")).text == "session s1"
+
+
 async def test_metadata_is_refused_whatever_is_allowed(tmp_path: Path) -> None:
     async def resolver(host: str, port: int) -> Sequence[str]:
         return ["169.254.169.254"]

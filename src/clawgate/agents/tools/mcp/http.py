@@ -24,6 +24,7 @@ from clawgate import __version__
 from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, decode
 from clawgate.errors import GatewayError
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.wire.http.url import Origin, parse_fetch_url
 
 _CONNECT_SECONDS = 30.0
 _IDLE_SECONDS = 300.0
@@ -105,8 +106,7 @@ class _Carrier(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url, origin = request.url, self._origin
-        port = url.port or (443 if url.scheme == "https" else 80)
-        if (url.scheme, url.host.strip("[]"), port) != (origin.scheme, origin.host, origin.port):
+        if not _is_at(str(url), origin):
             raise self._failed(f"a request to another origin than {origin} is not sent")
         sent = httpcore2.Request(
             method=request.method,
@@ -183,6 +183,14 @@ class _Body(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _is_at(url: str, origin: Origin) -> bool:
+    """Whether ``url`` is at ``origin``, in whatever spelling."""
+    try:
+        return parse_fetch_url(url)[0] == origin
+    except ValueError:
+        return False
 
 
 def _media_type(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
