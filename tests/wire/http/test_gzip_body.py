@@ -37,6 +37,13 @@ def test_a_bomb_fills_what_there_is_room_for() -> None:
     assert len(fed(bomb, 4096, room=10)[0]) == 10
 
 
+@pytest.mark.parametrize("size", [20, 65_536])
+def test_a_body_of_countless_members_is_rejected(size: int) -> None:
+    assert fed(gzip.compress(b"") * 499 + gzip.compress(b"content"), size)[0] == b"content"
+    with pytest.raises(ValueError, match="it has more than 500 members"):
+        fed(gzip.compress(b"") * 501, size)
+
+
 def test_what_follows_the_last_member_is_ignored() -> None:
     assert fed(gzip.compress(b"content") + b"padding", 3)[0] == b"content"
 

@@ -7,6 +7,7 @@ in any spelling. Invisible characters that only a model reads are left out. The 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _MARKER = "EXTERNAL_UNTRUSTED_CONTENT"
 _NOTICE = (
@@ -15,10 +16,15 @@ _NOTICE = (
 )
 
 _INVISIBLE = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\ufe00-\ufe0f\ufeff"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0"
 )
-_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_FOLDED = {
+    code: unicodedata.normalize("NFKC", chr(code))[0]
+    for letters in ((0x2100, 0x2150), (0x24B6, 0x24EA), (0xFF01, 0xFF5F), (0x1D400, 0x1D800))
+    for code in range(*letters)
+} | str.maketrans("АСЕМТХОЅΑΕΜΝΤΧΟасехо", "ACEMTXOSAEMNTXOacexo")  # noqa: RUF001  # Cyrillic and Greek
+"""Letters in another style, of full width, or of another script that look like those of a marker."""
 _GAP = rf"[{_INVISIBLE}\s\W_]{{0,8}}"
 _LOOKS_LIKE = re.compile(
     _GAP.join(f"[{_INVISIBLE}]{{0,8}}".join(word) for word in ("EXTERNAL", "UNTRUSTED", "CONTENT")),
@@ -43,7 +49,7 @@ def harmless(text: str) -> str:
     text = _UNPRINTABLE.sub("", text)
     pieces: list[str] = []
     at = 0
-    for found in _LOOKS_LIKE.finditer(text.translate(_WIDE)):  # of the same length
+    for found in _LOOKS_LIKE.finditer(text.translate(_FOLDED)):  # of the same length
         pieces += text[at : found.start()], "[marker removed]"
         at = found.end()
     return "".join((*pieces, text[at:]))

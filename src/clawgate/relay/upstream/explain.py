@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from clawgate.errors import EgressDenied
-from clawgate.policy.egress.policy import Decision, EgressPolicy, check_address, check_host
+from clawgate.policy.egress.policy import (
+    Decision,
+    EgressPolicy,
+    check_address,
+    check_behind_proxy,
+    check_host,
+)
 from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.egress.refusal import denied
 from clawgate.relay.upstream.dial import NO_ADDRESS, CheckedAddresses, Resolver
@@ -51,8 +57,19 @@ class Explanation:
         }
 
 
-async def explain(origin: Origin, policy: EgressPolicy, resolver: Resolver | None) -> Explanation:
-    """Return what a request of ``policy.requester`` to ``origin`` gets; a name is resolved only by ``resolver``."""
+async def explain(
+    origin: Origin, policy: EgressPolicy, resolver: Resolver | None, proxy: Origin | None = None
+) -> Explanation:
+    """Return what a request of ``policy.requester`` to ``origin`` gets; a name is resolved only by ``resolver``.
+
+    Behind ``proxy`` it is the proxy that is decided about, unless ``origin`` is never dialled.
+    """
+    if proxy is not None:
+        behind = check_behind_proxy(origin, policy)
+        if not behind.allowed:
+            error = denied(origin, origin.host, behind, policy)
+            return Explanation(requester=policy.requester, origin=origin, host=behind, error=error)
+        origin, policy = proxy, replace(policy, origin=policy.origin and proxy)
     host = check_host(origin, policy)
     known = Explanation(requester=policy.requester, origin=origin, host=host)
     if not host.allowed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 
 _GZIP = 31  # zlib's number for "gzip alone, the largest window"
+_MOST_MEMBERS = 500
+"""Of a body: behind each, what is left of a piece is copied. Empty ones have 20 bytes."""
 
 
 class GzipBody:
@@ -12,6 +14,7 @@ class GzipBody:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
+        self._members = 1
         self.ended = False
         """Whether it ended with a member that is complete."""
 
@@ -23,6 +26,9 @@ class GzipBody:
                 if not data.startswith(b"\x1f"):
                     break
                 self._member, self.ended = zlib.decompressobj(_GZIP), False
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise ValueError(f"it has more than {_MOST_MEMBERS} members")
             try:
                 piece = self._member.decompress(data, room)
             except zlib.error as error:
