@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.app.egress_policies import UNPRIVILEGED, policy_of, requester_of
+from clawgate.app.egress_policies import UNPRIVILEGED, explain_url, policy_of, requester_of
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.wire.http.url import Origin
@@ -46,3 +46,16 @@ def test_the_address_of_a_provider_is_its_own(tmp_path: Path) -> None:
     assert requester_of(Origin("http", "127.0.0.1", 8000), *found) == "provider:owl"
     assert requester_of(Origin("http", "127.0.0.1", 9000), *found) == "mcp:files"
     assert requester_of(Origin("http", "127.0.0.1", 8001), *found) == UNPRIVILEGED
+
+
+async def test_behind_the_proxy_of_a_provider_its_own_name_is_not_ours_to_resolve(tmp_path: Path) -> None:
+    path = tmp_path / "openclaw.json"
+    block = provider("http://owl.internal") | {
+        "request": {"proxy": {"mode": "explicit-proxy", "url": "http://u:p@proxy.example:3128"}}
+    }
+    path.write_text(json.dumps(config_of({"owl": block})))
+    path.chmod(0o600)
+    file = read_config(path, {}, required=True)
+    catalog = build_catalog(file.config, file.unset, file.environment)
+    found = (await explain_url("http://owl.internal", "", catalog, file, None)).to_json()
+    assert (found["verdict"], found["proxy"]) == ("undecided", "http://proxy.example:3128")

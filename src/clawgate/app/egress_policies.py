@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from clawgate.app.egress_recorder import EgressRecorder
+from clawgate.app.upstreams import parse_proxy
 from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.policy.egress_ledger import LedgerQuery, Listing
 from clawgate.providers.catalog import Catalog
@@ -63,7 +64,9 @@ async def explain_url(
     """Return what ``requester``, "" for the likeliest one, gets for ``url``. Raises ValueError."""
     origin, _ = parse_fetch_url(url)
     policy = policy_of(requester or requester_of(origin, catalog, file), catalog, file)
-    return await explain(origin, policy, resolver)
+    kind, _, name = policy.requester.partition(":")
+    proxy, _ = parse_proxy(catalog.providers[name].proxy if kind == "provider" else None)
+    return await explain(origin, policy, resolver, proxy)
 
 
 class EgressDesk:

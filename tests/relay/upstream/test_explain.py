@@ -69,3 +69,20 @@ async def test_what_is_explained_is_what_a_dial_gets(url: str, policy: EgressPol
         assert recorder.dialled == []
     else:
         assert found.verdict == "allowed" and recorder.dialled
+
+
+@pytest.mark.parametrize("policy", [CLOSED, OPEN, REPORTS, replace(CLOSED, private=True, origin=NAME)])
+@pytest.mark.parametrize("host", ["10.0.0.9", "owl.internal", "somewhere.example", "169.254.169.254"])
+@pytest.mark.parametrize("at", ["10.0.0.1", "93.184.216.34", "169.254.169.254"])
+async def test_behind_a_proxy_it_is_the_proxy_that_is_decided_about(
+    policy: EgressPolicy, host: str, at: str
+) -> None:
+    recorder = Recorder()
+    recorder.install()
+    origin, proxy = replace(NAME, host=host), Origin("http", "proxy.example", 3128)
+    endpoint = UpstreamEndpoint(origin=origin, policy=policy, proxy=proxy)
+    error: GatewayError | None = await attempt(Dialer(answers(at)), endpoint)
+    found = await explain(origin, policy, answers(at), proxy)
+    assert (found.verdict == "refused") is (recorder.dialled == [])
+    if found.error is not None:
+        assert error is not None and error.message == found.error.message

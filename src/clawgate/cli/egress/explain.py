@@ -89,6 +89,7 @@ def _print(found: dict[str, Any]) -> None:
     lines = [
         ("URL", found["url"]),
         ("Requester", found["requester"]),
+        *([("Proxy", found["proxy"])] if found["proxy"] else []),
         ("Host", f"{host['kind']}: {host['rule']}"),
         *(("Address", f"{one['address']}: {one['kind']}: {one['rule']}") for one in found["addresses"] or ()),
         *([("Resolving", f"failed: {found['resolving']}")] if found["resolving"] else []),

@@ -22,12 +22,13 @@ from clawgate.wire.http.url import Origin
 class Explanation:
     """``addresses`` is None where the name was not resolved; ``resolving`` is why it could not be.
 
-    ``error`` is what a request would get.
+    Behind ``proxy`` these are its host and its addresses. ``error`` is what a request would get.
     """
 
     requester: str
     origin: Origin
     host: Decision
+    proxy: Origin | None = None
     addresses: CheckedAddresses | None = None
     resolving: str = ""
     error: EgressDenied | None = None
@@ -47,6 +48,7 @@ class Explanation:
         return {
             "url": str(self.origin),
             "requester": self.requester,
+            "proxy": self.proxy and str(self.proxy),
             "verdict": self.verdict,
             "host": _json(self.host),
             "addresses": self.addresses
@@ -64,25 +66,26 @@ async def explain(
 
     Behind ``proxy`` it is the proxy that is decided about, unless ``origin`` is never dialled.
     """
+    target = origin
     if proxy is not None:
         behind = check_behind_proxy(origin, policy)
         if not behind.allowed:
-            error = denied(origin, origin.host, behind, policy)
-            return Explanation(requester=policy.requester, origin=origin, host=behind, error=error)
-        origin, policy = proxy, replace(policy, origin=policy.origin and proxy)
-    host = check_host(origin, policy)
-    known = Explanation(requester=policy.requester, origin=origin, host=host)
+            refusal = denied(origin, origin.host, behind, policy)
+            return Explanation(requester=policy.requester, origin=origin, host=behind, error=refusal)
+        target, policy = proxy, replace(policy, origin=policy.origin and proxy)
+    host = check_host(target, policy)
+    known = Explanation(requester=policy.requester, origin=origin, host=host, proxy=proxy)
     if not host.allowed:
-        return replace(known, error=denied(origin, origin.host, host, policy))
+        return replace(known, error=denied(target, target.host, host, policy))
     if resolver is None:
         return known
     try:
-        found = await resolver(origin.host, origin.port)
+        found = await resolver(target.host, target.port)
     except (OSError, UnicodeError) as failure:
         return replace(known, resolving=str(getattr(failure, "strerror", None) or failure))
-    checked = tuple((text, check_address(text, origin, policy)) for text in found)
+    checked = tuple((text, check_address(text, target, policy)) for text in found)
     refused = (one for one in checked or (("no address", NO_ADDRESS),) if not one[1].allowed)
-    error = next((denied(origin, text, decision, policy) for text, decision in refused), None)
+    error = next((denied(target, text, decision, policy) for text, decision in refused), None)
     return replace(known, addresses=checked, error=error)
 
 
