@@ -226,7 +226,7 @@ FETCHED = [
         "an international name",
     ),
     ("http://0X7F.0.0x0.1/", "http://127.0.0.1", "/", "an address"),
-    ("http://[::FFFF:127.0.0.1]:81?x", "http://[::ffff:7f00:1]:81", "/?x", "an IPv6 address"),
+    ("http://[::FFFF:127.0.0.1]:81?x", "http://[::ffff:127.0.0.1]:81", "/?x", "an IPv6 address"),
 ]
 NOT_FETCHED = [
     ("", FORM), ("a", FORM), ("//a/b", FORM), ("http:a", FORM), ("http:///a", FORM), ("ftp://a", FORM),

@@ -57,9 +57,11 @@ def _parse_ipv6(text: str) -> str:
     if "%" in text:
         raise ValueError("must not carry a zone index: it has a meaning on one machine alone")
     try:
-        return str(IPv6Address(text[1:-1] if text.endswith("]") else text))
+        address = IPv6Address(text[1:-1] if text.endswith("]") else text)
     except AddressValueError as error:
         raise ValueError(f"has a host in brackets that is not an IPv6 address: {error}") from None
+    # of a mapped address, `str` has this since Python 3.13 alone (RFC 5952 section 5)
+    return str(address) if address.ipv4_mapped is None else f"::ffff:{address.ipv4_mapped}"
 
 
 def _ascii_label(label: str) -> str:
