@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clawgate.wire.translate.chat_upstream.call_ids import shortened
 from tests.agents.agent_stand import AgentStand, echoes, says, serving_agents, session
 from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
 from tests.e2e.stand import until
@@ -92,7 +93,7 @@ async def test_the_name_of_a_person_makes_no_session(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keeps", [True, False])
 async def test_calls_of_the_clients_tools_continue_with_their_results(tmp_path: Path, keeps: bool) -> None:
-    """In a session with the results alone, else with the whole conversation; ids longer than OpenAI's included."""
+    """With results alone in a session, else with all of the conversation; ids longer than OpenAI's are sent short."""
     headers = (session("s"),) if keeps else ()
     async with serving_agents(tmp_path, TWO_CALLS, echoes) as stand:
         called = (await send(stand, body("look", tools=[TOOL]), *headers)).json()
@@ -108,7 +109,8 @@ async def test_calls_of_the_clients_tools_continue_with_their_results(tmp_path: 
         sent = stand.sent[-1]
     assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool"]
     ids = [call["id"] for call in sent[1]["tool_calls"]]
-    assert ids == [message["tool_call_id"] for message in sent[2:]] == [use["id"] for use in uses]
+    assert ids == [message["tool_call_id"] for message in sent[2:]]
+    assert ids == [shortened(use["id"]) for use in uses] and len(uses[1]["id"]) > len(ids[1])
 
 
 async def test_a_stream_begins_at_once_and_is_kept_alive_by_pings(tmp_path: Path) -> None:

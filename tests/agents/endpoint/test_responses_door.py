@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clawgate.wire.translate.chat_upstream.call_ids import shortened
 from tests.agents.agent_stand import echoes, says, serving_agents, session
 from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
 from tests.agents.responses_stand import TOOL, call, create, events, made, text
@@ -84,7 +85,7 @@ async def test_instructions_are_of_one_response_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["previous", "conversation", "input"])
 async def test_results_of_tools_continue_their_calls(tmp_path: Path, how: str) -> None:
-    """By the results alone where the calls are stored, and with ids longer than OpenAI's."""
+    """By the results alone where the calls are stored; ids longer than OpenAI's are sent shortened."""
     more = {"conversation": "c"} if how == "conversation" else {}
     async with serving_agents(tmp_path, CALLS, echoes) as stand:
         called = await made(stand, "look", tools=[TOOL], **more)
@@ -101,7 +102,8 @@ async def test_results_of_tools_continue_their_calls(tmp_path: Path, how: str) -
         sent = stand.sent[-1]
     assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool"]
     ids = [one["id"] for one in sent[1]["tool_calls"]]
-    assert ids == [message["tool_call_id"] for message in sent[2:]] == [one["call_id"] for one in calls]
+    assert ids == [message["tool_call_id"] for message in sent[2:]]
+    assert ids == [shortened(one["call_id"]) for one in calls] and len(calls[1]["call_id"]) > len(ids[1])
 
 
 async def test_a_result_of_no_call_is_refused(tmp_path: Path) -> None:

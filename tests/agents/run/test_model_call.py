@@ -67,6 +67,14 @@ async def test_the_model_is_sent_a_streaming_request_with_its_own_name() -> None
     assert credentials == ["Bearer pk-up-SECRET-7Hq2vXn4"]
 
 
+async def test_ids_of_calls_are_sent_as_openai_accepts_them() -> None:
+    result = {"role": "tool", "tool_call_id": "c" * 69, "content": "ok"}
+    async with models(sse_response([*HELLO, STOP, DONE])) as stand:
+        await complete(stand.caller.call([MODEL], {"messages": [result]}, caller="me"))
+        [message] = json.loads(stand.upstream.requests[0].body)["messages"]
+    assert len(message["tool_call_id"]) == 40
+
+
 async def test_calls_of_tools_are_part_of_the_completion() -> None:
     events = [call_of("a", '{"x":'), call_of("b", "{}", index=1), chunk_of(reason="tool_calls"), DONE]
     async with models(sse_response(events)) as stand:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.run.model_message import delta_text, message_of
+from clawgate.agents.run.model_message import delta_text, message_of, with_short_ids
 from clawgate.agents.run.step import Completion, Usage, calls_of
 from clawgate.errors import UpstreamMalformed
 
@@ -43,3 +43,19 @@ def test_a_refusal_is_a_text(refusal: object) -> None:
 )
 def test_a_chunk_without_a_text_has_none(choices: Any) -> None:
     assert delta_text({"choices": choices}) == ""
+
+
+@pytest.mark.parametrize(("size", "stays"), [(40, True), (41, False), (200, False)])
+def test_a_long_id_is_short_for_the_call_and_its_result_where_it_is_sent(size: int, stays: bool) -> None:
+    """OpenAI rejects one of more than 40 characters: a fallback cannot continue what another provider began."""
+    ids = ["a" * size, "a" * size + "b"]
+    history: list[dict[str, Any]] = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "tool_calls": [{"id": one, "type": "function"} for one in ids]},
+        *({"role": "tool", "tool_call_id": one, "content": "ok"} for one in ids),
+    ]
+    user, assistant, *results = with_short_ids(history)
+    sent = [call["id"] for call in assistant["tool_calls"]]
+    assert sent == [result["tool_call_id"] for result in results] and len(set(sent)) == 2
+    assert max(map(len, sent)) <= 40 and (sent[0] == ids[0]) is stays
+    assert user == history[0] and history[1]["tool_calls"][0]["id"] == ids[0]

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import msgspec
 
 from clawgate.agents.run.inner_client import InnerClient, InnerExchanges
-from clawgate.agents.run.model_message import message_of
+from clawgate.agents.run.model_message import message_of, with_short_ids
 from clawgate.agents.run.step import Completion, Message, Usage
 from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed, UpstreamUnauthorized
 from clawgate.policy.model_routing import ModelRef
@@ -79,6 +79,7 @@ class ModelCaller:
             {
                 "model": str(chain[0]),
                 **fields,
+                "messages": with_short_ids(fields["messages"]),
                 "stream": True,
                 "stream_options": {"include_usage": True},
             }

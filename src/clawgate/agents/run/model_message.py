@@ -7,12 +7,14 @@ arguments are a text. What another model would not accept in a history is left o
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from clawgate.agents.request.chat_messages import OF_ASSISTANT
 from clawgate.agents.run.step import Message
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire.json import lenient
+from clawgate.wire.translate.chat_upstream.call_ids import shortened
 
 
 def delta_text(chunk: Message) -> str:
@@ -41,6 +43,22 @@ def message_of(message: Message, response_id: object = None) -> Message:
     if isinstance(calls, list) and calls:
         made["tool_calls"] = [_call(call) for call in calls]
     return made
+
+
+def with_short_ids(messages: Iterable[Message]) -> list[Message]:
+    """Return the messages of a request with ids of calls that each provider accepts, whichever one made them.
+
+    A history keeps them as they were: clients name their calls by them.
+    """
+    return [_with_short_ids(message) for message in messages]
+
+
+def _with_short_ids(message: Message) -> Message:
+    if "tool_call_id" in message:
+        return {**message, "tool_call_id": shortened(message["tool_call_id"])}
+    if calls := message.get("tool_calls"):
+        return {**message, "tool_calls": [{**call, "id": shortened(call["id"])} for call in calls]}
+    return message
 
 
 def _text(content: object) -> str:
