@@ -307,7 +307,7 @@ async def test_a_head_with_a_body_behind_it_for_a_head_request_does_not_poison()
         assert b"EVIL" not in client.received
 
 
-WORDS = b"x" * 70
+WORDS = b"x" * 80
 CHUNKS = [
     b"data: 1%b\n\n" % WORDS, b"data: 2%b\n\n" % WORDS, b"d", b"x" * 300, b"data: %b\r\n0\r\n\r\n" % WORDS,
     b"event: e\ndata: 3%b\n\n" % WORDS, b": warm\n\n", b"data: %b\r\n\r\n" % (b"x" * 300),
