@@ -85,6 +85,15 @@ def test_what_an_agent_does_not_read_is_refused_with_its_place() -> None:
         read(mcp_servers=[{"type": "url", "url": "https://mcp.example", "name": "m"}])
 
 
+def test_two_calls_of_one_id_are_named_as_such() -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
+    with pytest.raises(
+        InvalidRequest, match=r"^The id of a call must be a name that no other call"
+    ) as caught:
+        read(Dialect.RESPONSES, input=[call, call])
+    assert caught.value.param is None
+
+
 def test_each_stream_has_a_translation_of_its_own() -> None:
     """Two clients that follow one run do not share where they are in it."""
     found = read(stream=True)
