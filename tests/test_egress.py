@@ -32,6 +32,8 @@ LISTED = {
     # The dialer and its tunnels: to addresses that were checked.
     "relay/upstream/dial.py": {"create_connection", "getaddrinfo"},
     "relay/upstream/tunnel.py": {"create_connection"},
+    # Transports of MCP's SDK, on a client of ours that the dialer connects.
+    "agents/tools/mcp/http.py": {"mcp.client.sse", "mcp.client.streamable_http"},
     # Commands to a gateway: the one that runs here announced its address, a remote one is named by the operator.
     "cli/chat/conversation.py": {"connect"},
     "cli/gateway/remote_status.py": {"connect"},

@@ -31,7 +31,7 @@ _LOOKS_LIKE = re.compile(
     re.IGNORECASE,
 )
 _UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000-\uf8ff\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
 )
 """Controls, half characters, and the ones of private use and tags, which show nothing and may say much."""
 
@@ -46,10 +46,15 @@ def wrapped(text: str, source: str, marker_id: str) -> str:
 
 def harmless(text: str) -> str:
     """Return ``text`` without markers and invisible characters."""
-    text = _UNPRINTABLE.sub("", text)
+    text = without_unprintable(text)
     pieces: list[str] = []
     at = 0
     for found in _LOOKS_LIKE.finditer(text.translate(_FOLDED)):  # of the same length
         pieces += text[at : found.start()], "[marker removed]"
         at = found.end()
     return "".join((*pieces, text[at:]))
+
+
+def without_unprintable(text: str) -> str:
+    """Return ``text`` without what a model reads and no screen shows."""
+    return _UNPRINTABLE.sub("", text)

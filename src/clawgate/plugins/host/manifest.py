@@ -39,6 +39,7 @@ OWN_COMMANDS = frozenset(
         "logs",
         "doctor",
         "egress",
+        "mcp",
         "bridge",
         "server",
         "state",

@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from clawgate.agents.tools.external_content import without_unprintable
 from clawgate.settings.openclaw.mcp_servers import SEPARATOR
 from clawgate.settings.schema.mcp import ToolFilter
 
@@ -72,7 +73,8 @@ class Definition:
     @property
     def parameters(self) -> dict[str, Any]:
         """The JSON schema that a model reads."""
-        schema = _without_unseen(self.document["inputSchema"])
+        text = json.dumps(_without_unseen(self.document["inputSchema"]), ensure_ascii=False)
+        schema = json.loads(without_unprintable(text))  # names and values may hide text, too
         assert isinstance(schema, dict), "`of` checks it"
         return {"type": "object", **schema}
 
@@ -124,7 +126,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _without_unseen(schema: object) -> object:
-    """Return a schema whose texts for the model have no unseen characters; names and values stay."""
+    """Return a schema whose texts for the model have no unseen characters; joiners in names and values stay."""
     if isinstance(schema, list):
         return [_without_unseen(one) for one in schema]
     if not isinstance(schema, dict):

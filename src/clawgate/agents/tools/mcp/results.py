@@ -1,6 +1,7 @@
 """Turns the result of an MCP tool into the text that a model reads.
 
 Pure. Law: nothing of a result is left out without a word: what is no text is named with its type and size.
+Characters that show nothing are no text.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from clawgate.agents.tools.external_content import without_unprintable
 from clawgate.plugins.api import ToolResult
 
 _BASE64_BYTES = 3 / 4
@@ -23,7 +25,8 @@ def read_result(result: Mapping[str, Any]) -> ToolResult:
     structured = result.get("structuredContent")
     if structured is not None and not any(_is_json_of(structured, one) for one in blocks):
         texts.append(json.dumps(structured, ensure_ascii=False))
-    return ToolResult("\n".join(texts) or "[the tool returned nothing]", bool(result.get("isError")))
+    text = without_unprintable("\n".join(texts))
+    return ToolResult(text or "[the tool returned nothing]", bool(result.get("isError")))
 
 
 def _block(block: Mapping[str, Any]) -> str:
