@@ -88,6 +88,15 @@ def half(process: subprocess.Popen[bytes]) -> None:
     assert process.stdout.readline() == b"half\n"
 
 
+@pytest.fixture
+def hangup_ends() -> Iterator[None]:
+    """As at a terminal: programs that `nohup` started ignore it, and so do those that they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup_ends")
 @pytest.mark.parametrize(
     ("number", "status", "said"),
     [
