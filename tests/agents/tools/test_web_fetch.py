@@ -151,6 +151,14 @@ async def test_the_model_may_want_less_than_the_operator_allows(
             await trying.fetch(upstream.url, allowPrivateNetwork=False)
 
 
+async def test_the_model_may_want_less_where_refusals_are_only_reported(sandbox: Sandbox) -> None:
+    async with FakeUpstream(page()) as upstream:
+        trying = Trying(sandbox, network=NetworkRules(report_only=True))
+        assert not (await trying.fetch(upstream.url)).is_error
+        with pytest.raises(ToolFailed, match="was not fetched"):
+            await trying.fetch(upstream.url, allowPrivateNetwork=False)
+
+
 async def test_the_model_cannot_want_more(sandbox: Sandbox) -> None:
     """Where the operator allowed nothing, there is no such parameter, and it has no effect."""
     trying = Trying(sandbox)

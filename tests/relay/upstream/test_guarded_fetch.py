@@ -139,6 +139,11 @@ async def test_so_many_redirects_are_not_followed() -> None:
         "javascript:x",
         "http://a\\@b/",
         "http://a.exa\tmple/",
+        "http:///a.example/",
+        "///a.example/",
+        "HTTP:a.example/",
+        "https:/a.example/",
+        "//",
     ],
 )
 async def test_a_redirect_to_what_is_no_url_is_rejected(to: str) -> None:

@@ -228,7 +228,7 @@ def wanted_policy(policy: EgressPolicy, arguments: Mapping[str, Any]) -> EgressP
     """Return ``policy``, or what a model wants of it."""
     if arguments.get("allowPrivateNetwork") is not False:
         return policy
-    network = replace(policy.network, private=False, allow=())
+    network = replace(policy.network, private=False, allow=(), report_only=False)
     return replace(policy, private=False, allowed_hosts=(), network=network)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DECODED = frozenset({b"", b"identity", b"gzip", b"x-gzip"})
 _ANYWHERE = frozenset({"accept", "accept-language", "user-agent"})
 """Headers that also go to other origins than the first."""
+_OF_TWO_READINGS = re.compile(r"https?:(?!//[^/])|///|//\Z", re.IGNORECASE)
+"""Redirects of which `urljoin` keeps the host before, and a browser takes the next word (WHATWG URL: it ignores
+slashes in front of an authority)."""
 _OWN = {"user-agent": f"clawgate/{__version__}", "accept": "*/*"}
 
 
@@ -97,6 +101,8 @@ def _next(url: str, location: str) -> tuple[Origin, str]:
     """Return where a redirect of ``url`` leads. Raises ValueError."""
     if not location.isprintable():  # `urljoin` drops tabs
         raise ValueError("must not contain control characters")
+    if _OF_TWO_READINGS.match(location):
+        raise ValueError("must name its host after two slashes, or begin with one")
     return parse_fetch_url(urljoin(url, location))
 
 
