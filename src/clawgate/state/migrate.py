@@ -13,7 +13,7 @@ from sqlalchemy import Connection, column, inspect, select, table, text
 
 from clawgate.errors import StoreUnavailable
 
-HEAD = "0005_expand"
+HEAD = "0004_expand"
 """The last expansion that this program knows: what it needs."""
 
 VERSION_TABLE = "clawgate_version"

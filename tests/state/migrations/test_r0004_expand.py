@@ -4,9 +4,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from clawgate.policy.egress_ledger import LedgerQuery
 from clawgate.state import migrate
 from clawgate.state.store import open_store
 from tests.state.runs import Clock, run
+from tests.state.test_egress import row
 
 
 def back_to_0003(connection: Connection) -> None:
@@ -15,7 +17,9 @@ def back_to_0003(connection: Connection) -> None:
     connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '0003_expand'"))
 
 
-async def test_a_turn_of_the_version_before_has_no_key(state_url: str | Path, clock: Clock) -> None:
+async def test_a_database_of_the_version_before_keeps_its_turns_and_takes_connections(
+    state_url: str | Path, clock: Clock
+) -> None:
     first = await open_store(state_url, clock=clock)
     await first.commit(run("r1", key="k1"))
     await first._database.write(back_to_0003)
@@ -27,5 +31,7 @@ async def test_a_turn_of_the_version_before_has_no_key(state_url: str | Path, cl
         session = await second.session("ann", "s")
         assert session is not None
         assert [(turn.run, turn.run_key) for turn in session.turns] == [("r1", None), ("r2", "k2")]
+        await second.save_connections([row("a")])
+        assert await second.connections(LedgerQuery()) == [row("a")]
     finally:
         await second.close()

@@ -1,4 +1,4 @@
-"""Adds to a turn the idempotency key of its run."""
+"""Adds to a turn the idempotency key of its run, and creates the table of private connections."""
 
 from __future__ import annotations
 
@@ -11,3 +11,20 @@ down_revision = "0003_expand"
 
 def upgrade() -> None:
     op.add_column("turns", sa.Column("run_key", sa.Text))
+    op.create_table(
+        "egress",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("instance", sa.Text, nullable=False),
+        sa.Column("opened_at", sa.Float(53), nullable=False),
+        sa.Column("requester", sa.Text, nullable=False),
+        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("address", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, nullable=False),
+        sa.Column("verdict", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("closed_at", sa.Float(53)),
+        sa.Column("bytes_sent", sa.BigInteger),
+        sa.Column("bytes_received", sa.BigInteger),
+    )
+    op.create_index("egress_opened_at", "egress", ["opened_at"])
