@@ -119,6 +119,17 @@ def test_what_waits_for_a_variable_is_not_missing() -> None:
     assert provider(unset=((*OWL, "request", "auth", "value"),), request={"auth": auth}) == {}
 
 
+@pytest.mark.parametrize("value", ["${NONE}", "Bearer ${NONE}"])
+def test_a_header_that_waits_for_a_variable_is_no_problem_of_the_file(value: str) -> None:
+    headers = {"Authorization": value}
+    servers = {"docs": {"url": "https://example.com", "headers": headers}}
+    path = ("mcp", "servers", "docs", "headers", "Authorization")
+    assert judged({"mcp": {"servers": servers}}, (path,)) == {}
+    assert "name of a variable" in str(judged({"mcp": {"servers": servers}}))
+    model = {"models": [{"id": "a", "headers": headers}]}
+    assert provider(unset=((*OWL, "models", 0, "headers", "Authorization"),), **model) == {}
+
+
 def test_a_key_in_a_header_is_not_shown() -> None:
     assert "canary" not in str(provider(headers={"X-Api-Key": "***canary"}).values())
 

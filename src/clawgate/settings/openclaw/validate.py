@@ -48,7 +48,7 @@ def problems(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Dia
         yield from _provider(name, block, unset)
     yield from _alias_problems(aliases, config.models.providers)
     for name, server in config.mcp.servers.items():
-        yield from _headers(server.headers, (*mcp_servers.SECTION, name, "headers"))
+        yield from _headers(server.headers, (*mcp_servers.SECTION, name, "headers"), unset)
     known = {alias for _, alias in aliases}
     yield from _choice(config.agents.defaults.model, ("agents", "defaults", "model"), known)
     yield from _agents(config, known)
@@ -62,8 +62,8 @@ def _provider(name: str, block: ProviderBlock, unset: Collection[KeyPath]) -> It
     if name == DEFAULT_AGENT:
         message = f"'{DEFAULT_AGENT}/...' names agents, so no request could name a model of this provider"
         yield Diagnostic(path, message, fix="choose another id")
-    yield from _headers(block.headers, (*path, "headers"))
-    yield from _headers(block.request.headers, (*path, "request", "headers"))
+    yield from _headers(block.headers, (*path, "headers"), unset)
+    yield from _headers(block.request.headers, (*path, "request", "headers"), unset)
     if block.request.auth is not None:
         yield from _auth(block.request.auth, (*path, "request", "auth"), unset)
     first: dict[str, int] = {}
@@ -76,7 +76,7 @@ def _provider(name: str, block: ProviderBlock, unset: Collection[KeyPath]) -> It
         first.setdefault(model.id, index)
         if not _is_clean(model.id):
             yield Diagnostic((*own, "id"), _UNPRINTABLE)
-        yield from _headers(model.headers, (*own, "headers"))
+        yield from _headers(model.headers, (*own, "headers"), unset)
         if model.base_url is not None and (*own, "baseUrl") not in unset:
             try:
                 parse_url(model.base_url)
@@ -84,7 +84,9 @@ def _provider(name: str, block: ProviderBlock, unset: Collection[KeyPath]) -> It
                 yield Diagnostic((*own, "baseUrl"), str(error))
 
 
-def _headers(headers: Mapping[str, SecretStr], path: KeyPath) -> Iterator[Diagnostic]:
+def _headers(
+    headers: Mapping[str, SecretStr], path: KeyPath, unset: Collection[KeyPath]
+) -> Iterator[Diagnostic]:
     """Headers are counted: a name may be the secret, given the wrong way round."""
     seen: set[str] = set()
     for number, (name, value) in enumerate(headers.items(), 1):
@@ -97,7 +99,9 @@ def _headers(headers: Mapping[str, SecretStr], path: KeyPath) -> Iterator[Diagno
             message = f"header {number} is a duplicate: upper and lower case are the same"
             yield Diagnostic(own, message, fix="remove one")
         seen.add(name.lower())
-        if is_credential_header(name) and (reason := credential_problem(value.get_secret_value())):
+        if own in unset or not is_credential_header(name):
+            continue
+        if reason := credential_problem(value.get_secret_value()):
             yield Diagnostic(own, reason, fix="enter the real value")
 
 
