@@ -82,7 +82,11 @@ def test_the_address_is_one_that_a_client_connects_to(url: str, reachable: str) 
             "clawgate models auth login",
         ),
         ({"host": "127.0.0.1"}, "No provider is ready, so every request fails.", "clawgate doctor"),
-        ({}, "No model is known yet: the config lists none for a, ", "clawgate models status --probe"),
+        (
+            {},
+            "No model that chats is known yet: the config and the list of a have none.",
+            "clawgate models status --probe",
+        ),
     ],
 )
 def test_without_a_model_the_next_command_is_printed(
@@ -212,6 +216,8 @@ async def test_a_provider_whose_models_are_not_known_has_none_to_request() -> No
         (["claude-opus-4-8", "claude-haiku-4-5"], "claude-haiku-4-5"),
         (["gpt-4o-realtime-preview", "gpt-4o-mini-tts", "dall-e-3", "gpt-4o"], "gpt-4o"),
         (["omni-moderation-latest", "babbage-002", "text-embedding-3-small"], None),
+        (["gpt-3.5-turbo-instruct"], None),
+        (["Qwen/Qwen2.5-1.5B-Instruct"], "Qwen/Qwen2.5-1.5B-Instruct"),
         ([], None),
     ],
 )

@@ -36,7 +36,7 @@ CHAT_DOOR = "/v1/chat/completions"
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"
-    r"|davinci|babbage|instruct|codex|search|research",
+    r"|davinci|babbage|turbo-instruct|codex|search|research",
     re.IGNORECASE,
 )
 _SMALL = re.compile(r"mini|nano|haiku|flash|small|lite|turbo|8b|7b", re.IGNORECASE)
@@ -113,7 +113,7 @@ def advice_without_model(catalog: Catalog, paths: Paths) -> tuple[str, ...]:
         is_blocked = any(one.problem is None for one in catalog.providers.values())  # at a private address
         command = "doctor" if is_blocked else "models auth login"
         return "No provider is ready, so every request fails.", f"Next: {next_command(command, paths)}"
-    text = f"No model is known yet: the config lists none for {' and '.join(ready)}, and no list could be fetched."
+    text = f"No model that chats is known yet: the config and the list of {' and '.join(ready)} have none."
     return text, f"Next: {next_command('models status --probe', paths)}"
 
 
