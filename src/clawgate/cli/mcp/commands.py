@@ -44,6 +44,9 @@ def list_servers(config: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"count": len(found), "servers": [_to_json(*one) for one in found]}, indent=2))
         return
+    if not found:
+        click.echo("No MCP servers")
+        return
     print_table(
         ("Server", "Transport", "Used", "Tools", "Waiting"),
         [
@@ -86,7 +89,7 @@ def show(server: str, config: str | None, as_json: bool) -> None:
         click.echo(
             f"No tool of {escape_controls(entry.name)} is known yet. Try: clawgate mcp test {entry.name}"
         )
-    for problem in _problems(entry, pins):
+    for problem in _problems(entry, pins, next_verb="accept"):
         click.echo(problem, err=True)
 
 
@@ -185,14 +188,15 @@ def _store(loaded: LoadedConfig) -> PinStore:
     return PinStore(pins_folder(loaded.paths.state), time.time)
 
 
-def _problems(entry: McpServerEntry, pins: Pins) -> Iterator[str]:
+def _problems(entry: McpServerEntry, pins: Pins, *, next_verb: str = "show") -> Iterator[str]:
     if entry.problem is not None and entry.block.enabled:
         yield escape_controls(str(entry.problem))
     if pins.problem:
         yield escape_controls(f"mcp.servers.{entry.name}: none of its tools is offered: {pins.problem}")
     if pins.waiting:
         name = escape_controls(entry.name)
-        yield f"mcp.servers.{name}: {len(pins.waiting)} tools wait and are not offered; run: clawgate mcp show {name}"
+        waiting = f"{len(pins.waiting)} tools wait and are not offered"
+        yield f"mcp.servers.{name}: {waiting}; run: clawgate mcp {next_verb} {name}"
 
 
 def _to_json(entry: McpServerEntry, pins: Pins) -> dict[str, Any]:

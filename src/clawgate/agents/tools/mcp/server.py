@@ -133,12 +133,16 @@ class McpServer:
             if _is_cancelled():  # the SDK may raise something else then
                 raise asyncio.CancelledError from error
             if isinstance(error, TimeoutError):
-                return TimeoutError(f"no list of tools within {seconds:g} s")
+                return TimeoutError(self.no_list())
             return error
         finally:
             self._session = None
             self._is_current.clear()
         return None
+
+    def no_list(self) -> str:
+        """Return what is wrong while the first try to connect is not through."""
+        return f"no list of tools within {self.entry.block.connection_timeout_ms / 1000:g} s"
 
     async def _follow(self, session: Session) -> None:
         """List the tools anew whenever the server says so, until the session is lost."""
@@ -247,9 +251,9 @@ class McpServer:
                 for task in waits:
                     task.cancel()
         if self._session is None or not self._is_current.is_set():
-            reason = f": {self.reason}" if self.reason else ""
+            reason = self.reason or self.no_list()
             raise ToolFailed(
-                f"the server '{self.entry.name}' is not connected{reason}; the tool was not called"
+                f"the server '{self.entry.name}' is not connected: {reason}; the tool was not called"
             )
         return self._session
 

@@ -150,8 +150,8 @@ class McpServers:
         server = self._running[name].server
         try:
             return (await server.current_session()).protocol, ""
-        except ToolFailed as error:
-            return "", server.reason or str(error)
+        except ToolFailed:
+            return "", server.reason or server.no_list()
 
     def tools(self) -> list[RegisteredTool]:
         """Return the tools that models may be offered now."""
