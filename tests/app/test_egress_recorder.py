@@ -84,6 +84,18 @@ async def test_a_private_connection_is_a_row(
     assert (row.requester, row.url, row.rule) == ("provider:owl", "http://llm.example:8000", decision.rule)
 
 
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("127.0.0.1", "127.0.0.1"), ("0177.0.0.1", "127.0.0.1"), ("::1", "::1"), ("localhost", "")],
+)
+async def test_a_refused_literal_is_its_own_address(
+    recorder: EgressRecorder, host: str, address: str
+) -> None:
+    recorder.on_dial(DialRecord(requester="provider:owl", origin=Origin("http", host, 80), decision=REFUSED))
+    (row,) = await rows(recorder)
+    assert row.address == address
+
+
 @pytest.mark.parametrize("decision", [PUBLIC, None])
 async def test_a_public_connection_and_a_name_without_address_are_no_rows(
     recorder: EgressRecorder, decision: Decision | None

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from clawgate.errors import GatewayError
+from clawgate.policy.egress.address import parse_literal
 from clawgate.policy.egress.policy import check_host
 from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.egress_ledger import MEMORY, EgressLedger, LedgerQuery, Listing, Verdict
@@ -56,7 +57,7 @@ class EgressRecorder:
             now=self._clock(),
             requester=record.requester,
             url=str(record.origin),
-            address=record.dialled or next((text for text, one in record.addresses if one == decision), ""),
+            address=_address(record),
             kind=decision.kind,
             rule=decision.rule,
             verdict=verdict,
@@ -143,3 +144,9 @@ def record_dials(dialer: Dialer, instance: str) -> EgressRecorder:
 
     dialer.on_dial = on_dial
     return recorder
+
+
+def _address(record: DialRecord) -> str:
+    """Return the address that was dialled or refused; "" for a name that was refused before it was resolved."""
+    refused = (text for text, one in record.addresses if one == record.decision)
+    return record.dialled or next(refused, str(parse_literal(record.origin.host) or ""))
