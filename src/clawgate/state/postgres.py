@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.util import greenlet_spawn
 
 from clawgate.errors import StoreUnavailable
+from clawgate.settings.extras import install_command
 from clawgate.state import migrate
 from clawgate.state.postgres_locks import PostgresLocks
 
@@ -121,7 +122,7 @@ async def open_postgres(url: str, *, may_migrate: bool = True) -> PostgresDataba
         from sqlalchemy.ext.asyncio import create_async_engine
     except ImportError as error:
         raise StoreUnavailable(
-            f"state database {name}: {error.name} is not installed; run: pip install 'clawgate[postgres]'"
+            f"state database {name}: {error.name} is not installed; run: {install_command('postgres')}"
         ) from error
 
     async def connect(**settings: str) -> Any:

@@ -17,6 +17,7 @@ from clawgate.agents.tools.mcp.definitions import named
 from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.settings.diagnostic import Diagnostic, Severity
+from clawgate.settings.extras import install_command
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.mcp_servers import SECTION, mcp_servers
 from clawgate.settings.openclaw.web_tools import KEYS, NEEDS, offered_tools
@@ -40,14 +41,14 @@ def _missing_packages(file: ConfigFile) -> Iterator[Diagnostic]:
                 KEYS[name],
                 f"the tool {name} is not offered: {', '.join(missing)} is not installed",
                 Severity.WARNING,
-                "run: pip install 'clawgate[web]'",
+                f"run: {install_command('web')}",
             )
     if any(one.is_used for one in mcp_servers(file.config, file.unset)) and find_spec("mcp") is None:
         yield Diagnostic(
             SECTION,
             "no tool of these servers is offered: the MCP SDK is not installed",
             Severity.WARNING,
-            "run: pip install 'clawgate[mcp]'",
+            f"run: {install_command('mcp')}",
         )
 
 

@@ -25,6 +25,7 @@ from clawgate.processes.supervision.output_log import OutputLog
 from clawgate.processes.supervision.output_tail import OutputTail
 from clawgate.processes.supervision.supervisor import secrets_of
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
+from clawgate.settings.extras import install_command
 from clawgate.settings.openclaw.mcp_servers import McpServerEntry
 from clawgate.settings.private_folder import make_private_folder
 from clawgate.wire.http.url import parse_url
@@ -62,7 +63,7 @@ def load_sdk() -> None:
         if (error.name or "").startswith("clawgate"):
             raise
         raise SdkMissing(
-            f"MCP servers need {error.name}, which is not installed; run: pip install 'clawgate[mcp]'"
+            f"MCP servers need {error.name}, which is not installed; run: {install_command('mcp')}"
         ) from error
 
 
