@@ -232,6 +232,12 @@ def test_what_is_refused(name: str, text: str, says: str) -> None:
     assert says in (question.problem(text) or "")
 
 
+def test_a_refused_address_is_named_without_a_key_path() -> None:
+    questions = BuiltinProvider("", {}).questions(Answers(), {})
+    question = next(one for one in questions if one.name == "base_url")
+    assert (question.problem("http://0.0.0.0:8000") or "").startswith("the address 0.0.0.0 is never dialled")
+
+
 def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
     """What was offered a moment ago is not asked for again. The second request is that of the same test."""
 

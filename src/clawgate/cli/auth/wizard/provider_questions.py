@@ -51,7 +51,8 @@ def _base_url_problem(text: str) -> str | None:
         url = BaseUrl.parse(text)
     except ValueError as error:
         return str(error)
-    return endpoint_of(url, "openai-completions", "it", {})[2]
+    problem = endpoint_of(url, "openai-completions", "it", {})[2]
+    return problem and problem.removeprefix("it.baseUrl: ")  # the question is named already
 
 
 class _CredentialQuestion(Question):
