@@ -70,3 +70,27 @@ def test_connections_are_counted_by_bounded_labels() -> None:
     ledger.count("tool:web_fetch", "refused", "metadata")
     assert ledger.counts == {("provider", "allowed", "public"): 3, ("tool", "refused", "metadata"): 1}
     assert ledger.find(LedgerQuery()) == []
+
+
+def test_the_second_end_of_a_connection_changes_nothing() -> None:
+    ledger = EgressLedger("gw")
+    row, refused = add(ledger, 1.0), add(ledger, 2.0, "refused")
+    ledger.end(row, "closed", now=3.0, sent=10, received=20)
+    before = ledger.find(LedgerQuery())
+    for one in (row, refused):
+        ledger.end(one, "failed", now=4.0, sent=None, received=None)
+    assert ledger.find(LedgerQuery()) == before
+
+
+def test_a_row_has_no_control_characters() -> None:
+    hostile = "a\x1b[2J\nb"
+    row = EgressLedger("gw").add(
+        now=1.0,
+        requester=hostile,
+        url=hostile,
+        address=hostile,
+        kind="private",
+        rule=hostile,
+        verdict="refused",
+    )
+    assert all(text.isprintable() for text in (row.requester, row.url, row.address, row.rule))

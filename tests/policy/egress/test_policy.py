@@ -143,7 +143,8 @@ def test_deny_wins_over_all_that_allows(deny: str, address: str) -> None:
 def test_a_denied_name_is_refused_before_it_is_resolved() -> None:
     assert not check_host(NAMED, ruled(deny=["owl.example"])).allowed
     assert not check_behind_proxy(NAMED, ruled(deny=["owl.example"])).allowed
-    assert check_behind_proxy(Origin("http", "10.0.0.1", 80), CLOSED).allowed
+    for policy in (CLOSED, replace(CLOSED, origin=NAMED)):
+        assert check_behind_proxy(Origin("http", "10.0.0.1", 80), policy).allowed
     assert not check_behind_proxy(Origin("http", "169.254.169.254", 80), OPEN).allowed
 
 
@@ -204,6 +205,12 @@ def test_no_range_of_placeholders_opens_what_is_never_dialled() -> None:
     policy = ruled(replace(CLOSED, origin=NAMED), fake_ip=everything)
     for address in ("169.254.169.254", "169.254.0.1", "127.0.0.1", "fe80::1", "fd00:ec2::254", "::1"):
         assert not check_address(address, NAMED, policy).allowed, address
+
+
+@pytest.mark.parametrize("deny", ["198.18.0.0/16", "owl.example"])
+def test_deny_wins_over_placeholders(deny: str) -> None:
+    policy = ruled(replace(CLOSED, origin=NAMED), fake_ip=FAKE, deny=[deny])
+    assert check_address("198.18.0.40", NAMED, policy).rule == f"network.deny {deny}"
 
 
 def test_report_only_lets_through_what_a_setting_could_allow() -> None:

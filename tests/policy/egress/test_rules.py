@@ -77,8 +77,10 @@ def test_a_range_of_placeholders(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0.0.0.0/0", "8.8.8.0/24", "127.0.0.0/8", "169.254.0.0/16", "::/0", "198.18.0.1/15"]
-)
+    "text",
+    ["0.0.0.0/0", "8.8.8.0/24", "127.0.0.0/8", "169.254.0.0/16", "::/0", "198.18.0.1/15",
+     "224.0.0.0/3", "fc00::/6", "0.0.0.0/8", "0.1.0.0/16", "::/128"],
+)  # fmt: skip
 def test_what_is_no_range_of_placeholders(text: str) -> None:
     with pytest.raises(ValueError, match=r"placeholders|did you mean"):
         parse_fake_range(text)
