@@ -7,6 +7,7 @@ import pytest
 
 from clawgate.errors import GatewayError
 from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
+from clawgate.policy.egress.rules import FakeIp
 from clawgate.relay.upstream.dial import Dialer, Resolver, UpstreamEndpoint
 from clawgate.relay.upstream.explain import explain
 from clawgate.wire.http.url import Origin, parse_fetch_url
@@ -71,9 +72,18 @@ async def test_what_is_explained_is_what_a_dial_gets(url: str, policy: EgressPol
         assert found.verdict == "allowed" and recorder.dialled
 
 
-@pytest.mark.parametrize("policy", [CLOSED, OPEN, REPORTS, replace(CLOSED, private=True, origin=NAME)])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        CLOSED,
+        OPEN,
+        REPORTS,
+        replace(CLOSED, private=True, origin=NAME),
+        replace(CLOSED, origin=NAME, network=NetworkRules(fake_ip=FakeIp())),
+    ],
+)
 @pytest.mark.parametrize("host", ["10.0.0.9", "owl.internal", "somewhere.example", "169.254.169.254"])
-@pytest.mark.parametrize("at", ["10.0.0.1", "93.184.216.34", "169.254.169.254"])
+@pytest.mark.parametrize("at", ["10.0.0.1", "93.184.216.34", "169.254.169.254", "198.18.0.40"])
 async def test_behind_a_proxy_it_is_the_proxy_that_is_decided_about(
     policy: EgressPolicy, host: str, at: str
 ) -> None:

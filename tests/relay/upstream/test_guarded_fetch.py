@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,9 @@ from clawgate.errors import (
     UpstreamTimedOut,
 )
 from clawgate.policy.egress.policy import EgressPolicy
+from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.upstream import guarded_fetch
+from clawgate.relay.upstream.fetch import Reply
 from clawgate.relay.upstream.guarded_fetch import Fetched, FetchLimits, fetch_url
 from clawgate.wire.http.url import parse_url
 from tests.peers import faults
@@ -97,6 +100,13 @@ async def test_a_page_is_fetched_as_its_url_says() -> None:
 async def test_what_is_no_url_is_rejected(url: str) -> None:
     with pytest.raises(InvalidRequest, match="the URL"):
         await fetch_url(RecordingDialer(resolver), url, OPEN)
+
+
+async def test_a_redirect_to_two_places_is_rejected() -> None:
+    two = faults.response(b"", status=302, fields=(("Location", "/a"), ("Location", "/b")))
+    async with FakeUpstream(sending(two)) as upstream:
+        with pytest.raises(UpstreamMalformed, match="two places"):
+            await fetched(upstream)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -203,6 +213,28 @@ async def test_gzip_is_decoded_and_a_bomb_stops_at_the_limit() -> None:
         assert (await fetched(upstream)).body == b"content"
         found = await fetched(upstream, limits=replace(SMALL, max_bytes=750_000))
         assert (len(found.body), found.truncated) == (750_000, True)
+
+
+async def test_of_a_bomb_no_more_is_decoded_than_the_limit() -> None:
+    reply = Reply(1000)
+    reply.on_response_head(
+        ResponseHead(
+            status=200,
+            headers=[(b"content-encoding", b"gzip")],
+            length=None,
+            chunked=True,
+            content_type=b"",
+            encoded=True,
+        )
+    )
+    bomb = gzip.compress(b"\0" * 30_000_000)
+    tracemalloc.start()
+    try:
+        reply.on_response_body(bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (await reply.done).truncated and peak < 1_000_000
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "deflate", "gzip, gzip"])

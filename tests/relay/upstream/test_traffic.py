@@ -62,3 +62,13 @@ async def test_a_connection_that_was_lost_before_it_was_made_was_never_open() ->
 
 async def test_the_bytes_of_a_transport_without_a_socket_are_not_known() -> None:
     assert traffic_of(asyncio.Transport()) is None
+
+
+async def test_the_bytes_are_not_known_where_the_kernel_returns_less() -> None:
+    """As Linux before 4.1, and gVisor."""
+
+    class Short:
+        def getsockopt(self, level: int, option: int, size: int) -> bytes:
+            return bytes(104)
+
+    assert traffic_of(asyncio.Transport({"socket": Short()})) is None
