@@ -37,14 +37,22 @@ class Clock:
 class Trying:
     """A tool with its parts."""
 
-    def __init__(self, sandbox: Sandbox, *, network: NetworkRules = NO_RULES, **block: Any) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        network: NetworkRules = NO_RULES,
+        cache: PageCache | None = None,
+        **block: Any,
+    ) -> None:
         self.clock = Clock()
+        self.cache = cache or PageCache(self.clock)
         self.dialer = RecordingDialer()
         config = OpenClawConfig.model_validate({"tools": {"web": {"fetch": block}}})
         settings = WebFetchSettings.of(
             config.tools.web.fetch or WebFetch(), tool_policy("web_fetch", config, network)
         )
-        self.tool = WebFetchTool(settings, self.dialer, sandbox, PageCache(self.clock), lambda: "0123abcd")
+        self.tool = WebFetchTool(settings, self.dialer, sandbox, self.cache, lambda: "0123abcd")
 
     async def fetch(self, url: str, **arguments: Any) -> ToolResult:
         call = ToolCall(
@@ -185,6 +193,15 @@ async def test_a_result_has_as_many_characters_as_both_allow(
         text = (await trying.fetch(upstream.url, **arguments)).text
         assert max(map(len, re.findall("x+", text))) == shown
         assert "Note: it is longer than 40 characters" in text
+
+
+async def test_a_page_that_was_kept_is_shown_as_far_as_is_allowed_now(sandbox: Sandbox) -> None:
+    async with FakeUpstream(page(b"x" * 1000, "text/plain")) as upstream:
+        before = Trying(sandbox, maxChars=40, **PRIVATE)
+        await before.fetch(upstream.url)
+        now = Trying(sandbox, cache=before.cache, maxChars=10, **PRIVATE)
+        text = (await now.fetch(upstream.url, maxChars=40)).text
+        assert max(map(len, re.findall("x+", text))) == 10 and len(upstream.requests) == 1
 
 
 async def test_a_result_of_wide_characters_keeps_its_end(sandbox: Sandbox) -> None:

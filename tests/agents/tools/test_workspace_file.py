@@ -75,3 +75,8 @@ def test_no_descriptor_is_left(workspace: Path) -> None:
         except ValueError:
             continue
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_file_that_is_larger_than_its_size_is_read_up_to_the_limit() -> None:
+    """As one that grows meanwhile."""
+    assert len(read_workspace_file(Path("/proc/self"), "status", MOST)) == MOST

@@ -70,7 +70,8 @@ def test_the_files_are_the_owners_alone(store: PinStore, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"{", b"[]", b"null", b'{"version": 1}', b'{"version": 2, "accepted": [], "waiting": []}',
+        b"", b"{", b"[]", b"null", b'{"version": 1}',
+        b'{"version": 2, "accepted": [], "waiting": [], "acceptedAt": ""}',
         b'{"version": 1, "accepted": [5], "waiting": [], "acceptedAt": ""}', b"\xff", b"[" * 100_000,
     ],
 )  # fmt: skip
@@ -90,3 +91,9 @@ def test_a_file_that_cannot_be_read_accepts_nothing_and_stays(store: PinStore, c
 def test_a_folder_in_the_place_of_a_file_accepts_nothing(store: PinStore) -> None:
     store.path("docs").mkdir(parents=True)
     assert store.read("docs").problem and not store.observe("docs", [tool("a")]).accepted
+
+
+def test_a_folder_that_cannot_be_entered_accepts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mcp").write_bytes(b"a file")
+    pins = PinStore(tmp_path / "mcp", lambda: NOW).read("docs")
+    assert pins.problem and not pins.is_new
