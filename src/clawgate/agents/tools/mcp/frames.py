@@ -115,11 +115,9 @@ class Events:
             raise FrameRejected(f"an event of more than {MAX_FRAME} bytes or {_MAX_LINES} lines")
         return b"".join(line + b"\n" for line in complete)
 
-    def close(self) -> bytes:
-        """Return what is left at the end of the stream. Raises `FrameRejected`."""
-        rest = bytes(self._partial)
-        self._add(rest)
-        return b"".join(line + b"\n" for line in self._lines[:-1]) + rest
+    def close(self) -> None:
+        """Reject lines that end with CR alone; an event without its end is none. Raises `FrameRejected`."""
+        self._add(bytes(self._partial))
 
     def _add(self, line: bytes) -> None:
         if b"\r" in line[:-1]:

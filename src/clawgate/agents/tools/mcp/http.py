@@ -169,7 +169,7 @@ class _Body(httpx2.AsyncByteStream):
         async for data in self._stream:
             if complete := events.feed(data):
                 yield complete
-        yield events.close()
+        events.close()
 
     async def _whole(self) -> AsyncIterator[bytes]:
         body = bytearray()
