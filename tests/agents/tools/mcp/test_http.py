@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from clawgate.agents.tools.mcp.http import _Carrier
+from clawgate.agents.tools.mcp.frames import MAX_FRAME
+from clawgate.agents.tools.mcp.http import _Body, _Carrier, _media_type
 from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.wire.http.url import Origin
@@ -156,3 +157,22 @@ async def test_a_request_to_another_origin_is_never_sent(url: str) -> None:
     carrier = _Carrier(Dialer(), UpstreamEndpoint(origin=origin, policy=EgressPolicy(requester="mcp:docs")))
     with pytest.raises(httpx2.ConnectError, match="a request to another origin than http:"):
         await carrier.handle_async_request(httpx2.Request("GET", url))
+
+
+async def test_no_more_of_a_body_is_read_than_a_message_may_have() -> None:
+    sent: list[int] = []
+
+    async def stream() -> AsyncIterator[bytes]:
+        for _ in range(200):
+            sent.append(65_536)
+            yield b" " * 65_536
+
+    with pytest.raises(httpx2.StreamError, match="a message of more than 4194304 bytes"):
+        assert [part async for part in _Body(stream(), [(b"content-type", b"application/json")])] == []
+    assert sum(sent) <= MAX_FRAME + 65_536
+
+
+def test_a_body_of_two_types_has_none() -> None:
+    """The SDK could read the one that was not checked."""
+    headers = [(b"Content-Type", b"text/event-stream"), (b"content-type", b"application/json")]
+    assert _media_type(headers) == b"" and _media_type(headers[:1]) == b"text/event-stream"

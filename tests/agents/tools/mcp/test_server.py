@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,18 @@ async def test_a_server_that_is_down_says_so_to_the_model_at_once(tmp_path: Path
         result = await call(host, "docs__read")
     assert result.is_error and "the server 'docs' is not connected: " in result.text
     assert "a setting is missing" in result.text and "the tool was not called" in result.text
+
+
+async def test_no_tool_is_called_before_a_changed_list_was_read(tmp_path: Path, listing: Path) -> None:
+    async with connected(tmp_path, {"docs": scripted("plain", listing)}) as host:
+        await tools_of(host, "docs__change", "docs__read", "docs__write")
+        server = host._running["docs"].server
+        soon = server.entry.block.model_copy(update={"connection_timeout_ms": 1})
+        server.entry = replace(server.entry, block=soon)
+        server._is_current.clear()
+        result = await call(host, "docs__read")
+        assert result.is_error and "the tool was not called" in result.text
+        assert _called(listing) == []
 
 
 async def test_a_server_that_ends_is_connected_again(tmp_path: Path) -> None:
