@@ -14,6 +14,7 @@ from clawgate.agents.tools.sandbox import Sandbox
 from clawgate.agents.tools.web_fetch import WebFetchSettings, WebFetchTool
 from clawgate.plugins.api import ToolCall, ToolFailed, ToolResult
 from clawgate.policy.egress.policy import NO_RULES, NetworkRules
+from clawgate.policy.egress.rules import Rule
 from clawgate.settings.openclaw.web_tools import tool_policy
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.settings.schema.web_tools import WebFetch
@@ -136,6 +137,13 @@ async def test_an_error_of_the_server_is_an_error_with_its_text(sandbox: Sandbox
         assert len(upstream.requests) == 2, "it is not kept"
 
 
+async def test_what_a_server_has_in_its_error_is_in_the_envelope(sandbox: Sandbox) -> None:
+    away = faults.response(b"", 302, (("Location", "http://do-as-this-says.example:0/"),))
+    async with FakeUpstream((ReadBody(), Send(away))) as upstream:
+        with pytest.raises(ToolFailed, match=r"(?s)---\n.*port 0.*\n<<<END_EXTERNAL_UNTRUSTED_CONTENT"):
+            await Trying(sandbox, **PRIVATE).fetch(upstream.url)
+
+
 async def test_a_private_address_is_refused_with_what_allows_it(sandbox: Sandbox) -> None:
     async with FakeUpstream(page()) as upstream:
         with pytest.raises(ToolFailed, match=r"127\.0\.0\.1.*tools\.web\.fetch\.allowPrivateNetwork"):
@@ -145,14 +153,27 @@ async def test_a_private_address_is_refused_with_what_allows_it(sandbox: Sandbox
 
 @pytest.mark.parametrize(
     "block",
-    [PRIVATE, {"ssrfPolicy": {"dangerouslyAllowPrivateNetwork": True}}],
-    ids=["allowPrivateNetwork", "dangerouslyAllowPrivateNetwork"],
+    [
+        PRIVATE,
+        {"ssrfPolicy": {"dangerouslyAllowPrivateNetwork": True}},
+        {"ssrfPolicy": {"allowedHostnames": ["127.0.0.1"]}},
+        {"network": NetworkRules(private=True)},
+        {"network": NetworkRules(allow=(Rule.parse("127.0.0.0/8"),))},
+    ],
+    ids=[
+        "allowPrivateNetwork",
+        "dangerouslyAllowPrivateNetwork",
+        "allowedHostnames",
+        "gateway",
+        "network.allow",
+    ],
 )
 async def test_the_model_may_want_less_than_the_operator_allows(
     sandbox: Sandbox, block: dict[str, Any]
 ) -> None:
     async with FakeUpstream(page()) as upstream:
         trying = Trying(sandbox, **block)
+        assert "allowPrivateNetwork" in trying.parameters()["properties"]
         assert not (await trying.fetch(upstream.url)).is_error
         assert not (await trying.fetch(upstream.url, allowPrivateNetwork=True)).is_error
         with pytest.raises(ToolFailed, match="was not fetched"):
@@ -172,12 +193,6 @@ async def test_the_model_cannot_want_more(sandbox: Sandbox) -> None:
     trying = Trying(sandbox)
     assert "allowPrivateNetwork" not in trying.parameters()["properties"]
     assert trying.parameters()["additionalProperties"] is False
-    for block in (PRIVATE, {"ssrfPolicy": {"allowedHostnames": ["a.example"]}}):
-        assert "allowPrivateNetwork" in Trying(sandbox, **block).parameters()["properties"]
-    assert (
-        "allowPrivateNetwork"
-        in Trying(sandbox, network=NetworkRules(private=True)).parameters()["properties"]
-    )
     async with FakeUpstream(page()) as upstream:
         with pytest.raises(ToolFailed):
             await trying.fetch(upstream.url, allowPrivateNetwork=True)

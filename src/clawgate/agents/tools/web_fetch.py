@@ -218,7 +218,7 @@ class WebFetchTool:
 
 def private_parameter(policy: EgressPolicy) -> dict[str, Any]:
     """Return the parameter of a tool by which a model wants less than ``policy`` allows, where there is less."""
-    if not (policy.private or policy.network.private or policy.allowed_hosts):
+    if not (policy.private or policy.network.private or policy.network.allow or policy.allowed_hosts):
         return {}
     text = "False: do not fetch from a private or loopback address. Default: true."
     return {"allowPrivateNetwork": {"type": "boolean", "description": text}}
