@@ -86,6 +86,13 @@ def test_the_default_its_chain_and_the_aliases() -> None:
     assert found.listed() == {"openai": (), "anthropic": (), "owl": ()}
 
 
+def test_a_built_in_provider_is_used_where_the_default_or_a_fallback_names_it() -> None:
+    model = {"primary": "owl/m", "fallbacks": ["openai/gpt"]}
+    assert [one.id for one in catalog({"owl": OWL}).used_providers()] == ["owl"]
+    named = catalog({"owl": OWL}, defaults={"model": model}).used_providers()
+    assert {one.id for one in named} == {"owl", "openai"}
+
+
 def test_an_alias_that_could_mislead_is_left_out() -> None:
     from clawgate.providers.catalog import _aliases
 

@@ -80,12 +80,8 @@ class Availability:
 
     def failing(self) -> dict[str, GatewayError]:
         """Return the error of each provider that requests are not sent to, without built-in ones that are not used."""
-        chosen = {ref.provider for ref in (self.catalog.primary, *self.catalog.fallbacks) if ref is not None}
-        return {
-            one.id: error
-            for one in self.catalog.providers.values()
-            if (not one.built_in or one.id in chosen) and (error := self.error_of(one)) is not None
-        }
+        used = self.catalog.used_providers()
+        return {one.id: error for one in used if (error := self.error_of(one)) is not None}
 
 
 def provider_error(provider: Provider) -> GatewayError | None:

@@ -43,6 +43,11 @@ class Catalog:
             name: tuple(model.id for model in provider.models) for name, provider in self.providers.items()
         }
 
+    def used_providers(self) -> list[Provider]:
+        """Return all but the built-in providers that neither the default nor a fallback names."""
+        named = {ref.provider for ref in (self.primary, *self.fallbacks) if ref is not None}
+        return [one for one in self.providers.values() if not one.built_in or one.id in named]
+
     def resolve(self, name: str) -> ResolvedModel:
         """Return the chain of models that serves a request for ``name``. Raises `ModelNotFound`."""
         return resolve(

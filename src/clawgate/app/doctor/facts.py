@@ -141,9 +141,8 @@ def provider_facts(
     availability: Availability, down: Mapping[str, GatewayError], look_up: LookUp
 ) -> Iterator[ProviderFact]:
     catalog = availability.catalog
-    named = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
-    used = {one.id for one in catalog.providers.values() if not one.built_in or one.id in named}
-    placeholders = with_placeholders((catalog.providers[name] for name in used), look_up)
+    used = catalog.used_providers()
+    placeholders = with_placeholders(used, look_up)
     for provider in catalog.providers.values():
         spellings = provider.credential.secrets()
         # A service of our own on this machine is sent a placeholder: "bridge".
@@ -158,7 +157,7 @@ def provider_facts(
             provider.id,
             None if error is None or is_noted else error.message,
             provider.notes,
-            provider.id in used,
+            provider in used,
             allow_private_setting=provider.allow_private_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
             unreached=down[provider.id].message if provider.id in down else None,

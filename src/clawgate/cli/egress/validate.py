@@ -29,9 +29,7 @@ def validate(config: str | None, as_json: bool) -> None:
     """
     loaded = load_config(config)
     catalog = loaded.catalog
-    chosen = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
-    providers = [one for one in catalog.providers.values() if not one.built_in or one.id in chosen]
-    checks = asyncio.run(run_validation(catalog, loaded.file, providers, Dialer()))
+    checks = asyncio.run(run_validation(catalog, loaded.file, catalog.used_providers(), Dialer()))
     ok = all(check.ok for check in checks)
     if as_json:
         output = {
