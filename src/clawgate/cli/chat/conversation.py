@@ -166,11 +166,22 @@ def open_conversation(
 
     Without a gateway the command ends.
     """
-    with (
-        _ending_in_order(),
-        _open(paths, env_file, agent, session, model, local=local, remote=remote) as found,
-    ):
-        yield found
+    if remote is not None and local:
+        fail("--local and --url exclude each other; leave one of them out")
+    with _ending_in_order():
+        if remote is not None:
+            yield Conversation(paths, env_file, agent, session, model, remote=remote)
+        elif local:
+            from clawgate.cli.chat.local_gateway import local_gateway
+
+            with local_gateway(paths, env_file) as gateway:
+                yield Conversation(paths, env_file, agent, session, model, gateway)
+        else:
+            if find_running(paths) is None:
+                fail(_NOT_RUNNING)
+            if (secret := read_secret(paths, env_file)[1]) is not None:
+                fail_if_another_counts(paths, secret)
+            yield Conversation(paths, env_file, agent, session, model)
 
 
 @contextlib.contextmanager
@@ -189,35 +200,6 @@ def _ending_in_order() -> Iterator[None]:
     finally:
         for number in killing:
             signal.signal(number, signal.SIG_DFL)
-
-
-@contextlib.contextmanager
-def _open(
-    paths: Paths,
-    env_file: str | None,
-    agent: str,
-    session: str,
-    model: str | None,
-    *,
-    local: bool,
-    remote: Remote | None,
-) -> Iterator[Conversation]:
-    if remote is not None:
-        if local:
-            fail("--local and --url exclude each other; leave one of them out")
-        yield Conversation(paths, env_file, agent, session, model, remote=remote)
-        return
-    if local:
-        from clawgate.cli.chat.local_gateway import local_gateway
-
-        with local_gateway(paths, env_file) as gateway:
-            yield Conversation(paths, env_file, agent, session, model, gateway)
-        return
-    if find_running(paths) is None:
-        fail(_NOT_RUNNING)
-    if (secret := read_secret(paths, env_file)[1]) is not None:
-        fail_if_another_counts(paths, secret)
-    yield Conversation(paths, env_file, agent, session, model)
 
 
 def _take(
