@@ -34,6 +34,12 @@ CALLS_LOOK = sse_response(
     [call_of("look", '{"at":1}', id="call-up-1"), chunk_of(reason="tool_calls"), usage_of(5, 1), DONE]
 )
 """A model that calls a tool of the client."""
+BEHIND_PROXY: dict[str, Any] = {
+    "trustedProxies": ["127.0.0.1"],
+    "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}},
+}
+"""The block ``gateway`` of one whose callers a proxy names."""
+ANN, BOB = ((("X-Forwarded-For", "198.51.100.7"), ("x-user", name)) for name in ("ann", "bob"))
 
 
 def says(*texts: str, prompt: int = 3, completion: int = 2) -> Script:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.agent_stand import AgentStand, says, serving_agents, user
+from tests.agents.agent_stand import BEHIND_PROXY, AgentStand, says, serving_agents, user
 from tests.agents.model_stand import chunk_of
-from tests.agents.test_resumed_streams import BEHIND, DETACH, last_id
+from tests.agents.test_resumed_streams import DETACH, last_id
 from tests.peers import faults
 from tests.peers.connection import Request
 from tests.peers.response import Response
@@ -99,7 +99,7 @@ async def test_no_caller_sees_a_canary_of_another(
                 case _:
                     await converse(stand, number, (("x-openclaw-session-key", f"s{number}"),), CLIENT_TOKEN)
 
-    config = {"gateway": BEHIND} if by == "user of a proxy" else {}
+    config = {"gateway": BEHIND_PROXY} if by == "user of a proxy" else {}
     with caplog.at_level(logging.DEBUG):
         async with serving_agents(tmp_path, repeats, config=config) as stand, asyncio.TaskGroup() as tasks:
             for number in range(CALLERS):

@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tests.agents.agent_stand import AgentStand, serving_agents, user
+from tests.agents.agent_stand import BEHIND_PROXY, AgentStand, serving_agents, user
 from tests.agents.model_stand import DONE, chunk_of, usage_of
 from tests.peers.connection import Request
 from tests.peers.faults import SSE_FIELDS, chunk, head, sse_response
@@ -18,10 +18,6 @@ from tests.peers.script import ReadBody, Script, Send, Wait
 CUTS = 200
 PIECES = 12
 DETACH = ("x-clawgate-disconnect", "detach")
-BEHIND: dict[str, Any] = {
-    "trustedProxies": ["127.0.0.1"],
-    "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}},
-}
 
 
 def speaks(request: Request) -> Script:
@@ -130,7 +126,7 @@ async def test_a_run_is_resumed_by_its_own_caller_alone(tmp_path: Path) -> None:
     """Whether or not there is a run of that id."""
     ann, ben = ("x-user", "ann"), ("x-user", "ben")
     body = user("hi", stream=True)
-    config = {"gateway": BEHIND}
+    config = {"gateway": BEHIND_PROXY}
     async with serving_agents(tmp_path, speaks, config=config) as stand:
         response = await stand.ask(body, DETACH, ann, token=None)
         event = last_id(response.body)

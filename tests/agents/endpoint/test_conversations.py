@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.agents.agent_stand import CALLS_LOOK, AgentStand, echoes, serving_agents
+from tests.agents.agent_stand import ANN, BEHIND_PROXY, BOB, CALLS_LOOK, AgentStand, echoes, serving_agents
 from tests.agents.endpoint.test_stored_response import gated
 from tests.agents.responses_stand import RESPONSES, TOOL, asked, create, made, text
 from tests.e2e.stand import until
@@ -106,20 +106,13 @@ async def test_what_is_not_kept_is_refused(tmp_path: Path, body: Any, param: str
 
 
 async def test_another_callers_conversation_does_not_exist(tmp_path: Path) -> None:
-    behind = {
-        "trustedProxies": ["127.0.0.1"],
-        "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}},
-    }
-    ann, bob = ((("X-Forwarded-For", "198.51.100.7"), ("x-user", name)) for name in ("ann", "bob"))
-    async with serving_agents(tmp_path, echoes) as stand:
-        config = json.loads(stand.gateway.config.read_text())
-        stand.gateway.rewrite(config | {"gateway": config["gateway"] | behind})
-        one = (await call(stand, "POST", "", None, *ann))[1]
+    async with serving_agents(tmp_path, echoes, config={"gateway": BEHIND_PROXY}) as stand:
+        one = (await call(stand, "POST", "", None, *ANN))[1]
         for method in ("GET", "DELETE"):
-            assert (await call(stand, method, f"/{one['id']}", None, *bob))[0] == 404
-        used = await stand.gateway.ask(asked("x", conversation=one["id"]), *bob, target=RESPONSES, token=None)
+            assert (await call(stand, method, f"/{one['id']}", None, *BOB))[0] == 404
+        used = await stand.gateway.ask(asked("x", conversation=one["id"]), *BOB, target=RESPONSES, token=None)
         assert used.status == 404 and not stand.model.requests
-        assert (await call(stand, "GET", f"/{one['id']}", None, *ann))[0] == 200
+        assert (await call(stand, "GET", f"/{one['id']}", None, *ANN))[0] == 200
 
 
 async def test_a_conversation_is_of_one_agent(tmp_path: Path) -> None:

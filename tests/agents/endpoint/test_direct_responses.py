@@ -11,7 +11,7 @@ import pytest
 
 from clawgate.errors import StoreUnavailable
 from clawgate.state.store import Store
-from tests.agents.agent_stand import AgentStand, agent_config, echoes, serving_agents
+from tests.agents.agent_stand import ANN, BEHIND_PROXY, BOB, AgentStand, agent_config, echoes, serving_agents
 from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
 from tests.agents.responses_stand import RESPONSES, TOOL, asked, call, create, events, made, text
 from tests.e2e.stand import until
@@ -288,24 +288,17 @@ async def test_without_stored_responses_the_error_says_what_to_do(tmp_path: Path
 
 
 async def test_another_callers_response_does_not_exist(tmp_path: Path) -> None:
-    behind = {
-        "trustedProxies": ["127.0.0.1"],
-        "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}},
-    }
-    ann, bob = ((("X-Forwarded-For", "198.51.100.7"), ("x-user", name)) for name in ("ann", "bob"))
-    async with serving_agents(tmp_path, echoes) as stand:
-        config = json.loads(stand.gateway.config.read_text())
-        stand.gateway.rewrite(config | {"gateway": config["gateway"] | behind})
+    async with serving_agents(tmp_path, echoes, config={"gateway": BEHIND_PROXY}) as stand:
 
         async def send(who: Any, given: Any, **more: Any) -> Any:
             return await stand.gateway.ask(asked(given, **MODEL, **more), *who, target=RESPONSES, token=None)
 
-        one = (await send(ann, "one")).json()
+        one = (await send(ANN, "one")).json()
         reference = {"type": "item_reference", "id": one["output"][0]["id"]}
-        continued = await send(bob, "x", previous_response_id=one["id"])
-        referred = await send(bob, [reference, {"role": "user", "content": "x"}])
+        continued = await send(BOB, "x", previous_response_id=one["id"])
+        referred = await send(BOB, [reference, {"role": "user", "content": "x"}])
         assert (continued.status, referred.status) == (404, 404)
-        assert text((await send(ann, "two", previous_response_id=one["id"])).json()) == "two (3)"
+        assert text((await send(ANN, "two", previous_response_id=one["id"])).json()) == "two (3)"
 
 
 async def test_what_only_agents_do_is_rejected_by_name(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from clawgate.agents.session import ended_elsewhere
 from clawgate.state.tables import idempotency
-from tests.agents.agent_stand import AgentStand, echoes, serving_agents, user
+from tests.agents.agent_stand import ANN, BEHIND_PROXY, BOB, AgentStand, echoes, serving_agents, user
 from tests.agents.model_stand import DONE, chunk_of
 from tests.agents.responses_stand import RESPONSES, asked, call, create, events, made, text
 from tests.e2e.stand import until
@@ -33,23 +32,16 @@ async def test_what_is_deleted_is_gone(tmp_path: Path) -> None:
 
 async def test_another_callers_response_does_not_exist(tmp_path: Path) -> None:
     """By the same model, the same agent and the same words."""
-    behind = {
-        "trustedProxies": ["127.0.0.1"],
-        "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": True}},
-    }
-    ann, bob = ((("X-Forwarded-For", "198.51.100.7"), ("x-user", name)) for name in ("ann", "bob"))
-    async with serving_agents(tmp_path, echoes) as stand:
-        config = json.loads(stand.gateway.config.read_text())
-        stand.gateway.rewrite(config | {"gateway": config["gateway"] | behind})
+    async with serving_agents(tmp_path, echoes, config={"gateway": BEHIND_PROXY}) as stand:
 
         async def send(who: Any, given: Any, **more: Any) -> Any:
             return await stand.gateway.ask(asked(given, **more), *who, target=RESPONSES, token=None)
 
-        one = (await send(ann, "one")).json()
+        one = (await send(ANN, "one")).json()
         item = one["output"][0]["id"]
         refused = [
-            await send(bob, "x", previous_response_id=one["id"]),
-            await send(bob, [{"type": "item_reference", "id": item}, {"role": "user", "content": "x"}]),
+            await send(BOB, "x", previous_response_id=one["id"]),
+            await send(BOB, [{"type": "item_reference", "id": item}, {"role": "user", "content": "x"}]),
         ]
         for method, path in (
             ("GET", ""),
@@ -63,13 +55,13 @@ async def test_another_callers_response_does_not_exist(tmp_path: Path) -> None:
                     f"{RESPONSES}/{one['id']}{path}",
                     b"" if method == "POST" else None,
                     method=method,
-                    fields=bob,
+                    fields=BOB,
                 )
                 refused.append(await client.response(to_method=method))
         assert [(response.status, response.json()["error"]["code"]) for response in refused] == [
             (404, "response_not_found")
         ] * len(refused)
-        assert text((await send(ann, "two", previous_response_id=one["id"])).json()) == "two (3)"
+        assert text((await send(ANN, "two", previous_response_id=one["id"])).json()) == "two (3)"
 
 
 async def test_the_input_of_a_response_is_listed(tmp_path: Path) -> None:
