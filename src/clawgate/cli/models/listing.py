@@ -11,7 +11,7 @@ from clawgate.cli.outcome import failure_text
 from clawgate.cli.terminal.table import print_table
 from clawgate.errors import GatewayError
 from clawgate.policy.egress.names import host_kind
-from clawgate.policy.egress.ranges import AddressKind
+from clawgate.policy.egress.ranges import PRIVATE_KINDS
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.availability import Availability
 from clawgate.providers.catalog import Catalog
@@ -32,7 +32,7 @@ class ModelRow:
     def local(self) -> bool:
         """Whether the provider's address is loopback or private; False for a host name."""
         origin = self.provider.origin if self.provider else None
-        return origin is not None and host_kind(origin.host) in (AddressKind.LOOPBACK, AddressKind.PRIVATE)
+        return origin is not None and host_kind(origin.host) in PRIVATE_KINDS
 
     @property
     def available(self) -> bool:

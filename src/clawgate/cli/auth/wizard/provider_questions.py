@@ -13,7 +13,7 @@ from pathlib import Path
 from clawgate.cli.auth.wizard.credential_block import KINDS, basic_problem
 from clawgate.plugins.api.questions import Answers, Choice, Choices, Question
 from clawgate.policy.egress.names import host_kind
-from clawgate.policy.egress.ranges import AddressKind
+from clawgate.policy.egress.ranges import PRIVATE_KINDS, AddressKind
 from clawgate.providers.built_in import SUPPORTED_APIS, BuiltIn
 from clawgate.providers.endpoint import endpoint_of
 from clawgate.settings.fields import BaseUrl
@@ -252,7 +252,7 @@ def _private_network_questions(built_in: BuiltIn | None) -> Sequence[Question]:
         return lambda answers: _address_kind(answers, built_in) in kinds
 
     return [
-        replace(_PRIVATE_NETWORK, when=for_kinds(AddressKind.LOOPBACK, AddressKind.PRIVATE)),
+        replace(_PRIVATE_NETWORK, when=for_kinds(*PRIVATE_KINDS)),
         replace(_PRIVATE_NETWORK, when=for_kinds(AddressKind.NOT_AN_ADDRESS), default="no", on_demand=True),
     ]
 
