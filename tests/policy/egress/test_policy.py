@@ -48,6 +48,14 @@ def test_a_switch_counts_for_its_own_origin_alone() -> None:
         assert not check_address("10.0.0.1", other, policy).allowed
 
 
+def test_a_switch_for_one_origin_counts_for_its_proxy_and_for_no_other() -> None:
+    proxy = Origin("http", "proxy.example", 3128)
+    policy = replace(OPEN, origin=ORIGIN).of_proxy(proxy)
+    assert check_address("10.0.0.1", proxy, policy).allowed
+    assert not check_address("10.0.0.1", ORIGIN, policy).allowed
+    assert OPEN.of_proxy(proxy) == OPEN
+
+
 def test_the_switch_of_the_gateway_counts_for_every_origin() -> None:
     policy = replace(CLOSED, network=NetworkRules(private=True))
     assert check_address("10.0.0.1", ORIGIN, policy) == Decision(

@@ -17,8 +17,6 @@ from clawgate.wire.http.url import Origin, parse_fetch_url
 
 GATEWAY_SWITCH = "gateway.allowPrivateNetwork"
 NOT_ALLOWED = "no setting allows it"
-
-
 _BY_ADDRESSES = "a name is decided by its addresses"
 
 
@@ -60,6 +58,10 @@ class EgressPolicy:
     allowed_hosts: tuple[str, ...] = ()
     blocked_hosts: tuple[str, ...] = ()
     network: NetworkRules = NO_RULES
+
+    def of_proxy(self, proxy: Origin) -> EgressPolicy:
+        """Return the policy by which ``proxy`` itself is dialled: what counts for one origin counts for it."""
+        return replace(self, origin=self.origin and proxy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from clawgate.errors import UpstreamUnreachable
@@ -99,7 +99,7 @@ class Dialer:
         target, policy = endpoint.origin, endpoint.policy
         if endpoint.proxy is not None:
             self._check_behind_proxy(target, policy)
-            target, policy = endpoint.proxy, replace(policy, origin=policy.origin and endpoint.proxy)
+            target, policy = endpoint.proxy, policy.of_proxy(endpoint.proxy)
         addresses = await self._check(target, policy)
         failure: Exception | None = None
         for number, (address, decision) in enumerate(addresses):

@@ -72,7 +72,7 @@ async def explain(
         if not behind.allowed:
             refusal = denied(origin, origin.host, behind, policy)
             return Explanation(requester=policy.requester, origin=origin, host=behind, error=refusal)
-        target, policy = proxy, replace(policy, origin=policy.origin and proxy)
+        target, policy = proxy, policy.of_proxy(proxy)
     host = check_host(target, policy)
     known = Explanation(requester=policy.requester, origin=origin, host=host, proxy=proxy)
     if not host.allowed:
