@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.agents.tools.mcp.definitions import Definition, named, passes, seen, tool_name
+from clawgate.agents.tools.mcp.definitions import Definition, named, passes, tool_name, without_invisible
 from clawgate.settings.schema.mcp import ToolFilter
 
 TOOL: dict[str, Any] = {
@@ -95,8 +95,8 @@ def test_no_place_of_a_schema_hides_text(key: str) -> None:
 
 @given(st.text())
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
-    cleaned = seen(text)
-    assert seen(cleaned) == cleaned
+    cleaned = without_invisible(text)
+    assert without_invisible(cleaned) == cleaned
     assert not text.isprintable() or cleaned == text
 
 

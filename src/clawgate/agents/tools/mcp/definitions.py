@@ -27,7 +27,7 @@ MAX_DEFINITION = 65_536
 _DESCRIBED_BY = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 _LONGEST_NAME = 64
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
-_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs"})
 _MAX_DEPTH = 64
 
 
@@ -66,24 +66,26 @@ class Definition:
     def description(self) -> str:
         """What a model reads; never empty."""
         for key in ("description", "title"):
-            if text := seen(str(self.document.get(key, ""))).strip():
+            if text := without_invisible(str(self.document.get(key, ""))).strip():
                 return text
-        return seen(self.name) or "a tool"
+        return without_invisible(self.name) or "a tool"
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The JSON schema that a model reads."""
-        text = json.dumps(_without_unseen(self.document["inputSchema"]), ensure_ascii=False)
+        text = json.dumps(_cleaned_schema(self.document["inputSchema"]), ensure_ascii=False)
         schema = json.loads(without_unprintable(text))  # names and values may hide text, too
         assert isinstance(schema, dict), "`of` checks it"
         return {"type": "object", **schema}
 
 
-def seen(text: str) -> str:
+def without_invisible(text: str) -> str:
     """Return ``text`` without invisible characters but for line feeds and tabs."""
     if text.isprintable():
         return text
-    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in _UNSEEN)
+    return "".join(
+        char for char in text if char in "\n\t" or unicodedata.category(char) not in _INVISIBLE_CATEGORIES
+    )
 
 
 def tool_name(prefix: str, name: str) -> str:
@@ -108,7 +110,7 @@ def named(prefix: str, tools: Iterable[Definition]) -> tuple[dict[str, Definitio
             names[tool_name(prefix, same[0].name)] = same[0]
             continue
         for tool in same:
-            others = ", ".join(repr(seen(one.name)[:80]) for one in same if one is not tool)
+            others = ", ".join(repr(without_invisible(one.name)[:80]) for one in same if one is not tool)
             reasons[tool.name] = f"{tool_name(prefix, tool.name)} would be the name of {others} as well"
     return names, reasons
 
@@ -125,16 +127,16 @@ def _matches(pattern: str, name: str) -> bool:
     return fnmatchcase(name, literal)
 
 
-def _without_unseen(schema: object) -> object:
-    """Return a schema whose texts for the model have no unseen characters; joiners in names and values stay."""
+def _cleaned_schema(schema: object) -> object:
+    """Return a schema whose texts for the model have no invisible characters; joiners in names and values stay."""
     if isinstance(schema, list):
-        return [_without_unseen(one) for one in schema]
+        return [_cleaned_schema(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        key: seen(value)
+        key: without_invisible(value)
         if key in ("title", "description") and isinstance(value, str)
-        else _without_unseen(value)
+        else _cleaned_schema(value)
         for key, value in schema.items()
     }
 

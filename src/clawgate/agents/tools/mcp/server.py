@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from clawgate.agents.tools.mcp.definitions import Definition, named, passes, seen
+from clawgate.agents.tools.mcp.definitions import Definition, named, passes, without_invisible
 from clawgate.agents.tools.mcp.pins import Pins, PinStore
 from clawgate.plugins.api import Tool, ToolCall, ToolFailed, ToolResult
 from clawgate.plugins.host.isolation import PluginFailed
@@ -173,7 +173,7 @@ class McpServer:
         if pins.problem:
             self._log.error("%s: none of its tools is offered: %s", name, pins.problem)
         elif pins.waiting:
-            waiting = ", ".join(seen(tool)[:80] for tool in list(pins.waiting)[:_SHOWN])
+            waiting = ", ".join(without_invisible(tool)[:80] for tool in list(pins.waiting)[:_SHOWN])
             self._log.warning(
                 "%s: %d tools are new or were changed by the server and are not offered (%s); look at them with: "
                 "clawgate mcp show %s, and run: clawgate mcp accept %s",
@@ -203,7 +203,9 @@ class McpServer:
         ]
         names, reasons = named(self.entry.prefix, accepted)
         for tool, reason in reasons.items():
-            self._log.warning("%s: its tool '%s' is not offered: %s", self.entry.name, seen(tool), reason)
+            self._log.warning(
+                "%s: its tool '%s' is not offered: %s", self.entry.name, without_invisible(tool), reason
+            )
         return list(self._registered(names))
 
     def _registered(self, names: Mapping[str, Definition]) -> Iterator[RegisteredTool]:
@@ -268,7 +270,7 @@ def read_list(listed: list[dict[str, Any]]) -> Listed:
     tools: dict[str, Definition] = {}
     reasons: dict[str, str] = {}
     for one in listed:
-        name = seen(str(one.get("name", "")))[:80]
+        name = without_invisible(str(one.get("name", "")))[:80]
         try:
             tool = Definition.of(one)
         except ValueError as error:
@@ -277,7 +279,7 @@ def read_list(listed: list[dict[str, Any]]) -> Listed:
         if tool.name in tools:
             reasons[name] = "it is listed twice"
         tools[tool.name] = tool
-    twice = {name for name in tools if reasons.get(seen(name)[:80]) == "it is listed twice"}
+    twice = {name for name in tools if reasons.get(without_invisible(name)[:80]) == "it is listed twice"}
     return Listed({name: tool for name, tool in tools.items() if name not in twice}, reasons)
 
 

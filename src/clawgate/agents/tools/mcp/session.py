@@ -29,7 +29,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from clawgate import __version__
-from clawgate.agents.tools.mcp.definitions import seen
+from clawgate.agents.tools.mcp.definitions import without_invisible
 from clawgate.agents.tools.mcp.results import read_result
 from clawgate.plugins.api import ToolFailed, ToolResult
 
@@ -184,5 +184,5 @@ def _wrong(error: ValidationError) -> str:
 
 
 def _line(text: object) -> str:
-    lines = seen(str(text)).splitlines() or [""]
+    lines = without_invisible(str(text)).splitlines() or [""]
     return lines[0][:_MAX_REASON]
