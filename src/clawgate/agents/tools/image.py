@@ -28,12 +28,12 @@ from clawgate.plugins.api import Tool, ToolCall, ToolFailed, ToolResult
 from clawgate.plugins.host.tools import RegisteredTool, register_tool
 from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.policy.model_routing import ModelRef
+from clawgate.relay.response.head import FAILED
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.guarded_fetch import FetchLimits, fetch_url
 from clawgate.settings.openclaw.web_tools import IMAGE
 from clawgate.wire.translate import data_url
 
-_FAILED = 400
 _LONGEST_PROMPT = 4000
 _PROMPT = "Describe this image."
 _DESCRIPTION = (
@@ -125,7 +125,7 @@ class ImageTool:
                 error.message, "Image", secrets.token_hex(8)
             )  # a server may have chosen its words
             raise ToolFailed(f"the image was not fetched\n\n{reason}") from None
-        if found.status >= _FAILED:
+        if found.status >= FAILED:
             raise ToolFailed(f"the image was not fetched: the server responded with the error {found.status}")
         if found.truncated:
             raise ToolFailed(f"the image was not read: it has more than {limits.max_bytes} bytes")

@@ -20,6 +20,7 @@ from clawgate.errors import GatewayError
 from clawgate.plugins.api import Tool, ToolCall, ToolFailed, ToolResult
 from clawgate.plugins.host.tools import RegisteredTool, register_tool
 from clawgate.policy.egress.policy import EgressPolicy
+from clawgate.relay.response.head import FAILED
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.guarded_fetch import Fetched, FetchLimits, fetch_url
 from clawgate.settings.openclaw.web_tools import WEB_FETCH
@@ -28,7 +29,6 @@ from clawgate.settings.schema.web_tools import WebFetch
 _SOURCE = "Web Fetch"
 _MAX_BYTES = 750_000
 _MAX_ERROR_CHARS = 2000
-_FAILED = 400
 _LONGEST_RESULT = 90_000
 """Bytes of a text: with more, the end of its envelope would be cut."""
 _HEADERS = {"accept": "text/markdown, text/html;q=0.9, text/plain;q=0.8, */*;q=0.1", "accept-language": "en"}
@@ -147,7 +147,7 @@ class WebFetchTool:
         except GatewayError as error:
             raise self._failed("fetched", error.message) from None
         page = await self._read(fetched, mode)
-        if page.status < _FAILED:
+        if page.status < FAILED:
             self._cache.keep(key, page, self._settings.cache_seconds)
         return page
 
@@ -164,7 +164,7 @@ class WebFetchTool:
             "url": fetched.url,
             "charset": charset[1] if charset else "",
             "max_chars": self._settings.most_chars,
-            "plain": fetched.status >= _FAILED,
+            "plain": fetched.status >= FAILED,
         }
         notes = [f"only its first {len(fetched.body)} bytes were read"] if fetched.truncated else []
         try:
@@ -195,7 +195,7 @@ class WebFetchTool:
         return ToolFailed(f"the page was not {done}\n\n{wrapped(reason, _SOURCE, self._new_id())}")
 
     def _result(self, page: Page, chars: int) -> ToolResult:
-        failed = page.status >= _FAILED
+        failed = page.status >= FAILED
         chars = min(chars, _MAX_ERROR_CHARS) if failed else chars
         text = page.text[:chars].encode("utf-8", "replace")[:_LONGEST_RESULT].decode("utf-8", "ignore")
         notes = [page.note] if page.note else []
@@ -241,7 +241,7 @@ def _kind(fetched: Fetched) -> str:
         return "text"
     if not media_type and b"\0" not in fetched.body[:1000]:
         return "html" if fetched.body.lstrip()[:1] == b"<" else "text"
-    if fetched.status >= _FAILED and not fetched.body:
+    if fetched.status >= FAILED and not fetched.body:
         return "text"
     named = media_type if _MEDIA_TYPE.fullmatch(media_type) else "binary"
     raise ValueError(f"{fetched.url} is {named}; web_fetch reads HTML, JSON, XML and text alone")
