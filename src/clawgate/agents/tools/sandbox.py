@@ -61,7 +61,6 @@ class Sandbox:
             finally:
                 self._running -= 1
                 if not self._running:
-                    self._stay()
                     self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._end)
 
     def start(self) -> None:
