@@ -68,8 +68,10 @@ class McpHost:
                 if self._servers is not None:
                     try:
                         await self._servers.use(*self._wanted)
-                    except Exception:
-                        logger.exception("mcp.servers: an unforeseen error; they are used as they were")
+                    except Exception:  # a defect here must not end what follows later configs
+                        logger.exception(
+                            "mcp.servers: an unforeseen error; some of them may not be connected"
+                        )
         finally:
             if self._servers is not None:
                 await self._servers.close()
