@@ -43,12 +43,11 @@ class Provider:
     operator's, without a credential. ``allow_private``: loopback and private addresses may be dialled;
     ``allow_private_setting`` is the key path of that setting. ``trusts_loopback``: it is a service of our own, whose
     loopback address needs none. ``network`` has the rules of the whole gateway. ``timeouts`` are seconds by the name
-    of their limit;
-    ``timeout_seconds`` is for those that it lacks. ``ca``, ``certificate`` and ``key`` are PEM files or
-    texts. ``max_connections_setting`` is the key path of ``max_connections``. ``discovers_models``: the provider's own
-    list of models is used where the config has none. ``proxy`` is ``http://[user:password@]host:port``. ``problem`` is
-    why no request can be sent, with the next step; None where requests can be sent. ``origin`` is None only with a
-    problem. ``notes`` are for the operator.
+    of their limit, ``timeout_seconds`` is for those that it lacks. ``ca``, ``certificate`` and ``key`` are PEM files
+    or texts. ``max_connections_setting`` is the key path of ``max_connections``. ``discovers_models``: the provider's
+    own list of models is used where the config has none. ``proxy`` is ``http://[user:password@]host:port``.
+    ``problem`` is why no request can be sent, with the next step; None where requests can be sent. ``origin`` is None
+    only with a problem. ``notes`` are for the operator.
     """
 
     id: str
