@@ -108,6 +108,18 @@ async def test_an_agent_has_a_model_look_at_a_file_and_pays_for_it(tmp_path: Pat
         assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")
 
 
+@pytest.mark.parametrize("chosen", ["mistyped", {"primary": "up/other", "fallbacks": ["mistyped"]}])
+async def test_no_other_model_than_those_of_the_config_looks_at_an_image(tmp_path: Path, chosen: Any) -> None:
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "a.png").write_bytes(picture("PNG", (4, 2)))
+    calls = call_of("image", json.dumps({"image": "a.png"}))
+    scripts = (sse_response([calls, chunk_of(reason="tool_calls"), usage_of(7, 1), DONE]), says("a pity"))
+    defaults = {"imageModel": chosen, "model": {"primary": "up/m"}}
+    async with serving_agents(tmp_path, *scripts, defaults=defaults) as stand:
+        await stand.ask(user("which colour is a.png?"))
+        assert "agents.defaults.imageModel" in result_of(stand) and len(stand.model.requests) == 2
+
+
 def test_no_library_of_the_tools_is_imported_in_the_gateway() -> None:
     code = (
         "import sys, clawgate.app.gateway, clawgate.app.agents\nfrom clawgate.agents.tools import built_in\n"

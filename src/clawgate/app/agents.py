@@ -142,13 +142,17 @@ class AgentHost:
         return BuiltInTools(self._dialer, images, time.monotonic)
 
     def _image_chain(self, agent: str) -> Sequence[ModelRef]:
-        """Return the models that look at images: those of the config, else the agent's own."""
+        """Return the models that look at images: the agent's own where the config names none.
+
+        None of them where it names one that cannot be read: an image goes to no other model than those.
+        """
         assert self._service is not None and self._file is not None, "an agent runs"
         catalog, chosen = self._models.catalog, self._file.config.agents.defaults.image_model
-        names = (chosen.primary, *chosen.fallbacks) if chosen is not None and chosen.primary else ()
-        refs = [ModelRef.parse(name) or catalog.aliases.get(name) for name in names if name]
-        own = self._service.config.agents.specs[agent].chain or catalog.resolve("").chain
-        return tuple(filter(None, refs)) or own
+        names = [one for one in (chosen.primary, *chosen.fallbacks) if one] if chosen is not None else ()
+        if not names:
+            return self._service.config.agents.specs[agent].chain or catalog.resolve("").chain
+        refs = [ModelRef.parse(name) or catalog.aliases.get(name) for name in names]
+        return () if None in refs else tuple(filter(None, refs))
 
     def _workspace_of(self, agent: str) -> Path:
         assert self._service is not None, "an agent runs"

@@ -146,7 +146,9 @@ class ImageTool:
     async def _look(self, agent: str, prompt: str, image: str) -> Completion:
         chain = self._models.chain_of(agent)
         if not chain:
-            raise ToolFailed("no model is configured that looks at images: agents.defaults.imageModel")
+            raise ToolFailed(
+                "agents.defaults.imageModel: a name is neither provider/model nor an alias; write it in full"
+            )
         content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": image}}]
         try:
             async with asyncio.timeout(self._settings.model_seconds):
