@@ -75,6 +75,17 @@ def test_models_are_discovered_unless_it_is_turned_off() -> None:
             "use one of agents, allowHost, database, directModels, discoverModels, maxUpstreamConnections, mcp, ",
         ),
         ({"providers": {"owl": {"max": 1}}}, "providers.owl.max", "use one of"),
+        (
+            {"providers": {"timeouts": {"timeouts": {"firstBite": 3}}}},
+            "providers.timeouts.timeouts.firstBite",
+            "did you mean 'firstByte'?",
+        ),
+        ({"network": {"fake_ip": {"range": []}}}, "network.fake_ip.range", "did you mean 'ranges'?"),
+        (
+            {"mcp": {"servers": {"a": {"allow": True}}}},
+            "mcp.servers.a.allow",
+            "use one of allowPrivateNetwork",
+        ),
         ({"discoverModels": "no"}, "discoverModels", "must be"),
         ({"discoverModel": False}, "discoverModel", "did you mean 'discoverModels'?"),
         ({"providers": {"owl": 1}}, "providers.owl", "must be"),

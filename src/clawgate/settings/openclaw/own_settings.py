@@ -34,9 +34,10 @@ from clawgate.settings.fields import (
     suggestion,
 )
 from clawgate.settings.key_path import KeyPath, format_key_path
-from clawgate.settings.openclaw.network_settings import FakeIpSettings, NetworkSettings
+from clawgate.settings.openclaw.network_settings import NetworkSettings
 from clawgate.settings.problems import format_message
 from clawgate.settings.schema.openclaw import OpenClawConfig
+from clawgate.settings.schema.walk import models_in
 
 ENTRY = "clawgate"
 """The id under ``plugins.entries``; no plugin has it."""
@@ -272,21 +273,15 @@ def agents_with_settings(config: OpenClawConfig) -> Collection[str]:
 
 def _model_at(path: KeyPath) -> type[BaseModel]:
     """Return the model whose key ends ``path``."""
-    if path[:2] == ("mcp", "servers"):
-        return McpServerSettings
-    if path[:2] == ("network", "fakeIp") and len(path) > 2:
-        return FakeIpSettings
-    return _PARTS[path[0]] if len(path) > 1 else OwnSettings
-
-
-_PARTS: dict[int | str, type[BaseModel]] = {
-    "agents": AgentSettings,
-    "mcp": McpSettings,
-    "network": NetworkSettings,
-    "providers": ProviderSettings,
-    "responses": ResponseSettings,
-    "sessions": SessionSettings,
-}
+    model: type[BaseModel] = OwnSettings
+    keys = iter(path[:-1])
+    for key in keys:
+        fields = model.model_fields.items()
+        annotation = next(field.annotation for name, field in fields if key in (name, field.alias))
+        steps, model = next(models_in(annotation))
+        for _ in steps:  # behind it comes a name that the operator chose
+            next(keys)
+    return model
 
 
 def _block(config: OpenClawConfig) -> dict[str, Any]:
