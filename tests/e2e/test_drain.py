@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.relay.downstream.server import IDLE_GRACE_SECONDS
+from clawgate.relay.downstream.client_timeouts import IDLE_GRACE_SECONDS
 from tests.e2e.processes import environment, fields_for, is_listening, role_command, role_process
 from tests.e2e.stand import (
     BODY,

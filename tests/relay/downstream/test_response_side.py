@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from clawgate.errors import GatewayStopping, GatewayUnavailable
+from clawgate.errors import GatewayStopping
 from clawgate.relay.downstream import client_timeouts
 from clawgate.relay.downstream.client_timeouts import LINGER_SECONDS, Phase
 from clawgate.relay.downstream.request_parser import ClientLimits
@@ -237,7 +237,7 @@ async def test_while_draining_idle_connections_end_and_half_heads_are_rejected()
     busy.send(request())
     await turns()
     for client in (idle, half, busy):
-        client.protocol.close_if_idle(GatewayUnavailable("stopping", retry_after=1))
+        client.protocol.close_if_idle()
     assert idle.transport.closed and not idle.received
     assert half.statuses == [503] and not busy.transport.closed
 

@@ -110,6 +110,31 @@ async def test_a_request_that_comes_while_draining_is_answered_and_is_the_last()
         await asyncio.wait_for(serving, PATIENCE)
 
 
+async def test_a_request_behind_a_head_that_announced_nothing_is_answered() -> None:
+    """The drain began between the head and the body of a response, and its client could not know."""
+    rest = asyncio.Event()
+    async with FakeUpstream(faults.sse_gated([rest])) as upstream:
+        role = build("bridge", upstream.url)
+        host = Server(role.connections, role.app, drain_seconds=30)
+        sockets = listen("127.0.0.1", 0)
+        port = sockets[0].getsockname()[1]
+        serving = asyncio.get_running_loop().create_task(host._serve(sockets))
+        await until(lambda: host.started, "the listener")
+        async with await RawClient.open(port=port, limit=PATIENCE) as client:
+            await client.request(PATH, BODY)
+            await client.saw(b"\r\n\r\n")
+            host.stop()
+            await until(lambda: not host.servers[0].is_serving(), "the drain")
+            rest.set()
+            response = await client.response()
+            assert response.complete and response.header("connection") is None
+            await client.request(PATH, BODY)
+            response = await client.response()
+            assert response.complete and response.header("connection") == "close"
+            await client.ended()
+        await asyncio.wait_for(serving, PATIENCE)
+
+
 async def test_what_runs_without_its_client_is_drained_too() -> None:
     """Up to the same limit."""
     async with FakeUpstream() as upstream:

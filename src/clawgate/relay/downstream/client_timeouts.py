@@ -13,6 +13,9 @@ LINGER_SECONDS = 2.0
 """How long the rest of a rejected request is read and discarded, so that the response is not lost in a reset
 (RFC 9112 section 9.6)."""
 
+IDLE_GRACE_SECONDS = 1.0
+"""How long a connection without a request stays open while the process stops: one may be on its way already."""
+
 ERROR_READ_SECONDS = 0.5
 """How long a broken end waits behind an error event: the fetch of JavaScript throws away what its reader has not taken
 when the connection ends (measured with Node 26: the message becomes "terminated")."""

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from clawgate.errors import ConcurrencyLimitExceeded, GatewayError, GatewayUnavailable, Overloaded
+from clawgate.errors import ConcurrencyLimitExceeded, GatewayError, Overloaded
 from clawgate.policy.client_ip import client_key
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.admission.upgrade import AdmittedSocket
+from clawgate.relay.downstream.error_replies import process_stops
 from clawgate.relay.downstream.pipeline import PipelineBuffer
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.request_parser import ClientLimits
@@ -145,9 +146,8 @@ class ConnectionManager:
     def close_idle_connections(self) -> None:
         """Close the connections on which no request has begun, while draining."""
         self._abort_handshakes()
-        error = GatewayUnavailable("this process is stopping; try again", retry_after=1)
         for connection in list(self._connections):
-            connection.close_if_idle(error)
+            connection.close_if_idle()
 
     def stop_all(self, error: GatewayError) -> None:
         """End every exchange with ``error``, once the drain limit is over."""
@@ -249,7 +249,7 @@ class ConnectionManager:
     def check_room(self, upgrade: AdmittedSocket) -> None:
         """Raises `GatewayUnavailable` while draining, `ConcurrencyLimitExceeded` for too many of one address."""
         if self.draining:
-            raise GatewayUnavailable("this process is stopping; try again", retry_after=1)
+            raise process_stops()
         key = client_key(upgrade.peer)
         waiting = sum(connection.socket_key == key for connection in self._unauthenticated)
         if waiting >= UNAUTHENTICATED_SOCKETS:

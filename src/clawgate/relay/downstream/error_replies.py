@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from clawgate.errors import GatewayError
+from clawgate.errors import GatewayError, GatewayUnavailable
 from clawgate.relay.admission.admission import ANONYMOUS
 from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.observe.record import RequestRecord
 from clawgate.relay.response.error_response import encode_error_response, status_of
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.http.message import path_of
+
+
+def process_stops() -> GatewayUnavailable:
+    """Return the error of a request that came too late for a process that drains."""
+    return GatewayUnavailable("this process is stopping; try again", retry_after=1)
 
 
 def encode_error(

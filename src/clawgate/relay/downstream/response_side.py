@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 from clawgate.errors import GatewayError, RequestTimedOut
 from clawgate.relay.downstream import client_timeouts
 from clawgate.relay.downstream.client_timeouts import BodyRate, Overdue, Phase, UnsentBytes, overdue
-from clawgate.relay.downstream.error_replies import encode_error, rejection_record
+from clawgate.relay.downstream.error_replies import encode_error, process_stops, rejection_record
 from clawgate.relay.downstream.pipeline import PipelineBuffer
 from clawgate.relay.downstream.request_parser import RequestParser
 from clawgate.relay.exchange.exchange import Exchange
@@ -50,6 +50,7 @@ class ResponseSide(HttpToolsProtocol):
     _awaits_request = True  # no byte of the next request is here
     _lingering = False
     _draining = False
+    _end_announced = False  # by the head of the response under way
     _pipelined: PipelineBuffer | None = None
     _body_paused = False  # the exchange takes no more of the body for now
     _response_unread = False  # the next request waits until the client has read the last response
@@ -86,7 +87,7 @@ class ResponseSide(HttpToolsProtocol):
     def _next_request(self) -> None:
         """Read the next request, unless the client has to read the last response first."""
         parser, flow = self._request_parser, self.flow
-        if parser.is_last or self._draining:
+        if parser.is_last or self._end_announced:
             self._lingering_close()
             return
         if flow.write_paused:
@@ -103,6 +104,10 @@ class ResponseSide(HttpToolsProtocol):
         else:
             self._update_reading()
             self.loop.call_soon(self._read_pipelined)
+        if (
+            self._draining
+        ):  # begun before: the next request may be on its way already, and its response says it
+            self.loop.call_later(client_timeouts.IDLE_GRACE_SECONDS, self.close_if_idle)
 
     def _reject(self, error: GatewayError) -> None:
         """Respond to a request that never became an exchange, and record it."""
@@ -154,6 +159,7 @@ class ResponseSide(HttpToolsProtocol):
             self._update_reading()
 
     def must_close(self) -> bool:
+        self._end_announced = self._draining
         return self._request_parser.is_last or self._draining
 
     def send_error_response(self, error: GatewayError, names: bytes = b"") -> int:
@@ -273,10 +279,10 @@ class ResponseSide(HttpToolsProtocol):
     # The end of the process
 
     def shutdown(self) -> None:
-        """uvicorn is stopping: what is under way is finished, and its response announces the end."""
+        """uvicorn is stopping: what is under way is finished, and the next head announces the end."""
         self._draining = True
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.response_complete:
+        if cycle is not None and not cycle.response_started:
             cycle.keep_alive = False
 
     @property
@@ -284,12 +290,12 @@ class ResponseSide(HttpToolsProtocol):
         """Whether no request has begun."""
         return self.phase in (Phase.FIRST_REQUEST, Phase.NEXT_REQUEST)
 
-    def close_if_idle(self, error: GatewayError) -> None:
+    def close_if_idle(self) -> None:
         """Close a connection on which no request has begun; reject one of which only a part of its head is here."""
         if self.is_idle:
             self._close()
         elif self.phase is Phase.HEAD:
-            self.on_request_error(error)
+            self.on_request_error(process_stops())
 
     def stop(self, error: GatewayError) -> None:
         """The drain limit is over: end what is under way in the form that its state allows."""

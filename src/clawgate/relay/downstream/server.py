@@ -1,8 +1,9 @@
 """uvicorn's server with a drain that loses no request and cuts no stream without a sign.
 
-On the first signal the listener closes at once. Responses under way continue, and each announces the end of its
-connection; idle connections get a moment, because a request may be on its way already; after the drain limit the rest
-ends with an error that its client can see. A second signal ends everything at once.
+On the first signal the listener closes at once. Responses under way continue, and each head that is yet to be sent
+announces the end of its connection; idle connections get a moment, because a request may be on its way already, and so
+do those whose head was sent before; after the drain limit the rest ends with an error that its client can see. A second
+signal ends everything at once.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from typing import Any
 import uvicorn
 
 from clawgate.errors import GatewayStopping
+from clawgate.relay.downstream.client_timeouts import IDLE_GRACE_SECONDS
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.tls_listener import TlsListener
 
 logger = logging.getLogger("clawgate")
 
-IDLE_GRACE_SECONDS = 1.0
 _LAST_BYTES_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 _TURNS_WITHOUT_NEWS = 3

@@ -291,7 +291,7 @@ class WebSocketConnection(asyncio.Protocol):
         if self.is_idle:
             self.close(SERVICE_RESTART, "service restart")
 
-    def close_if_idle(self, error: GatewayError) -> None:
+    def close_if_idle(self) -> None:
         if self._end is not None:
             self.transport.abort()
         elif self.is_idle:
