@@ -43,7 +43,7 @@ def build_server(
 ) -> RelayRole:
     """Build a server. ``add_secrets`` is called with the tokens that come from files. Raises `SettingsInvalid`."""
     source = TokenSource(settings)
-    add_secrets(source.tokens.values())
+    add_secrets(source.secrets())
     for warning in access_warnings(
         secret_files=[Path(name) for name in (settings.proxy_tokens_file, settings.tls_key) if name]
     ):
@@ -116,7 +116,7 @@ def _reload_tokens(source: TokenSource, connections: ConnectionManager, add_secr
     except Exception:
         logger.exception("the changed tokens file cannot be read, so no caller is admitted until it can be")
     else:
-        add_secrets(source.tokens.values())
+        add_secrets(source.secrets())
         logger.info("tokens reloaded: %s", ", ".join(sorted(source.tokens)))
     connections.admission.tokens = tokens
     connections.invalidate_head_caches()

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import math
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -50,6 +51,9 @@ def _bearer(value: bytes) -> bytes:
     return token.strip(b" ") if scheme.lower() == b"bearer" else b""
 
 
+KnownToken = str | bytes
+"""A token that admits callers: in plain text, or as bytes the SHA-256 of one."""
+
 _RETRY_SECONDS = 2
 """After a mistake in a file was corrected, the next request passes: files are looked at twice a second."""
 
@@ -67,10 +71,9 @@ class TokenStore:
     shown_by: str = ""
 
     @classmethod
-    def of(cls, tokens: dict[str, str], shown_by: str = "") -> TokenStore:
-        """Make a store of ``tokens``, which maps names to tokens in plain text."""
-        entries = tuple((name, _digest(token.encode())) for name, token in tokens.items())
-        return cls(entries, shown_by=shown_by)
+    def of(cls, tokens: Mapping[str, KnownToken], shown_by: str = "") -> TokenStore:
+        """Make a store of ``tokens`` by name."""
+        return cls(tuple((name, digest_of(token)) for name, token in tokens.items()), shown_by=shown_by)
 
     @classmethod
     def closed(cls, until: str = "") -> TokenStore:
@@ -105,6 +108,11 @@ class TokenStore:
         if name is None:
             raise InvalidToken(f"unknown token; check the token that this client is configured with{source}")
         return name
+
+
+def digest_of(token: KnownToken) -> bytes:
+    """Return the SHA-256 of a token."""
+    return token if isinstance(token, bytes) else _digest(token.encode())
 
 
 def _digest(token: bytes) -> bytes:

@@ -18,7 +18,9 @@ from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.loader import (
     SettingsSources,
     load,
+    origin_of,
     read_sources,
+    text_setting,
 )
 from clawgate.settings.roles.server import ServerSettings
 from tests.settings.canary import BRIDGE, CANARY, KEY, SERVER, TOKEN
@@ -276,3 +278,21 @@ def test_a_value_in_quotes_is_refused_with_its_place(name: str, quote: str) -> N
         )
         (found,) = [one for one in invalid(ServerSettings, flags, given) if one.path == (key,)]
         assert place in str(found) and "wrapped in quotes" in str(found) and CANARY not in str(found)
+
+
+# One setting alone
+
+
+def test_one_setting_is_found_where_the_role_finds_it() -> None:
+    """Whatever is wrong with the others; a reference is resolved, and an unset one is a problem."""
+    given = sources(environment={"PLACE": "/p"}, proxyTokensFile="${PLACE}/f", port="bad")
+    found = text_setting(ServerSettings, "proxy_tokens_file", None, given)
+    assert found is not None and found.value == "/p/f" and found.origin == f"{BLOCK}.proxyTokensFile"
+    flag = text_setting(ServerSettings, "proxy_tokens_file", "/g", given)
+    assert flag is not None and (flag.value, flag.origin) == ("/g", "--proxy-tokens-file")
+    assert text_setting(ServerSettings, "proxy_tokens_file", None, sources()) is None
+    for wrong in ("${NOWHERE}", 7, ""):
+        with pytest.raises(SettingsInvalid):
+            text_setting(ServerSettings, "proxy_tokens_file", None, sources(proxyTokensFile=wrong))
+    assert origin_of(ServerSettings, "port", given) == f"{BLOCK}.port"
+    assert origin_of(ServerSettings, "host", given) is None

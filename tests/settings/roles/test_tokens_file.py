@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from clawgate.errors import InvalidToken
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.server import ServerSettings
-from clawgate.settings.roles.tokens_file import TokenSource, gather_tokens, read_tokens_file
+from clawgate.settings.roles.tokens_file import TokenSource, gather_tokens, hashed_line, read_tokens_file
 from tests.settings.canary import CANARY, KEY
 
 A, B, C = "canary-A-9f2Kq7Zx", "canary-B-4m1Tw8Vy", "canary-C-6p3Rj5Nb"
@@ -49,6 +50,40 @@ def test_a_file_of_names_and_tokens(file: Path) -> None:
     with pytest.raises(SettingsInvalid, match="c"):
         gather_tokens(settings(proxyTokensFile=str(file), proxyTokens={"alice": C}))
     assert read_tokens_file(file) == {"alice": A, "bob": B, "c": f"d:{C}"}
+
+
+def test_a_hashed_token_admits_the_token_and_not_its_hash(file: Path) -> None:
+    """The file does not show the token, and what it shows is no token."""
+    write(file, f"{hashed_line('alice', A)}\nbob:{B}\n")
+    source = TokenSource(settings(proxyTokensFile=str(file)))
+    assert A not in file.read_text() and source.secrets() == [B]
+    assert source.store().authenticate(A.encode()) == "alice"
+    assert source.store().authenticate(B.encode()) == "bob"
+    for shown in (file.read_text().splitlines()[0].partition(":")[2], hashlib.sha256(A.encode()).hexdigest()):
+        with pytest.raises(InvalidToken):
+            source.store().authenticate(shown.encode())
+
+
+def test_a_hash_elsewhere_than_in_the_file_is_a_token_as_it_stands(file: Path) -> None:
+    """Whoever reads the file could present the hash otherwise."""
+    text = hashed_line("x", A).partition(":")[2]
+    source = TokenSource(settings(proxyToken=text))
+    with pytest.raises(InvalidToken):
+        source.store().authenticate(A.encode())
+
+
+@pytest.mark.parametrize("text", ["", "12", "g" * 64, "A" * 64, "a" * 65, "a" * 63])
+def test_a_hash_that_is_none_is_refused(file: Path, text: str) -> None:
+    write(file, f"alice:sha256:{text}")
+    assert "64 of 0-9 a-f" in refused(file)[0]
+
+
+@pytest.mark.parametrize("line", [f"alice:{KEY}", hashed_line("alice", KEY)], ids=["plain", "hashed"])
+def test_the_upstreams_key_is_no_token(file: Path, line: str) -> None:
+    write(file, line)
+    with pytest.raises(SettingsInvalid, match="'alice' is the upstream's key") as caught:
+        gather_tokens(settings(proxyTokensFile=str(file)))
+    assert KEY not in str(caught.value)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
@@ -97,6 +132,8 @@ def test_tokens_are_gathered_from_all_places(file: Path) -> None:
         ({"proxyToken": A}, f"bob:{A}", "'default' and 'bob' have the same token"),
         ({"proxyToken": A, "proxyTokens": {"bob": A}}, f"carol:{C}", "have the same token"),
         ({}, f"a:{A}\nb:{A}", "'a' and 'b' have the same token"),
+        ({}, f"a:{A}\n{hashed_line('b', A)}\n", "'a' and 'b' have the same token"),
+        ({"proxyToken": A}, hashed_line("bob", A), "'default' and 'bob' have the same token"),
         ({}, "# nobody\n", "it contains no token"),
         ({}, "", "it contains no token"),
     ],

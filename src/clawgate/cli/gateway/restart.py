@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from clawgate.cli.action_output import ActionOutput, action_output
 from clawgate.cli.errors import fail
 from clawgate.cli.gateway.options import public_flags, run_options, timeout_option
-from clawgate.cli.gateway.output import ActionOutput, action_output
 from clawgate.cli.gateway.start import start_gateway
 from clawgate.cli.paths import Paths, find_paths, json_option
 from clawgate.cli.running import fail_if_elsewhere, find_running, print_output, send

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from clawgate.cli.action_output import action_output
 from clawgate.cli.errors import fail
-from clawgate.cli.gateway.output import action_output
 from clawgate.cli.gateway.service_environment import carried_variables, check_service
 from clawgate.cli.paths import Paths, find_paths, json_option, path_options
 from clawgate.processes.instance.unit_files import (

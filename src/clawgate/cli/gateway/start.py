@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 
 import click
 
+from clawgate.cli.action_output import ActionOutput, action_output
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.first_request import print_request_to, read_config_with
 from clawgate.cli.gateway.options import SECRET_VARIABLES, public_flags, run_options, timeout_option
-from clawgate.cli.gateway.output import ActionOutput, action_output
 from clawgate.cli.paths import Paths, find_paths, json_option
 from clawgate.cli.running import find_running, print_output
 from clawgate.cli.terminal.progress import Progress

@@ -7,9 +7,9 @@ import time
 
 import click
 
+from clawgate.cli.action_output import action_output
 from clawgate.cli.errors import fail
 from clawgate.cli.gateway.options import timeout_option
-from clawgate.cli.gateway.output import action_output
 from clawgate.cli.paths import find_paths, json_option, path_options
 from clawgate.cli.running import fail_if_elsewhere, find_running, send
 from clawgate.cli.terminal.progress import Progress

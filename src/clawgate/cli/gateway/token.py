@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clawgate.cli.action_output import action_output
 from clawgate.cli.credential import fail_if_another_counts, read_secret, why_none
 from clawgate.cli.errors import fail
-from clawgate.cli.gateway.output import action_output
 from clawgate.cli.paths import env_file_option, find_paths, json_option, path_options
 from clawgate.settings.json5.document import find_value
 from clawgate.settings.references import resolve_references

@@ -75,15 +75,7 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) ->
     origins: dict[str, str] = {}
     for name, info in model.model_fields.items():
         key = to_camel(name)
-        in_file = (
-            Resolved(sources.block[key], f"{sources.block_name}.{key}") if key in sources.block else None
-        )
-        found = resolve(
-            variables_of(info),
-            sources.environment,
-            flag=Resolved(flags.get(name), flag_of(name)),
-            in_file=in_file,
-        )
+        found, in_file = _find(name, info, flags.get(name), sources)
         if found.is_default:
             continue
         value, origins[name] = found.value, found.origin
@@ -112,6 +104,41 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) ->
     if problems:
         raise SettingsInvalid(problems)
     return settings
+
+
+def text_setting(
+    model: type[BaseModel], name: str, flag: str | None, sources: SettingsSources
+) -> Resolved | None:
+    """Return one setting that is a text, without regard to the others; None where it is not set.
+
+    Raises `SettingsInvalid` for a reference that cannot be resolved.
+    """
+    found, _ = _find(name, model.model_fields[name], flag, sources)
+    if found.is_default:
+        return None
+    value, unresolved = resolve_references(found.value, sources.environment)
+    if unresolved or not isinstance(value, str) or not value:
+        reason = unresolved[0].message if unresolved else "must be text"
+        raise SettingsInvalid([Diagnostic((to_camel(name),), reason, location=found.origin)])
+    return replace(found, value=value)
+
+
+def origin_of(model: type[BaseModel], name: str, sources: SettingsSources) -> str | None:
+    """Return where a setting is set, flags aside; None where it is not."""
+    found, _ = _find(name, model.model_fields[name], None, sources)
+    return None if found.is_default else found.origin
+
+
+def _find(
+    name: str, info: FieldInfo, flag: object, sources: SettingsSources
+) -> tuple[Resolved, Resolved | None]:
+    """Return what counts for a field, and what the config file has."""
+    key = to_camel(name)
+    in_file = Resolved(sources.block[key], f"{sources.block_name}.{key}") if key in sources.block else None
+    found = resolve(
+        variables_of(info), sources.environment, flag=Resolved(flag, flag_of(name)), in_file=in_file
+    )
+    return found, in_file
 
 
 def _text_instead(field: FieldInfo, value: object) -> str | None:

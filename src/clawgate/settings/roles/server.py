@@ -70,7 +70,7 @@ class ServerSettings(RelaySettings):
     proxy_tokens_file: str | None = Field(
         None,
         validate_default=True,
-        description="File (mode 0600) with a name:TOKEN on each line; changes count within a second.",
+        description="File (mode 0600) of the tokens that `clawgate server token` keeps; changes count within a second.",
         json_schema_extra=env_var("OPENAI_PROXY_TOKENS_FILE"),
     )
     host: str = setting("Address to listen on.", "127.0.0.1", "OPENAI_PROXY_HOST")

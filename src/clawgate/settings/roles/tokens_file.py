@@ -5,9 +5,10 @@ Invariant: while the file cannot be used there is no token at all, because it is
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from clawgate.policy.authentication import TokenStore
+from clawgate.policy.authentication import KnownToken, TokenStore, digest_of
 from clawgate.policy.printable import is_quoted
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.file_watch import FileWatch
@@ -20,11 +21,18 @@ from clawgate.settings.secrets import QUOTED, token_problem
 
 _FILE: KeyPath = ("proxyTokensFile",)
 _MAKE_ONE = "make one with: clawgate server new-token"
-_CREATE = "create it with mode 0600 and a name:TOKEN on each line"
+_CREATE = "create it with: clawgate server token add"
+_HASH_PREFIX = "sha256:"
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def read_tokens_file(path: Path) -> dict[str, str]:
-    """Return the tokens by name: ``name:TOKEN`` on each line, '#' for comments.
+def hashed_line(name: str, token: KnownToken) -> str:
+    """Return the line that admits ``token`` and does not show it."""
+    return f"{name}:{_HASH_PREFIX}{digest_of(token).hex()}"
+
+
+def read_tokens_file(path: Path) -> dict[str, KnownToken]:
+    """Return the tokens by name: ``name:TOKEN`` or ``name:sha256:HEX`` on each line, '#' for comments.
 
     Raises `SettingsInvalid` with every problem, by line.
     """
@@ -32,13 +40,20 @@ def read_tokens_file(path: Path) -> dict[str, str]:
     if found is None:
         raise _invalid("there is no such file", fix=_CREATE, location=path)
     data, status = found
+    problem = exposure(path, status, _FILE)
+    return parse_tokens(path, data, [problem] if problem is not None else [])
+
+
+def parse_tokens(path: Path, data: bytes, problems: list[Diagnostic]) -> dict[str, KnownToken]:
+    """Return the tokens in ``data``, the content of ``path``, which has ``problems`` already.
+
+    Raises `SettingsInvalid` with every problem.
+    """
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise _invalid("it cannot be read: it is not UTF-8 text", location=path) from error
-    problem = exposure(path, status, _FILE)
-    problems = [problem] if problem is not None else []
-    tokens: dict[str, str] = {}
+    tokens: dict[str, KnownToken] = {}
     for number, text in enumerate(lines, 1):
         line = text.strip()
         if not line or line.startswith("#"):
@@ -52,6 +67,13 @@ def read_tokens_file(path: Path) -> dict[str, str]:
         elif name in tokens:
             message = f"the name '{redact_name(name)}' is not unique"
             problems.append(Diagnostic(_FILE, message, fix="choose another", location=location))
+        elif token.startswith(_HASH_PREFIX):
+            digest = token.removeprefix(_HASH_PREFIX)
+            if _HASH.match(digest):
+                tokens[name] = bytes.fromhex(digest)
+            else:
+                message = f"its token must be {_HASH_PREFIX} and 64 of 0-9 a-f"
+                problems.append(Diagnostic(_FILE, message, fix=_CREATE, location=location))
         elif reason := token_problem(token):
             problems.append(Diagnostic(_FILE, f"its token {reason}", fix=_MAKE_ONE, location=location))
         else:
@@ -61,9 +83,11 @@ def read_tokens_file(path: Path) -> dict[str, str]:
     return tokens
 
 
-def gather_tokens(settings: ServerSettings) -> dict[str, str]:
+def gather_tokens(settings: ServerSettings) -> dict[str, KnownToken]:
     """Return every token by name. Raises `SettingsInvalid` for a name or a token that is not unique."""
-    tokens = {name: token.get_secret_value() for name, token in settings.proxy_tokens.items()}
+    tokens: dict[str, KnownToken] = {
+        name: token.get_secret_value() for name, token in settings.proxy_tokens.items()
+    }
     if settings.proxy_token is not None:
         tokens["default"] = settings.proxy_token.get_secret_value()
     if settings.proxy_tokens_file is not None:
@@ -73,13 +97,20 @@ def gather_tokens(settings: ServerSettings) -> dict[str, str]:
             names = ", ".join(f"'{redact_name(name)}'" for name in shared)
             raise _invalid(f"also set elsewhere: {names}", fix="choose other names", location=path)
         tokens |= from_file
-    names_by_token: dict[str, str] = {}
+    names_by_digest: dict[bytes, str] = {}
     for name, token in tokens.items():
-        if token in names_by_token:
-            one, other = map(redact_name, (names_by_token[token], name))
+        digest = digest_of(token)
+        if digest in names_by_digest:
+            one, other = map(redact_name, (names_by_digest[digest], name))
             message = f"'{one}' and '{other}' have the same token"
             raise SettingsInvalid([Diagnostic(("proxyTokens",), message, fix=_MAKE_ONE)])
-        names_by_token[token] = name
+        names_by_digest[digest] = name
+    owner = names_by_digest.get(digest_of(settings.openai_api_key.get_secret_value()))
+    if owner is not None:
+        message = (
+            f"the token '{redact_name(owner)}' is the upstream's key itself, which its caller would know"
+        )
+        raise SettingsInvalid([Diagnostic(("proxyTokens",), message, fix=_MAKE_ONE)])
     if not tokens:
         raise _invalid("it contains no token", fix=_MAKE_ONE, location=settings.proxy_tokens_file)
     return tokens
@@ -96,6 +127,10 @@ class TokenSource:
         self._settings = settings
         self._watch = FileWatch(Path(settings.proxy_tokens_file)) if settings.proxy_tokens_file else None
         self.tokens = gather_tokens(settings)
+
+    def secrets(self) -> list[str]:
+        """Return the tokens that are known in plain text: what must never be shown."""
+        return [token for token in self.tokens.values() if isinstance(token, str)]
 
     def store(self) -> TokenStore:
         """Return the tokens by hash, as admission checks them."""

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 import pytest
 
+from clawgate.cli.action_output import ActionOutput, action_output
 from clawgate.cli.errors import CommandFailed, fail, failures_as_json
-from clawgate.cli.gateway.output import ActionOutput, action_output
 
 
 def test_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
