@@ -5,9 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from clawgate.settings.private_folder import make_private_folder
 from clawgate.settings.problems import SettingsInvalid
+
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "OPENCLAW_CONFIG_PATH": "The config file; openclaw.json in the state folder unless it is set.",
+        "OPENCLAW_STATE_DIR": "The state folder; .openclaw in the home folder unless it is set.",
+        "OPENCLAW_HOME": "The folder to use as home folder.",
+    }
+)
+"""The environment variables that locate the files."""
 
 
 def config_path(environment: Mapping[str, str], flag: str | None = None) -> tuple[Path, bool]:

@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from clawgate.settings.paths import VARIABLES
+
 UNIT_NAME = "clawgate-gateway.service"
 AGENT_LABEL = "clawgate.gateway"
 NO_RESTART_STATUSES = (2, 78)
 """Exit statuses that a restart cannot fix: invalid settings; a port or a state folder that is taken."""
 
-CARRIED_VARIABLES = ("OPENCLAW_HOME", "OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH")
-"""Environment variables that locate the files. No tokens or keys: other users may be able to read a unit."""
+CARRIED_VARIABLES = tuple(VARIABLES)
+"""Those that locate the files. No tokens or keys: other users may be able to read a unit."""
 
 _HARDENING = (
     # Only what a user's systemd can apply without a namespace.

@@ -29,13 +29,14 @@ ROLES: dict[str, type[RelaySettings]] = {
 }
 """The settings of our own roles, by the id under ``plugins.entries``."""
 
-_READ = ("gateway", "models", "agents", "plugins", "tools", "memory", "env")
+_READ = ("gateway", "models", "agents", "plugins", "tools", "mcp", "memory", "env")
 _AT_START: tuple[KeyPath, ...] = (
     ("gateway", "port"),
     ("gateway", "bind"),
     ("gateway", "customBindHost"),
     ("plugins", "entries", ServerSettings.ENTRY),
     (*OWN_SECTION, "database"),
+    (*OWN_SECTION, "metricsPort"),
 )
 """What is read when a process starts; ServerSettings is that of ``clawgate server run``."""
 _ANY = "*"

@@ -90,14 +90,16 @@ class ChatImages(Block):
 class ChatCompletions(Block):
     """``gateway.http.endpoints.chatCompletions``."""
 
-    enabled: StrictBool | None = setting("Whether it is on.")
+    enabled: StrictBool | None = setting(
+        "Whether agents are served at /v1/chat/completions and /v1/messages; off by default."
+    )
     images: ChatImages = setting("The images of requests to agents.", ChatImages)
 
 
 class Responses(Block):
     """``gateway.http.endpoints.responses``."""
 
-    enabled: StrictBool | None = setting("Whether it is on.")
+    enabled: StrictBool | None = setting("Whether agents are served at /v1/responses; off by default.")
 
 
 class HttpEndpoints(Block):
@@ -126,12 +128,14 @@ class ControlUi(Block):
 class GatewayBlock(Block):
     """``gateway``: where to listen, who may use it."""
 
-    mode: Literal["local", "remote"] | None = setting("local: this machine runs the gateway.")
+    mode: Literal["local", "remote"] | None = setting(
+        "For OpenClaw, whose gateway starts with local alone; clawgate starts with any."
+    )
     port: Annotated[Port, BeforeValidator(reject_text_for_whole)] = setting(
         "Port to listen on.", 18789, "OPENCLAW_GATEWAY_PORT"
     )
     bind: Literal["loopback", "lan", "auto", "tailnet", "custom"] = setting(
-        "Addresses to listen on.", "loopback"
+        "Addresses to listen on; lan: all, custom: customBindHost; tailnet is not supported.", "loopback"
     )
     custom_bind_host: str | None = setting("The address of bind custom.")
     auth: GatewayAuth = setting("Who may use the gateway.", GatewayAuth)
@@ -176,7 +180,9 @@ class RequestTls(Block):
 class RequestProxy(Block):
     """``request.proxy``."""
 
-    mode: Literal["env-proxy", "explicit-proxy"] = Field(description="Which proxy, if any, is used.")
+    mode: Literal["env-proxy", "explicit-proxy"] = Field(
+        description="Which proxy is used; env-proxy is not supported."
+    )
     url: LongSecret | None = setting("The proxy of mode explicit-proxy; a reference.")
     tls: RequestTls | None = setting("TLS to the proxy itself.")
 
@@ -236,7 +242,9 @@ class ProviderBlock(Block):
 class ModelsBlock(Block):
     """``models``."""
 
-    mode: Literal["merge", "replace"] = setting("merge: besides the built-in providers.", "merge")
+    mode: Literal["merge", "replace"] = setting(
+        "Whether the built-in providers stay (merge) or only those of the file exist (replace).", "merge"
+    )
     providers: dict[str, ProviderBlock] = setting("Providers by their id.", dict)
 
 
