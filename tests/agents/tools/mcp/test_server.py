@@ -90,6 +90,7 @@ async def test_no_tool_is_called_before_a_changed_list_was_read(tmp_path: Path, 
     async with connected(tmp_path, {"docs": scripted("plain", listing)}) as host:
         await tools_of(host, "docs__change", "docs__read", "docs__write")
         server = host._running["docs"].server
+        await eventually(server._is_current.is_set)  # a tool is offered as soon as its pin is written
         soon = server.entry.block.model_copy(update={"connection_timeout_ms": 1})
         server.entry = replace(server.entry, block=soon)
         server._is_current.clear()
