@@ -32,22 +32,11 @@ from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_tool_plugin, imports_undone
 from tests.state.runs import run
 
-OFF = """
-import sys
-import clawgate.app.gateway
-found = [name for name in sys.modules if name.startswith(("clawgate.agents", "clawgate.state", "sqlalchemy", "genai"))]
-sys.exit(f"imported: {found}" if found else 0)
-"""
-
 
 @pytest.mark.parametrize("at_start", ["on", "off"])
 def test_no_request_waits_for_an_import_of_agents(at_start: str) -> None:
     """Neither the first one for an agent, nor others while agents are switched on: a thread imports."""
     subprocess.run([sys.executable, "-m", "tests.app.imports_on_loop", at_start], check=True)
-
-
-def test_a_gateway_without_agents_imports_nothing_of_them() -> None:
-    subprocess.run([sys.executable, "-c", OFF], check=True)
 
 
 async def test_the_database_is_made_by_the_first_run(tmp_path: Path) -> None:

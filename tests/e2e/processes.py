@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
+import json
 import os
 import re
 import signal
@@ -150,6 +152,16 @@ def model_process(folder: Path, *options: str, api_key: str = OPENAI_KEY) -> Ite
     command = [sys.executable, "-m", "demo.models.openai_server", "--port", "0", *options]
     with started(command, folder, environment(folder.parent, MODEL_API_KEY=api_key)) as process:
         yield process
+
+
+def post_chat(port: int, model: str, token: str) -> tuple[int, str]:
+    """The status and the whole stream of a request for chat completions."""
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as client:
+        client.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        response = client.getresponse()
+        return response.status, response.read().decode()
 
 
 def is_listening(port: int) -> bool:
