@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -15,6 +16,7 @@ from clawgate.policy.egress_ledger import MEMORY, LedgerQuery, LedgerRow
 from clawgate.relay.upstream.dial import DialRecord
 from clawgate.state.store import Store
 from clawgate.wire.http.url import Origin
+from tests.e2e.stand import until
 
 ALLOWED = Decision(True, AddressKind.PRIVATE, "the.switch")
 REFUSED = Decision(False, AddressKind.METADATA, "metadata addresses are never dialled")
@@ -126,6 +128,59 @@ async def test_what_came_before_the_database_was_open_is_stored_in_it(recorder: 
     await shelf.stored.wait()
     storing.cancel()
     assert (await recorder.find(LedgerQuery())).source == "the shelf"
+
+
+@pytest.mark.parametrize("first", ["a row", "a listing"])
+async def test_the_first_row_or_listing_opens_the_database_once(recorder: EgressRecorder, first: str) -> None:
+    opened: list[Shelf] = []
+
+    async def open_store() -> None:
+        opened.append(shelf_of(recorder))
+
+    recorder.open_store = open_store
+    storing = asyncio.create_task(recorder.run())
+    await asyncio.sleep(0)
+    assert opened == []
+    if first == "a row":
+        recorder.on_dial(record(ALLOWED, "10.0.0.7"))
+        await until(lambda: bool(opened and opened[0].rows), "the row")
+    else:
+        assert (await recorder.find(LedgerQuery())).source == "the shelf"
+    assert (await recorder.find(LedgerQuery())).source == "the shelf" and len(opened) == 1
+    storing.cancel()
+
+
+async def test_rows_of_a_gateway_that_ends_at_once_are_stored(recorder: EgressRecorder) -> None:
+    opened: list[Shelf] = []
+
+    async def open_store() -> None:
+        opened.append(shelf_of(recorder))
+
+    recorder.open_store = open_store
+    recorder.on_dial(record(REFUSED))
+    await recorder.close()
+    assert [row.status for row in opened[0].rows.values()] == ["refused"]
+
+
+async def test_a_database_that_cannot_be_opened_is_not_tried_again_for_rows(recorder: EgressRecorder) -> None:
+    tries: list[int] = []
+
+    async def open_store() -> None:
+        tries.append(1)
+        raise StoreUnavailable("it is broken")
+
+    recorder.open_store = open_store
+    recorder.on_dial(record(REFUSED))
+    for _ in range(2):
+        assert (await recorder.find(LedgerQuery())).source == MEMORY
+    assert tries == [1]
+
+
+async def test_a_row_has_the_path_without_its_query_and_secrets(recorder: EgressRecorder) -> None:
+    dial = replace(record(ALLOWED, "10.0.0.7"), target="/hooks/hunter2/run?key=1")
+    recorder.on_dial(dial)
+    (row,) = await rows(recorder)
+    assert row.url == "http://llm.example:8000/hooks/***/run"
 
 
 async def test_a_database_that_fails_fails_no_request_and_gets_the_row_later(

@@ -32,12 +32,19 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made.close()
 
 
-def rows(database: Path) -> list[tuple[str, str, str]]:
+def rows(database: Path) -> list[tuple[object, ...]]:
+    """Return requester, verdict, status and URL of each, and whether its bytes are known."""
     if not database.exists():
         return []
     with contextlib.closing(sqlite3.connect(database)) as connection:
-        found = connection.execute("SELECT requester, verdict, status FROM egress ORDER BY opened_at")
-        return [tuple(row) for row in found.fetchall()]
+        query = (
+            "SELECT requester, verdict, status, url, bytes_sent > 0 AND bytes_received > 0 FROM egress"
+            " ORDER BY opened_at"
+        )
+        try:
+            return [tuple(row) for row in connection.execute(query)]
+        except sqlite3.OperationalError:  # the gateway is about to create it
+            return []
 
 
 async def test_a_connection_is_in_the_database_before_and_after_its_gateway_is_killed(tmp_path: Path) -> None:
@@ -48,7 +55,8 @@ async def test_a_connection_is_in_the_database_before_and_after_its_gateway_is_k
                 assert (await client.response()).status == 200
             await until(lambda: rows(database_of(tmp_path)) != [], "the row")
             process.popen.kill()
-        assert rows(database_of(tmp_path)) == [("provider:up", "allowed", "open")]
+        url = f"{model.url}{CHAT}"
+        assert rows(database_of(tmp_path)) == [("provider:up", "allowed", "open", url, None)]
         async with gateway_process(tmp_path, agent_config(model.url)) as process:
             async with await RawClient.open(process.url, limit=PATIENCE) as client:
                 await client.request(CHAT, said("hi", stream=True), fields=WHO)
@@ -56,9 +64,18 @@ async def test_a_connection_is_in_the_database_before_and_after_its_gateway_is_k
             process.send()
             assert await process.ended() == 0
     assert rows(database_of(tmp_path)) == [
-        ("provider:up", "allowed", "open"),
-        ("provider:up", "allowed", "closed"),
+        ("provider:up", "allowed", "open", url, None),
+        ("provider:up", "allowed", "closed", url, 1),
     ]
+
+
+async def test_the_first_connection_opens_the_database_without_a_run_of_an_agent(tmp_path: Path) -> None:
+    async with FakeUpstream(ANSWER) as model, gateway_process(tmp_path, agent_config(model.url)) as process:
+        async with await RawClient.open(process.url, limit=PATIENCE) as client:
+            body = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
+            await client.request(CHAT, json.dumps(body).encode(), fields=WHO)
+            assert (await client.response()).status == 200
+        await until(lambda: rows(database_of(tmp_path)) != [], "the row")
 
 
 def reporting(url: str) -> dict[str, Any]:

@@ -168,7 +168,7 @@ class FakeDialer:
         self._open = asyncio.Event()
 
     async def open(
-        self, make: Callable[[], UpstreamConnection], route: UpstreamEndpoint
+        self, make: Callable[[], UpstreamConnection], route: UpstreamEndpoint, target: str = ""
     ) -> UpstreamConnection:
         self.dials += 1
         while self.held:

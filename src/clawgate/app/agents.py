@@ -172,6 +172,7 @@ class AgentHost:
             return
         if self._database is None:
             self._database = found
+            self._recorder.open_store = self._open_store
 
     def _make(self) -> AgentService:
         from clawgate.agents.endpoint.direct_responses import DirectResponses
@@ -217,6 +218,8 @@ class AgentHost:
             await self._built_in.close()
         if self._opening is not None:
             await asyncio.wait([self._opening])
+        for upstream in self._models.upstreams:
+            upstream.pool.close()  # no response is under way; with its end a connection reports its bytes
         await self._recorder.close()
         store, self._store = self._store, None
         if store is not None:

@@ -6,9 +6,10 @@ Law: no request waits for a row, or fails with it. What is not stored in time is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from clawgate.errors import GatewayError
@@ -16,6 +17,7 @@ from clawgate.policy.egress.address import parse_literal
 from clawgate.policy.egress.policy import check_host
 from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.egress_ledger import MEMORY, EgressLedger, LedgerQuery, Listing, Verdict
+from clawgate.policy.shown_path import shown_path
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer, DialRecord
 from clawgate.relay.upstream.traffic import OnEnd, Traffic
@@ -24,9 +26,13 @@ if TYPE_CHECKING:
     from clawgate.state.store import Store
 
 BATCH = 100
+_TURNS = 3
+"""After so many turns of the loop every connection that was closed, also one over TLS, has reported its end."""
 _RETRY_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
 """Between two writes, so that many refusals become few transactions."""
+
+OpenStore = Callable[[], Awaitable[object]]
 
 logger = logging.getLogger("clawgate.egress")
 
@@ -36,6 +42,8 @@ class EgressRecorder:
 
     def __init__(self, instance: str, clock: Callable[[], float]) -> None:
         self.ledger = EgressLedger(instance)
+        self.open_store: OpenStore | None = None
+        """Opens the database, and passes it to `use`; None where there is none."""
         self._clock = clock
         self._store: Store | None = None
         self._changed = asyncio.Event()
@@ -56,7 +64,7 @@ class EgressRecorder:
         row = self.ledger.add(
             now=self._clock(),
             requester=record.requester,
-            url=str(record.origin),
+            url=f"{record.origin}{shown_path(record.target)}",
             address=_address(record),
             kind=decision.kind,
             rule=decision.rule,
@@ -85,7 +93,10 @@ class EgressRecorder:
         policy = provider.egress_policy()
         decision = check_host(provider.origin, policy)
         if not decision.allowed:
-            self.on_dial(DialRecord(requester=policy.requester, origin=provider.origin, decision=decision))
+            refused = DialRecord(
+                requester=policy.requester, origin=provider.origin, target=provider.path, decision=decision
+            )
+            self.on_dial(refused)
 
     def use(self, store: Store) -> None:
         """Store in this database from now on, beginning with what is in memory."""
@@ -97,10 +108,18 @@ class EgressRecorder:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            await self._open()
             if self._store is not None and not await self._flush(self._store):
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._changed.set()
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _open(self) -> None:
+        """Open the database for the first row, once: where that fails, the next run of an agent tries it again."""
+        open_store, self.open_store = self.open_store, None
+        if self._store is None and open_store is not None:
+            with contextlib.suppress(GatewayError):  # it is logged
+                await open_store()
 
     async def _flush(self, store: Store) -> bool:
         """Store what is not stored yet. Returns False if that has to be tried again."""
@@ -118,13 +137,18 @@ class EgressRecorder:
 
     async def close(self) -> None:
         """Store the rest; the database is closed afterwards."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         self.ledger.close(self._clock())
+        if self.ledger.unsaved(1):
+            await self._open()
         store, self._store = self._store, None
         if store is not None:
             await self._flush(store)
 
     async def find(self, query: LedgerQuery) -> Listing:
         """Return rows, newest first: of the database where it is open, else of this process since it began."""
+        await self._open()
         store = self._store
         if store is not None and await self._flush(store):
             try:

@@ -159,8 +159,9 @@ class ConnectionSource(Protocol):
         waiter: ConnectionWaiter,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         now: Callable[[], float],
+        target: str = "",
     ) -> PendingConnection:
-        """Get ``waiter`` a connection."""
+        """Get ``waiter`` a connection, for a request to ``target``."""
 
 
 class UpstreamSide(Protocol):

@@ -31,6 +31,21 @@ def test_pieces_are_taken_once_and_in_order() -> None:
     assert (request.end(), request.complete, request.size) == (None, True, 4)
 
 
+@pytest.mark.parametrize(
+    ("first", "target"),
+    [
+        (b"POST /v1/x?y HTTP/1.1\r\nhost: a b\r\n\r\n{}", "/v1/x?y"),
+        (b"{ ", ""),
+        (memoryview(b"GET / HTTP/1.1"), "/"),
+    ],
+)
+def test_the_target_is_that_of_the_line_which_waits(first: bytes, target: str) -> None:
+    request = RequestStream([first])
+    assert request.target == target
+    request.take()
+    assert request.target == ""
+
+
 def test_a_body_that_has_to_be_read_is_not_ready_before_its_end() -> None:
     request = stream(model_allowlist=ModelAllowlist(frozenset()))
     request.feed(b"ab")

@@ -410,6 +410,45 @@ async def test_a_private_destination_takes_no_more_connections_than_its_limit() 
     assert isinstance(other, UpstreamUnreachable), "another port is another destination"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("127.0.0.1", "::1"),
+        ("127.0.0.1", "127.9.9.9"),
+        ("127.0.0.1", "::ffff:127.0.0.1"),
+        ("10.0.0.1", "::ffff:10.0.0.1"),
+        ("10.0.0.1", "64:ff9b::a00:1"),
+        ("fd00::1", "fd00:0:0::1"),
+    ],
+)
+async def test_a_destination_is_its_address_and_not_its_name(first: str, second: str) -> None:
+    Recorder().install()
+    addresses = {"a.example": first, "b.example": second, "c.example": "10.9.9.9"}
+
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        return [addresses[host]]
+
+    dialer = Dialer(resolver)
+    errors = [
+        await attempt(dialer, UpstreamEndpoint(origin=origin(host=host), policy=rated(OPEN, 1)))
+        for host in addresses
+    ]
+    assert [type(one) for one in errors] == [UpstreamUnreachable, EgressLimitExceeded, UpstreamUnreachable]
+
+
+async def test_what_the_limit_turns_away_is_reported() -> None:
+    Recorder().install()
+    dialer = RecordingDialer(answers("10.0.0.1"))
+    endpoint = UpstreamEndpoint(origin=origin(), policy=rated(OPEN, 1))
+    for _ in range(2):
+        with pytest.raises(GatewayError):
+            await dialer.open(asyncio.Protocol, endpoint, "/v1/models?x")
+    _, dial = dialer.ledger
+    assert dial.decision is not None and not dial.decision.allowed and dial.dialled is None
+    assert (dial.decision.rule, dial.target) == ("network.connectionsPerMinute 1", "/v1/models?x")
+    assert [address for address, _ in dial.addresses] == ["10.0.0.1"]
+
+
 async def test_public_destinations_have_no_limit() -> None:
     recorder = Recorder()
     recorder.install()

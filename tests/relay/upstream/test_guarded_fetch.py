@@ -184,7 +184,7 @@ async def test_metadata_is_not_fetched_whatever_is_allowed() -> None:
     dialer = RecordingDialer(resolver)
     with pytest.raises(EgressDenied):
         await fetch_url(dialer, "http://metadata.example/", OPEN)
-    assert [record.dialled for record in dialer.ledger] == [None]
+    assert [(record.dialled, record.target) for record in dialer.ledger] == [(None, "/")]
 
 
 async def test_a_body_is_read_up_to_its_limit() -> None:

@@ -299,7 +299,8 @@ class RequestSide(_Handler):
 
     def _connect(self) -> None:
         context = self._context
-        self._connecting = self._current_upstream().pool.request(self, context.spawn, context.now)
+        pool, target = self._current_upstream().pool, self._request.target
+        self._connecting = pool.request(self, context.spawn, context.now, target)
         self.state = CONNECTING
 
     def on_connection(self, connection: Connection) -> None:

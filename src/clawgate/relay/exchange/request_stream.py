@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from clawgate.relay.exchange.request_body import RequestBody
 from clawgate.relay.interfaces import Buffer
+from clawgate.relay.upstream.upstream import target_of
 
 BODY_HIGH_WATER = 65_536
 """How much of a body waits in memory for a connection before the client has to wait as well."""
@@ -33,6 +34,11 @@ class RequestStream:
         self._replay = replay
         self.complete = body is None
         """Whether the client has sent all of the request."""
+
+    @property
+    def target(self) -> str:
+        """The path and query in its first line, as it is sent; "" where that does not wait to be sent."""
+        return target_of(self._pending[0]) if self._pending else ""
 
     @property
     def size(self) -> int:

@@ -10,10 +10,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from clawgate.errors import UpstreamUnreachable
+from clawgate.errors import EgressLimitExceeded, UpstreamUnreachable
+from clawgate.policy.egress.address import meanings, parse_address
 from clawgate.policy.egress.policy import (
     Decision,
     EgressPolicy,
@@ -46,11 +47,13 @@ _WRONG_NAME = (62, 64)  # host name mismatch, IP address mismatch
 class DialRecord:
     """One dial: its requester, origin, addresses, the one that was dialled (None: none was), and the rule.
 
+    ``target`` is the path and query of the request that needs the connection, "" behind a proxy: that has none.
     ``decision`` is that of the dialled address, or what refused; None where the name could not be resolved.
     """
 
     requester: str
     origin: Origin
+    target: str = ""
     addresses: CheckedAddresses = ()
     dialled: str | None = None
     decision: Decision | None = None
@@ -90,80 +93,74 @@ class Dialer:
         self.on_dial = on_dial or (lambda record: None)
         self._limiter = DestinationLimiter()
 
-    async def open(self, make: Callable[[], _P], endpoint: UpstreamEndpoint) -> _P:
-        """Return a connected protocol from ``make``, over TLS where ``endpoint`` has it.
+    async def open(self, make: Callable[[], _P], endpoint: UpstreamEndpoint, target: str = "") -> _P:
+        """Return a connected protocol from ``make``, over TLS where ``endpoint`` has it, for a request to ``target``.
 
         Raises `EgressDenied` when any address of the name may not be dialled, `UpstreamUnreachable` when none can
         be. Has no time limit: the caller owns the connect limit and cancels.
         """
-        target, policy = endpoint.origin, endpoint.policy
+        policy = endpoint.policy
+        dial = DialRecord(requester=policy.requester, origin=endpoint.origin, target=target)
         if endpoint.proxy is not None:
-            self._check_behind_proxy(target, policy)
-            target, policy = endpoint.proxy, policy.of_proxy(endpoint.proxy)
-        addresses = await self._check(target, policy)
+            self._check_behind_proxy(dial, policy)
+            policy = policy.of_proxy(endpoint.proxy)
+            dial = replace(dial, origin=endpoint.proxy, target="")
+        dial = await self._check(dial, policy)
         failure: Exception | None = None
-        for number, (address, decision) in enumerate(addresses):
-            is_last = number == len(addresses) - 1
+        for number, (address, decision) in enumerate(dial.addresses):
+            is_last = number == len(dial.addresses) - 1
             if decision.kind is not AddressKind.PUBLIC:
-                limit, now = policy.network.connections_per_minute, asyncio.get_running_loop().time()
-                self._limiter.acquire(f"{target.host}:{target.port}", limit, now)
-            on_end = self._report(policy, target, decision, addresses, address)
+                self._count(dial, address, decision.kind, policy)
+            on_end = self.on_dial(replace(dial, dialled=address, decision=decision))
             try:
                 # An address that drops packets must not use up the time of those behind it.
                 async with asyncio.timeout(None if is_last else _FIRST_TRY_SECONDS):
-                    return await self._watched(make, endpoint, address, target.port, on_end)
+                    return await self._watched(make, endpoint, address, dial.origin.port, on_end)
             except ssl.SSLError as error:
-                raise UpstreamUnreachable(f"{target}: TLS failed: {_tls_reason(error)}") from error
+                raise UpstreamUnreachable(f"{dial.origin}: TLS failed: {_tls_reason(error)}") from error
             except (OSError, TimeoutError) as error:
                 failure = error
-        raise UpstreamUnreachable(f"{target}: {_reason(failure)}", retry_after=1) from failure
+        raise UpstreamUnreachable(f"{dial.origin}: {_reason(failure)}", retry_after=1) from failure
 
-    def _report(
-        self,
-        policy: EgressPolicy,
-        origin: Origin,
-        decision: Decision | None,
-        addresses: CheckedAddresses = (),
-        dialled: str | None = None,
-    ) -> OnEnd | None:
-        return self.on_dial(
-            DialRecord(
-                requester=policy.requester,
-                origin=origin,
-                addresses=addresses,
-                dialled=dialled,
-                decision=decision,
-            )
-        )
+    def _count(self, dial: DialRecord, address: str, kind: AddressKind, policy: EgressPolicy) -> None:
+        """Count one connection to an address that is not public. Raises `EgressLimitExceeded`."""
+        limit, now = policy.network.connections_per_minute, asyncio.get_running_loop().time()
+        try:
+            self._limiter.acquire(_destination(address, kind, dial.origin.port), limit, now)
+        except EgressLimitExceeded:
+            over = Decision(False, kind, f"network.connectionsPerMinute {limit}")
+            self.on_dial(replace(dial, addresses=((address, over),), decision=over))
+            raise
 
-    def _check_behind_proxy(self, origin: Origin, policy: EgressPolicy) -> None:
+    def _check_behind_proxy(self, dial: DialRecord, policy: EgressPolicy) -> None:
         """Raise for what is never dialled, or denied."""
-        decision = check_behind_proxy(origin, policy)
+        decision = check_behind_proxy(dial.origin, policy)
         if not decision.allowed:
-            self._report(policy, origin, decision)
-            raise denied(origin, origin.host, decision, policy)
+            self.on_dial(replace(dial, decision=decision))
+            raise denied(dial.origin, dial.origin.host, decision, policy)
 
-    async def _check(self, target: Origin, policy: EgressPolicy) -> CheckedAddresses:
-        """Return every address of ``target`` with its decision. Raises unless all of them may be dialled."""
+    async def _check(self, dial: DialRecord, policy: EgressPolicy) -> DialRecord:
+        """Return ``dial`` with every address and its decision. Raises unless all of them may be dialled."""
+        target = dial.origin
         of_host = check_host(target, policy)
         if not of_host.allowed:
-            self._report(policy, target, of_host)
+            self.on_dial(replace(dial, decision=of_host))
             raise denied(target, target.host, of_host, policy)
         try:
             addresses = await self.resolver(target.host, target.port)
         except (OSError, UnicodeError) as error:
-            self._report(policy, target, None)
+            self.on_dial(dial)
             reason = getattr(error, "strerror", None) or str(error)
             raise UpstreamUnreachable(
                 f"{target}: the name cannot be resolved ({reason}); check the configured URL, and DNS on this machine",
                 retry_after=5,
             ) from error
-        checked = tuple((text, check_address(text, target, policy)) for text in addresses)
-        for text, decision in checked or (("no address", NO_ADDRESS),):
+        dial = replace(dial, addresses=tuple((one, check_address(one, target, policy)) for one in addresses))
+        for text, decision in dial.addresses or (("no address", NO_ADDRESS),):
             if not decision.allowed:
-                self._report(policy, target, decision, checked)
+                self.on_dial(replace(dial, decision=decision))
                 raise denied(target, text, decision, policy)
-        return checked
+        return dial
 
     async def _watched(
         self,
@@ -200,6 +197,15 @@ class Dialer:
         )
         check_peer(transport, address)
         return protocol
+
+
+def _destination(address: str, kind: AddressKind, port: int) -> str:
+    """Return the one spelling of an address and port; all that are loopback are this machine."""
+    parsed = parse_address(address)
+    host = address if parsed is None else str(meanings(parsed)[0])
+    if kind is AddressKind.LOOPBACK:
+        host = "127.0.0.1"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def tls_context(

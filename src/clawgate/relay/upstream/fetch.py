@@ -10,7 +10,7 @@ from clawgate.errors import GatewayError, UpstreamMalformed, UpstreamTimedOut
 from clawgate.policy.timeouts import LimitName
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.upstream.connection import UpstreamConnection
-from clawgate.relay.upstream.upstream import Upstream
+from clawgate.relay.upstream.upstream import Upstream, target_of
 from clawgate.wire.http.gzip_body import GzipBody
 
 BODY_LIMIT = 65_536
@@ -116,13 +116,12 @@ async def fetch(
     connection: UpstreamConnection | None = None
     try:
         async with asyncio.timeout(connect_seconds):
-            connection = await upstream.pool.dial()
+            head = upstream.encode_head(b"GET", target, b"accept: application/json\r\n" + lines)
+            connection = await upstream.pool.dial(target_of(head))
         limit = "first_byte"
         reply = Reply(body_limit)
         connection.start_response(reply, head_only=False)
-        connection.write(
-            [upstream.encode_head(b"GET", target, b"accept: application/json\r\n" + lines) + b"\r\n"]
-        )
+        connection.write([head + b"\r\n"])
         async with asyncio.timeout(response_seconds):
             return await reply.done
     except TimeoutError:

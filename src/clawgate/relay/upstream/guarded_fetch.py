@@ -116,7 +116,7 @@ async def _get(
         f"GET {target} HTTP/1.1\r\nhost: {origin.authority}\r\n{lines}"
         "accept-encoding: gzip\r\nconnection: close\r\n\r\n"
     )
-    connection = await pool.dial()
+    connection = await pool.dial(target)
     try:
         reply = Reply(limit)
         connection.start_response(reply, head_only=False)

@@ -170,5 +170,6 @@ class LocalUpstream:
         waiter: ConnectionWaiter,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         now: Callable[[], float],
+        target: str = "",
     ) -> Any:
         raise AssertionError("`acquire` always has a connection")

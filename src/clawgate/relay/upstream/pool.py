@@ -90,9 +90,10 @@ class Pool:
         waiter: ConnectionWaiter,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         now: Callable[[], float],
+        target: str = "",
     ) -> ConnectionRequest:
         """Get ``waiter`` a connection: a new one, or past the bound the first that becomes free."""
-        request = ConnectionRequest(self, waiter, spawn, now)
+        request = ConnectionRequest(self, waiter, spawn, now, target)
         if self._has_room and not self._queue:
             request.dial()
         else:
@@ -103,8 +104,11 @@ class Pool:
     def _has_room(self) -> bool:
         return len(self._open) + self._dialing < self.limits.max_connections
 
-    async def dial(self) -> UpstreamConnection:
-        """Return a new connection, whatever the bound. Raises as `Dialer.open`. The caller owns the connect limit."""
+    async def dial(self, target: str = "") -> UpstreamConnection:
+        """Return a new connection for a request to ``target``, whatever the bound. The caller owns the connect limit.
+
+        Raises as `Dialer.open`.
+        """
         made: list[UpstreamConnection] = []
 
         def make() -> UpstreamConnection:
@@ -112,7 +116,7 @@ class Pool:
             return made[-1]
 
         try:
-            connection = await self._dialer.open(make, self._endpoint)
+            connection = await self._dialer.open(make, self._endpoint, target)
             if connection.transport.is_closing():  # its end was reported before there was a request to fail
                 raise UpstreamUnreachable(f"{self.origin} closed the connection at once", retry_after=1)
             return connection
@@ -203,7 +207,7 @@ class Pool:
 class ConnectionRequest:
     """One request for a connection, from `Pool.request` until its waiter is called or it is cancelled."""
 
-    __slots__ = ("_now", "_pool", "_spawn", "_task", "dial_started_at", "requested_at", "waiter")
+    __slots__ = ("_now", "_pool", "_spawn", "_target", "_task", "dial_started_at", "requested_at", "waiter")
 
     def __init__(
         self,
@@ -211,8 +215,10 @@ class ConnectionRequest:
         waiter: ConnectionWaiter,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         now: Callable[[], float],
+        target: str,
     ) -> None:
         self.waiter = waiter
+        self._target = target
         self.requested_at = now()
         self.dial_started_at: float | None = None
         """When the dial began; None while the request waits."""
@@ -229,7 +235,7 @@ class ConnectionRequest:
 
     async def _dial(self) -> None:
         try:
-            connection = await self._pool.dial()
+            connection = await self._pool.dial(self._target)
         except Exception as error:  # noqa: BLE001  # the waiter has a client that must get a response
             self._end_dial()
             self.waiter.on_connect_failed(error)

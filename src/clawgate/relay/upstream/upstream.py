@@ -10,9 +10,11 @@ from clawgate import __version__
 from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Credential
+from clawgate.relay.interfaces import Buffer
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.pool import Pool, PoolLimits
 
+_LONGEST_LINE = 16_384
 _USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
 
 
@@ -43,6 +45,12 @@ def _in_json(secret: bytes) -> list[bytes]:
     for_html = re.sub("[\"&'+<>`]", lambda match: f"\\u{ord(match[0]):04X}", text)
     spellings = (text, ascii_only, plain, plain.replace("/", "\\/"), ascii_only.replace("/", "\\/"), for_html)
     return [spelling.encode("utf-8", "surrogateescape") for spelling in spellings]
+
+
+def target_of(head: Buffer) -> str:
+    """Return the path and query in the first line of a request's head, "" where ``head`` is none."""
+    words = bytes(head[:_LONGEST_LINE]).split(b" ", 2)
+    return words[1].decode("latin-1") if len(words) > 2 else ""
 
 
 class Upstream:

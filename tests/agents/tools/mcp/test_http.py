@@ -154,7 +154,8 @@ async def test_the_old_transport_with_events_is_spoken_where_it_is_configured(tm
 async def test_a_request_to_another_origin_is_never_sent(url: str) -> None:
     """Whatever the SDK makes of a redirect: the configured headers are on every request."""
     origin = Origin("http", "example.com", 80)
-    carrier = _Carrier(Dialer(), UpstreamEndpoint(origin=origin, policy=EgressPolicy(requester="mcp:docs")))
+    endpoint = UpstreamEndpoint(origin=origin, policy=EgressPolicy(requester="mcp:docs"))
+    carrier = _Carrier(Dialer(), endpoint, "/mcp")
     with pytest.raises(httpx2.ConnectError, match="a request to another origin than http:"):
         await carrier.handle_async_request(httpx2.Request("GET", url))
 

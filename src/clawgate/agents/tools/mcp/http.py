@@ -48,7 +48,7 @@ class HttpTransport:
         is_sse: bool = False,
     ) -> None:
         self.lost = asyncio.Event()
-        self._carrier = _Carrier(dialer, endpoint)
+        self._carrier = _Carrier(dialer, endpoint, parse_fetch_url(url)[1])
         self._url = url
         self._headers = {
             "user-agent": f"clawgate/{__version__}",
@@ -97,11 +97,11 @@ class HttpTransport:
 class _Carrier(httpx2.AsyncBaseTransport):
     """Sends requests over connections that the dialer opened."""
 
-    def __init__(self, dialer: Dialer, endpoint: UpstreamEndpoint) -> None:
+    def __init__(self, dialer: Dialer, endpoint: UpstreamEndpoint, target: str) -> None:
         self.reason = ""
         self._origin = endpoint.origin
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=endpoint.tls, network_backend=_DialledConnections(dialer, endpoint)
+            ssl_context=endpoint.tls, network_backend=_DialledConnections(dialer, endpoint, target)
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -200,9 +200,10 @@ def _media_type(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 class _DialledConnections(httpcore2.AsyncNetworkBackend):
-    def __init__(self, dialer: Dialer, endpoint: UpstreamEndpoint) -> None:
+    def __init__(self, dialer: Dialer, endpoint: UpstreamEndpoint, target: str) -> None:
         self._dialer = dialer
         self._endpoint = endpoint
+        self._target = target
 
     async def connect_tcp(
         self,
@@ -215,7 +216,7 @@ class _DialledConnections(httpcore2.AsyncNetworkBackend):
         """Dial the endpoint, over TLS where it has that. Raises `GatewayError`."""
         try:
             async with asyncio.timeout(timeout):
-                return _Connection(await self._dialer.open(_StreamProtocol, self._endpoint))
+                return _Connection(await self._dialer.open(_StreamProtocol, self._endpoint, self._target))
         except TimeoutError as error:
             raise httpcore2.ConnectTimeout(f"no connection within {timeout:g} s") from error
 
