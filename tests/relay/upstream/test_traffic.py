@@ -58,9 +58,11 @@ async def exchange(end: str, tls: Throwaway | None = None) -> tuple[Traffic, Exc
     ends: list[tuple[bool, Traffic]] = []
     loop = asyncio.get_running_loop()
     peer = Peer()
-    server = await loop.create_server(lambda: peer, "127.0.0.1", 0, ssl=tls and tls.server)
+    server = await loop.create_server(lambda: peer, "127.0.0.1", 0, ssl=tls.server if tls else None)
     address = server.sockets[0].getsockname()
-    transport, client = await loop.create_connection(lambda: watched(ends), *address, ssl=tls and tls.client)
+    transport, client = await loop.create_connection(
+        lambda: watched(ends), *address, ssl=tls.client if tls else None
+    )
     transport.write(b"x" * 70)
     await client.received
     assert ends == []
