@@ -16,7 +16,7 @@ from clawgate.policy.secret_names import is_secret_key
 LONGEST = 200
 _LONGEST_READ = 8000
 _MOST_ESCAPES = 3
-"""How often a segment may be percent-encoded; one that is encoded more often is shown to nobody."""
+"""How often a segment may be percent-encoded; one that is encoded more often is not shown."""
 _LONGEST_WORD = 31
 _SHORTEST_CODE = 12
 _SHORTEST_NUMBER = 12
