@@ -8,9 +8,9 @@ from collections.abc import Callable
 from tests.e2e.stand import PATIENCE
 
 
-def poll(ready: Callable[[], bool], what: str) -> None:
+def poll(ready: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
     """Return once ``ready()`` holds; fails with ``what`` otherwise."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + within
     while not ready():
-        assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
+        assert time.monotonic() < end, f"not within {within} s: {what}"
         time.sleep(0.01)

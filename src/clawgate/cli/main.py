@@ -34,6 +34,7 @@ _COMMANDS = {
     "egress": ("egress.commands", "Private connections: list, tail, explain, validate."),
     "bridge": ("relay.bridge", "The local bridge: Bearer in, X-Proxy-Token out."),
     "server": ("relay.server", "The remote proxy: tokens in, the real key out."),
+    "supervise": ("supervise", "The services of a plugin alone, for another gateway that starts them."),
     "completion": ("completion", "The completion script of a shell, or its installation."),
     "help": ("help", "The help of a command."),
 }

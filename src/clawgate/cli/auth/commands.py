@@ -122,6 +122,11 @@ def sign_in_flags(command: _F) -> _F:
 
 
 @auth.command(cls=_SignInCommand, short_help="Set up a provider: address, credential, models.")
+@click.option(
+    "--host-prompts",
+    is_flag=True,
+    help="Prompt in JSON lines, and print the change instead of writing it: for plugins of OpenClaw.",
+)
 @_sign_in_options
 def login(provider: str | None, config: str | None, **flags: Any) -> None:
     """Set up a provider: its address, its credential, its models.

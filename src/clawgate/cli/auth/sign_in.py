@@ -11,9 +11,11 @@ from clawgate.cli.auth import messages
 from clawgate.cli.auth.wizard import flow
 from clawgate.cli.auth.wizard.answers import InvalidAnswer, MissingAnswer
 from clawgate.cli.auth.wizard.flags import answers_of, secret_warning
+from clawgate.cli.auth.wizard.host_prompter import HostPrompter
 from clawgate.cli.auth.wizard.prompter import Aborted, Declined, TerminalPrompter, on_a_terminal
 from clawgate.cli.auth.wizard.setup_context import Ports
 from clawgate.cli.auth.wizard.targets import ProviderTarget, ProviderTargets, UnknownTarget
+from clawgate.cli.auth.wizard.write import write_shown
 from clawgate.cli.context import LoadedConfig, load_config, print_effect_of, print_remaining, print_written
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.exit_codes import ExitCode
@@ -34,8 +36,9 @@ def run_sign_in(
     ``adding``: it must be a new one, of any id.
     """
     loaded = load_config(config)
-    prompting = not flags["yes"] and on_a_terminal()
-    context = _context(loaded, config, prompting=prompting)
+    host = HostPrompter() if flags.get("host_prompts") else None
+    prompting = host is not None or (not flags["yes"] and on_a_terminal())
+    context = _context(loaded, config, host, prompting=prompting)
     targets = _targets(loaded)
     try:
         if provider is None:
@@ -53,7 +56,10 @@ def run_sign_in(
         messages.fail_missing(error, yes=True)
     except (Aborted, KeyboardInterrupt) as error:
         messages.exit_aborted(declined=isinstance(error, Declined))
-    messages.print_result(loaded, config, result)
+    if host is not None:
+        host.finish(context.text, target, result.provider, result.change)
+    else:
+        messages.print_result(loaded, config, result)
 
 
 def run_sign_out(provider: str, config: str | None, *, yes: bool) -> None:
@@ -72,7 +78,7 @@ def run_sign_out(provider: str, config: str | None, *, yes: bool) -> None:
     if not yes and not on_a_terminal():
         fail("not a terminal: pass --yes to confirm", outcome=UNCHANGED)
     try:
-        written = flow.sign_out(provider, target, _context(loaded, config, prompting=not yes))
+        written = flow.sign_out(provider, target, _context(loaded, config, None, prompting=not yes))
     except flow.SignInFailed as error:
         fail(str(error), outcome=UNCHANGED)
     except (Aborted, KeyboardInterrupt) as error:
@@ -144,15 +150,19 @@ def _targets(loaded: LoadedConfig) -> ProviderTargets:
     return ProviderTargets(loaded.file.config, loaded.file.raw, loaded.paths.state, loaded.file.environment)
 
 
-def _context(loaded: LoadedConfig, config: str | None, *, prompting: bool) -> flow.SignInContext:
+def _context(
+    loaded: LoadedConfig, config: str | None, host: HostPrompter | None, *, prompting: bool
+) -> flow.SignInContext:
     running = messages.running_gateway(config)
-    prompter = TerminalPrompter() if prompting else None
+    prompter = host or (TerminalPrompter() if prompting else None)
     return flow.SignInContext(
         loaded=loaded,
         prompter=prompter,
         show=prompter.show if prompter is not None else click.echo,
-        show_diff=messages.print_diff_line,
-        warn=lambda text: click.echo(text, err=True),
+        show_diff=host.show if host is not None else messages.print_diff_line,
+        warn=host.show if host is not None else lambda text: click.echo(text, err=True),
+        write=host.keep if host is not None else write_shown,
+        is_hosted=host is not None,
         ports=Ports(
             gateway_port=loaded.file.config.gateway.port,
             gateway_pid=running.pid if running else None,

@@ -20,6 +20,7 @@ from clawgate.app.plugins.status_file import read_statuses
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.hosted import find_hosted
 from clawgate.cli.paths import find_paths
 from clawgate.plugins.api import FetchRequest, FetchResponse, ServiceStatus
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
@@ -177,7 +178,7 @@ def _context(plugin: LoadedPlugin, loaded: LoadedConfig) -> _Context:
         problems = tuple(map(str, error.problems))
     except PluginFailed as error:
         problems = (str(error),)
-    running = find_instance(paths.folder)
+    running = find_instance(paths.folder) or find_hosted(paths.folder, plugin.id)
     return _Context(
         network=network_rules(file.config),
         config=config,

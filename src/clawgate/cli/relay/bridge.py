@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clawgate.cli.hosted import claim, host_of, hosted_options
 from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import run, settings_from
@@ -21,19 +22,22 @@ def bridge() -> None:
 @bridge.command("run", short_help="Run the bridge in the foreground.")
 @config_option
 @env_file_option
+@hosted_options
 @settings_options(BridgeSettings, leave_out=("models",))
-def run_bridge(**flags: Any) -> None:
+def run_bridge(host_url: str | None, instance: str | None, **flags: Any) -> None:
     """Run the bridge in the foreground until Ctrl-C.
 
     Point any OpenAI client at http://127.0.0.1:18800/v1 with any API key. The key is dropped, every path below
     /v1 goes to the remote with its token, and responses come back byte for byte as they arrive.
     """
+    gateway, config = host_of(host_url, instance), flags["config"]
     settings = settings_from(BridgeSettings, BridgeSettings.ENTRY, flags)
+    held = claim(gateway, BridgeSettings.ENTRY, config) if gateway is not None else None
 
     def build(redactor: Redactor) -> Any:
         from clawgate.app.bridge import build_bridge
 
-        return build_bridge(settings)
+        return build_bridge(settings, instance=held.id if held is not None else None)
 
     def banner(role: Any, url: str) -> list[str]:
         from clawgate.app.upstreams import is_sent_in_the_clear

@@ -43,6 +43,7 @@ OWN_COMMANDS = frozenset(
         "bridge",
         "server",
         "state",
+        "supervise",
         "completion",
         "help",
     }

@@ -78,10 +78,13 @@ class Instance:
         """What commands of this user present to /health to learn the state of each provider."""
 
     @classmethod
-    def claim(cls, folder: Path, *, environment: Mapping[str, str] | None = None) -> Instance:
+    def claim(
+        cls, folder: Path, *, environment: Mapping[str, str] | None = None, chosen_id: str | None = None
+    ) -> Instance:
         """Take the lock. The folder is created with mode 0700. Raises `AlreadyRunning`, OSError.
 
-        After `hand_over` and an exec the process still holds the lock and keeps it.
+        After `hand_over` and an exec the process still holds the lock and keeps it. ``chosen_id`` replaces the random
+        id: a program that starts this one can choose it.
         """
         make_private_folder(folder)
         path = folder / _LOCK_NAME
@@ -95,6 +98,7 @@ class Instance:
                 os.close(fd)
                 raise
         instance = cls(folder, fd)
+        instance.id = chosen_id or instance.id
         instance._sign()
         return instance
 

@@ -57,7 +57,11 @@ class SignInOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInContext:
-    """What the wizard works with. ``prompter`` is None without a terminal or with --yes; ``show`` prints a line."""
+    """What the wizard works with. ``prompter`` is None without a terminal or with --yes; ``show`` prints a line.
+
+    ``write`` replaces the config file's text. ``is_hosted``: another gateway has the file, with a token and a default
+    model that are its own.
+    """
 
     loaded: LoadedConfig
     prompter: Prompter | None
@@ -65,6 +69,8 @@ class SignInContext:
     show_diff: Callable[[str], None]
     warn: Callable[[str], None]
     ports: Ports = field(default_factory=Ports)
+    write: Callable[..., WriteResult] = write_shown
+    is_hosted: bool = False
 
     @property
     def text(self) -> str:
@@ -322,7 +328,8 @@ def _make_default(change: ConfigChange, options: SignInOptions, context: SignInC
     """Return whether the change's model becomes the default; without one yet that is the answer to Enter."""
     if options.set_default and not change.default_model:
         raise SignInFailed("there is no model to make the default; name one with --models")
-    if options.set_default or not change.default_model or context.loaded.catalog.primary is not None:
+    has_default = context.is_hosted or context.loaded.catalog.primary is not None
+    if options.set_default or not change.default_model or has_default:
         return options.set_default
     if context.prompter is None:
         return True
@@ -333,7 +340,9 @@ def _make_default(change: ConfigChange, options: SignInOptions, context: SignInC
 def _wants_token(context: SignInContext) -> bool:
     """Return whether to make the gateway's token, too; without a prompt its first start does that."""
     file, prompter = context.loaded.file, context.prompter
-    if prompter is None or not lacks_token(file, GatewayFlags()) or storage_problem(file.path) is not None:
+    if context.is_hosted or prompter is None or not lacks_token(file, GatewayFlags()):
+        return False
+    if storage_problem(file.path) is not None:
         return False
     prompter.show("")
     return prompter.confirm("Make a token for the clients of the gateway, in the same file?", default=True)
@@ -364,7 +373,7 @@ def _confirm_and_write(
     try:
         if closes_file:
             close_to_others(path)
-        return write_shown(path, before, after, may_shrink=may_shrink)
+        return context.write(path, before, after, may_shrink=may_shrink)
     except NothingWritten as error:
         raise SignInFailed(str(error)) from error
     except OSError as error:

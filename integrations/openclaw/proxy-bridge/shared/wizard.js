@@ -1,0 +1,76 @@
+// Lets the engine ask its own questions through the host's prompts, so that both have the same ones, and returns its change.
+
+import { findEngine } from "./engine.js";
+import { environment, home, stateFolder } from "./environment.js";
+import { start } from "./programs.js";
+
+/** Return the result of an auth method of the host for the provider `id`. Throws an Error that says what to do. */
+export async function signIn({ id, token }, context) {
+  const variables = environment();
+  const command = await findEngine({ environment: variables, home: home(), state: stateFolder() });
+  const argv = [...command, "models", "auth", "login", "--provider", id, "--host-prompts"];
+  const { result, code, errors } = await converse(argv, variables, context.prompter);
+  if (!result) throw new Error(errors.trim() || `${id}: the setup ended with status ${code}`);
+  return {
+    profiles: token ? [{ profileId: `${id}:local`, credential: { type: "token", provider: id, token } }] : [],
+    configPatch: withDefault(result),
+    ...(result.defaultModel ? { defaultModel: result.defaultModel } : {}),
+    notes: result.notes.map((note) => inHostsWords(note)),
+  };
+}
+
+/** The host uses this part with --set-default alone: without fallbacks of its own a failed request fails. */
+function withDefault({ configPatch, defaultModel, fallbacks }) {
+  if (!defaultModel) return configPatch;
+  const agents = configPatch.agents ?? {};
+  const model = { primary: defaultModel, fallbacks };
+  return { ...configPatch, agents: { ...agents, defaults: { ...agents.defaults, model } } };
+}
+
+/** The engine's commands that the host has, too, under the host's name. */
+export const inHostsWords = (text) =>
+  text
+    .replace(/\bclawgate (?=(models auth login|models set|plugins|config|gateway|proxy-bridge|anthropic-claude-proxy|owl)\b)/g, "openclaw ")
+    .replace(/\bopenclaw models auth edit\b/g, "openclaw models auth login");
+
+function converse(argv, variables, prompter) {
+  return new Promise((resolve, reject) => {
+    const found = { result: undefined, code: null, errors: "" };
+    let shown = [];
+    let queue = Promise.resolve();
+    const note = async () => {
+      const text = inHostsWords(shown.join("\n").trim());
+      shown = [];
+      if (text) await prompter.note(text);
+    };
+    const handle = async (message) => {
+      if (message.show !== undefined) return void shown.push(message.show);
+      await note();
+      if (message.result) found.result = message.result;
+      else child.send(JSON.stringify({ text: await reply(prompter, message) }));
+    };
+    const onLine = (line, stream) => {
+      if (stream === "stderr") return void (found.errors += `${line}\n`);
+      queue = queue.then(() => handle(JSON.parse(line))).catch((error) => {
+        child.stop(1); // the person left, or the host's prompts ended
+        reject(error);
+      });
+    };
+    const onExit = (code) => {
+      queue.then(note).then(() => resolve({ ...found, code }), reject);
+    };
+    const child = start(argv, { environment: variables, onLine, onExit });
+  });
+}
+
+async function reply(prompter, message) {
+  if (message.confirm !== undefined) {
+    return (await prompter.confirm({ message: message.confirm, initialValue: message.default })) ? "yes" : "no";
+  }
+  const text = await prompter.text({
+    message: message.read,
+    ...(message.default ? { initialValue: message.default, placeholder: message.default } : {}),
+    ...(message.hidden ? { sensitive: true } : {}),
+  });
+  return String(text ?? "");
+}

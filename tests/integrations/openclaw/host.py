@@ -1,0 +1,169 @@
+"""The real OpenClaw in a home of its own: its commands, its gateway, and the processes that belong to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.e2e.offline import why_not
+from tests.e2e.waiting import poll
+from tests.ports import free_ports
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ROOT / "integrations" / "openclaw"
+OPENCLAW = Path(os.environ.get("CLAWGATE_TEST_OPENCLAW", "/nonexistent"))
+MISSING = why_not(OPENCLAW, "CLAWGATE_TEST_OPENCLAW does not name the folder of an installed OpenClaw")
+needs_openclaw = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+START_SECONDS = 240.0
+"""OpenClaw takes 5 s where nothing else runs, and a minute beside other tests."""
+GATEWAY_TOKEN = "gt-2Wm8ZpQv6TxLk3Nd"
+
+
+class Host:
+    """OpenClaw with its state below ``folder``. ``port`` is its gateway's, ``bridge_port`` for the child."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / ".openclaw"
+        self.state.mkdir(mode=0o700)
+        self.port = free_ports(2)
+        self.bridge_port = self.port + 1
+        self.config = self.state / "openclaw.json"
+        self.write(
+            {
+                "gateway": {
+                    "mode": "local",
+                    "port": self.port,
+                    "bind": "loopback",
+                    "auth": {"mode": "token", "token": GATEWAY_TOKEN},
+                    "http": {"endpoints": {"chatCompletions": {"enabled": True}}},
+                },
+            }
+        )
+        # of this environment alone: the plugin has to find the interpreter by the program of the same name
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.environment = {"HOME": str(folder), "PATH": path, "DO_NOT_TRACK": "1", "TERM": "xterm"}
+
+    def write(self, config: dict[str, Any]) -> None:
+        self.config.write_text(json.dumps(config))
+        self.config.chmod(0o600)
+
+    def read(self) -> Any:
+        return json.loads(self.config.read_text())
+
+    def words(self, *arguments: str) -> list[str]:
+        return ["node", str(OPENCLAW / "openclaw.mjs"), *arguments]
+
+    def run(self, *arguments: str, status: int | None = 0) -> str:
+        done = subprocess.run(
+            self.words(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=150,
+            check=False,
+        )
+        shown = done.stdout + done.stderr
+        assert status is None or done.returncode == status, shown
+        return shown
+
+    def install(self, package: str) -> str:
+        return self.run("plugins", "install", str(PACKAGES / package), "--force", "--accept-capabilities")
+
+    @contextlib.contextmanager
+    def gateway(self) -> Iterator[Gateway]:
+        log = self.folder / "gateway.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                self.words("gateway", "run"),
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        gateway = Gateway(self, process, log)
+        try:
+            gateway.until("http server listening")
+            yield gateway
+        finally:
+            gateway.stop()
+
+
+class Gateway:
+    """OpenClaw's running gateway."""
+
+    def __init__(self, host: Host, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.host, self.process, self.log = host, process, log
+        self._read_to = log.stat().st_size
+
+    def until(self, text: str) -> None:
+        """Wait for the log to have this."""
+
+        def shown() -> bool:
+            assert self.process.poll() is None, self.log.read_text()
+            return text in self.log.read_bytes()[self._read_to :].decode(errors="replace")
+
+        poll(shown, f"the log to have {text!r}", within=START_SECONDS)
+
+    def complete(self, *, stream: bool = False) -> tuple[int, str]:
+        """Return status and body of a chat completion."""
+        body = {"model": "openclaw", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
+        request = Request(
+            f"http://127.0.0.1:{self.host.port}/v1/chat/completions",
+            data=json.dumps(body).encode(),
+            headers={
+                "authorization": f"Bearer {GATEWAY_TOKEN}",
+                "content-type": "application/json",
+                "x-openclaw-scopes": "operator.write",  # wanted by 2026.3.28
+            },
+        )
+        try:
+            with urlopen(request, timeout=200) as response:
+                return response.status, response.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def engines(folder: Path) -> list[int]:
+    """Return the processes of clawgate whose home is ``folder``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            if b"clawgate" in words and f"HOME={folder}".encode() in (path / "environ").read_bytes().split(
+                b"\0"
+            ):
+                found.append(int(path.name))
+    return found
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)

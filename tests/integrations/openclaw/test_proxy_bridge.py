@@ -1,0 +1,140 @@
+"""The package `proxy-bridge` in the real OpenClaw, from its installation to its removal."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stand import PATIENCE
+from tests.e2e.terminal import terminal
+from tests.e2e.waiting import poll
+from tests.integrations.openclaw.host import Gateway, Host, engines, kill, needs_openclaw
+from tests.integrations.openclaw.remote import MODEL, REPLY, TOKEN, Remote, serve_remote
+
+pytestmark = [needs_openclaw, pytest.mark.xdist_group("proxy-bridge in OpenClaw")]
+KILLS = int(os.environ.get("CLAWGATE_TEST_HOST_KILLS", "2"))
+"""Each takes the start of a gateway; 20 were tried."""
+
+
+@pytest.fixture(scope="module")
+def remote() -> Iterator[Remote]:
+    with serve_remote() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory, remote: Remote) -> Host:
+    """OpenClaw with the package, set up by its wizard at a terminal."""
+    found = Host(tmp_path_factory.mktemp("host"))
+    found.install("proxy-bridge")
+    config = found.read()
+    config.setdefault("models", {})["providers"] = {
+        "proxy-bridge": {"timeoutSeconds": 77, "baseUrl": "http://127.0.0.1:1/v1", "models": []}
+    }
+    config["plugins"]["entries"]["proxy-bridge"]["config"] = {
+        "bridgePort": found.bridge_port,
+        "verbose": True,
+    }
+    found.write(config)
+    words = found.words("models", "auth", "login", "--provider", "proxy-bridge", "--set-default")
+    with terminal(words, found.folder, found.environment, columns=200) as person:
+        person.answer("URL of the remote proxy", f"{remote.url}\r")
+        person.answer("Proxy token", f"{TOKEN}\r")
+        person.answer("Models", f"{MODEL}\r")
+        person.answer("Port of the local bridge", "\r")
+        person.answer("Write this to", "\r")
+        assert person.end() == 0
+        assert TOKEN not in person.shown and "it responds and accepts the token" in person.shown
+    return found
+
+
+@pytest.fixture(scope="module")
+def gateway(host: Host) -> Iterator[Gateway]:
+    with host.gateway() as found:
+        found.until("proxy-bridge: listening on")
+        yield found
+
+
+def test_the_wizard_keeps_what_was_configured(host: Host) -> None:
+    config = host.read()
+    entry = config["plugins"]["entries"]["proxy-bridge"]["config"]
+    block = config["models"]["providers"]["proxy-bridge"]
+    assert (entry["verbose"], entry["bridgePort"], block["timeoutSeconds"]) == (True, host.bridge_port, 77)
+    assert config["agents"]["defaults"]["model"] == {"primary": f"proxy-bridge/{MODEL}", "fallbacks": []}
+    assert "lastTouchedVersion" in config["meta"]
+
+
+def test_a_completion_and_a_turn_go_through_the_bridge(gateway: Gateway, remote: Remote) -> None:
+    remote.seen.clear()
+    status, body = gateway.complete()
+    assert (status, json.loads(body)["choices"][0]["message"]["content"]) == (200, REPLY)
+    status, body = gateway.complete(stream=True)
+    assert status == 200 and '"content":"lo from"' in body and body.rstrip().endswith("data: [DONE]")
+    assert REPLY in gateway.host.run("agent", "--message", "hi")
+    assert len(remote.seen) == 3
+    for headers in remote.seen:
+        assert headers["x-proxy-token"] == TOKEN and "authorization" not in headers
+
+
+def test_status_shows_the_bridge_that_the_gateway_runs(gateway: Gateway) -> None:
+    shown = gateway.host.run("proxy-bridge", "status")
+    for part in ("the gateway's own", "token:     accepted", "requests:  would succeed"):
+        assert part in shown
+    document = json.loads(gateway.host.run("proxy-bridge", "status", "--json"))
+    assert document["ok"] is True and document["bridge"]["ours"] is True
+
+
+def test_a_killed_bridge_is_started_again_within_the_time_of_a_cold_start(gateway: Gateway) -> None:
+    (before,) = engines(gateway.host.folder)
+    started_at = time.monotonic()
+    kill(before)
+    poll(lambda: engines(gateway.host.folder) not in ([], [before]), "another bridge")
+    status, body = gateway.complete()
+    assert (status, REPLY in body) == (200, True)
+    assert time.monotonic() - started_at < PATIENCE
+
+
+def test_disabled_the_bridge_ends_and_enabled_it_runs_again(gateway: Gateway) -> None:
+    host = gateway.host
+    host.run("plugins", "disable", "proxy-bridge")
+    poll(lambda: engines(host.folder) == [], "the bridge to end")
+    host.run("plugins", "enable", "proxy-bridge")
+    poll(lambda: len(engines(host.folder)) == 1, "the bridge to run")
+
+
+def test_a_killed_gateway_leaves_no_bridge(host: Host, gateway: Gateway) -> None:
+    """Last with the gateway of this module, which it takes away."""
+    for index in range(KILLS):
+        if index == 0:
+            gateway.kill()
+        else:
+            with host.gateway() as another:
+                another.until("proxy-bridge: listening on")
+                another.kill()
+        poll(lambda: engines(host.folder) == [], "the bridge to end")
+
+
+def test_uninstalled_the_host_starts_without_it(host: Host) -> None:
+    host.run("plugins", "uninstall", "proxy-bridge", "--force")
+    assert "Config valid" in host.run("config", "validate")
+    assert not (host.state / "extensions" / "proxy-bridge").exists()
+    with host.gateway() as gateway:
+        assert gateway.process.poll() is None
+    assert engines(host.folder) == []
+
+
+def test_without_python_the_wizard_and_the_status_say_what_to_install(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.install("proxy-bridge")
+    node = tmp_path / "bin"
+    node.mkdir()
+    host.environment["PATH"] = str(node)
+    found = next(folder for folder in os.environ["PATH"].split(":") if (Path(folder) / "node").exists())
+    (node / "node").symlink_to(Path(found) / "node")
+    shown = host.run("proxy-bridge", "status", status=1)
+    assert "Python" in shown and "install" in shown and "CLAWGATE_PYTHON" in shown
