@@ -123,8 +123,9 @@ def test_the_other_lines_of_that_page_do_what_they_say(tmp_path: Path) -> None:
         assert_understood(export, run(person, export))
         shown = run(person, status)
         assert re.search(r"owl .*bearer .*ready", shown)
-        (allow,) = lines(PAGE, "A private network")
-        assert "Updated plugins.entries.owl.config.allowPrivateNetwork" in run(person, allow)
+        of_a_block, of_the_variable = lines(PAGE, "A private network")
+        assert "Updated plugins.entries.owl.config.allowPrivateNetwork" in run(person, of_the_variable)
+        assert "Updated models.providers.owl.request.allowPrivateNetwork" in run(person, of_a_block)
         add, listing, remove = lines(PAGE, "More servers")
         flags = "--base-url https://gpu.test --auth none --no-check --yes"
         assert_understood(add, run(person, f"{add} {flags}"))
