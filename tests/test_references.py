@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyjson5
 import pytest
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
@@ -33,6 +34,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     *ROOT.glob("*.md"),
     ROOT / "benchmarks" / "README.md",
+    ROOT / "deploy" / "README.md",
     *ROOT.glob("docs/*.md"),
     *ROOT.glob("changes/*.md"),
 ]
@@ -259,11 +261,14 @@ def parse(words: list[str]) -> None:
 
 
 EXAMPLES_OF_CONFIG = [
-    pytest.param(text, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, text in enumerate(
-        re.findall(r"^```json5\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    )
+    pytest.param((ROOT / "deploy" / "config" / "openclaw.json").read_text(), id="deploy"),
+    *(
+        pytest.param(text, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, text in enumerate(
+            re.findall(r"^```json5\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+        )
+    ),
 ]
 
 
@@ -309,3 +314,40 @@ def wrong_names(path: Path) -> list[str]:
 )
 def test_a_name_that_does_not_exist_is_found(find: Any, text: str, found: list[str]) -> None:
     assert list(find(text)) == found
+
+
+DEPLOY = ROOT / "deploy"
+DEPLOY_FILES = sorted(
+    path
+    for path in DEPLOY.rglob("*")
+    if path.is_file() and path.suffix != ".md" and "__pycache__" not in path.parts
+)
+OF_OTHERS = {
+    "CLAWGATE_EXTRAS", "CLAWGATE_SITE", "CLAWGATE_UPSTREAM", "CLAWGATE_USER",  # of docker-compose.yml and Caddyfile
+    "POSTGRES_DB", "POSTGRES_PASSWORD", "POSTGRES_USER",  # of the image postgres
+}  # fmt: skip
+"""Variables that our files give to other programs."""
+VARIABLE = re.compile(r"\b(?:CLAWGATE|OPENAI|OPENCLAW|ANTHROPIC|POSTGRES)_[A-Z_]*[A-Z]\b")
+
+
+@pytest.mark.parametrize("path", DEPLOY_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_variable_that_a_file_of_deploy_names_is_read(path: Path) -> None:
+    source = {name for module in MODULES for name in VARIABLE.findall(module.read_text(encoding="utf-8"))}
+    named = set(VARIABLE.findall(path.read_text(encoding="utf-8")))
+    assert named <= source | OF_OTHERS, sorted(named - source - OF_OTHERS)
+
+
+def test_every_variable_of_the_example_reaches_a_container() -> None:
+    example = re.findall(r"^#?([A-Z_]+)=", (DEPLOY / ".env.example").read_text(), flags=re.MULTILINE)
+    compose = (DEPLOY / "docker-compose.yml").read_text()
+    assert example and set(example) <= set(VARIABLE.findall(compose))
+
+
+@pytest.mark.parametrize("path", DEPLOY_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_command_that_a_file_of_deploy_runs_exists(path: Path) -> None:
+    """Lists of words, as containers have them: ["gateway", "run", ...], with or without clawgate in front."""
+    for text in re.findall(r"\[\"[^\]\n]*\"\]", path.read_text(encoding="utf-8")):
+        words = [str(word) for word in pyjson5.decode(text)]
+        words = words[1:] if words[0] == "clawgate" else words
+        if words and (words[0],) in COMMANDS:
+            parse(words)
