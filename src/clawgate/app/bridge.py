@@ -27,8 +27,11 @@ def build_bridge(
     name: str = BridgeSettings.ENTRY,
     credential: Credential | None = None,
     network: NetworkRules = NO_RULES,
+    operator_status: int | None = None,
 ) -> RelayRole:
     """Build a bridge. ``credential`` replaces `X-Proxy-Token`; ``instance`` is reported by its health.
+
+    ``operator_status``: see `UpstreamConfig`.
 
     Raises `SettingsInvalid`.
     """
@@ -57,5 +60,6 @@ def build_bridge(
         routes=ANYTHING_BELOW_V1,
         tokens=None if token is None else TokenStore.of({"bridge": token.get_secret_value()}),
         lockout=None if token is None else LockoutRule(),
+        operator_status=operator_status,
     )
     return build_relay_role(description, settings, dialer=dialer, instance=instance)

@@ -73,7 +73,10 @@ def cross_origin_policy(settings: RelaySettings, host: str) -> CrossOriginPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayDescription:
-    """What distinguishes one relay role from another. ``replaces`` and ``prefix``: see `UpstreamConfig`."""
+    """What distinguishes one relay role from another.
+
+    ``replaces``, ``prefix`` and ``operator_status``: see `UpstreamConfig`.
+    """
 
     name: str
     host: str
@@ -94,6 +97,7 @@ class RelayDescription:
     network: NetworkRules = NO_RULES
     rates: RateLimiter | None = None
     model_allowlist: ModelAllowlist | None = None
+    operator_status: int | None = None
 
 
 def build_relay_role(
@@ -163,6 +167,7 @@ def _relay_upstream(
         replaces=description.replaces,
         credential=description.credential,
         credential_advice=description.auth_advice,
+        operator_status=description.operator_status,
         limits=time_limits(settings),
         pool_limits=pool_limits(settings),
         extra_lines=description.extra_lines,

@@ -19,6 +19,10 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import find_paths
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance, RunningInstance, find_instance
 
+SHOWN_AT_ONCE = 400
+"""The status of what only the operator can fix: OpenClaw shows it at once, retries a 5xx for 80 s, and sends nothing to
+a provider for a minute after a 401 (tried with 2026.9.6)."""
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 

@@ -184,6 +184,10 @@ class UpstreamSide(Protocol):
         """What to do if the credential is rejected."""
 
     @property
+    def operator_status(self) -> int | None:
+        """The status of failures that only the operator can fix; None for that of each."""
+
+    @property
     def pool(self) -> ConnectionSource: ...
 
 

@@ -167,6 +167,14 @@ def test_a_401_of_an_upstream_further_on_names_the_one_that_rejects() -> None:
     assert json.loads(made.body)["error"]["message"] == f"{ORIGIN} responded: https://far.test rejects it"
 
 
+@pytest.mark.parametrize("body", [b"Unauthorized", b'{"error": {"message": "no", "code": "invalid_token"}}'])
+def test_a_401_has_the_status_for_operators_where_the_client_would_not_come_back(body: bytes) -> None:
+    options = response_options(attribution_headers=b"", served_by=b"far", operator_status=400)
+    made = unauthorized_response(head(401), options, origin=ORIGIN)(body)
+    assert made.status == 400
+    assert json.loads(made.body)["error"]["code"] == "upstream_unauthorized"
+
+
 @pytest.mark.parametrize(
     ("body", "is_told_apart"),
     [

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from clawgate.cli.hosted import claim, host_of, hosted_options
+from clawgate.cli.hosted import SHOWN_AT_ONCE, claim, host_of, hosted_options
 from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import run, settings_from
@@ -37,7 +37,9 @@ def run_bridge(host_url: str | None, instance: str | None, **flags: Any) -> None
     def build(redactor: Redactor) -> Any:
         from clawgate.app.bridge import build_bridge
 
-        return build_bridge(settings, instance=held.id if held is not None else None)
+        if held is None:
+            return build_bridge(settings)
+        return build_bridge(settings, instance=held.id, operator_status=SHOWN_AT_ONCE)
 
     def banner(role: Any, url: str) -> list[str]:
         from clawgate.app.upstreams import is_sent_in_the_clear

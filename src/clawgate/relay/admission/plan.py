@@ -177,6 +177,7 @@ def make_response_writer(
         secrets=upstream.secrets,
         served_by=upstream.name,
         credential_advice=upstream.credential_advice,
+        operator_status=upstream.operator_status,
         dialect=request.dialect,
     )
     return make_relay_writer(head, options, origin=str(upstream.origin))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from clawgate.errors import GatewayError
 from clawgate.policy.timeouts import Timestamps, expired_timeout
 from clawgate.relay.admission.plan import make_response_writer
-from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, redirect_error, timeout_error
+from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, for_operator, redirect_error, timeout_error
 from clawgate.relay.exchange.request_side import RequestSide
 from clawgate.relay.exchange.state import DONE, STREAMING
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
@@ -212,6 +212,8 @@ class Exchange(RequestSide):
         attempts, attempt = self._attempts, self._attempt
         if attempts is not None:
             error = attempts.map_error(error)
+        if self._upstream is not None:
+            error = for_operator(error, self._upstream.operator_status)
         response = self._response
         if response is None or response.writer.headers_pending:
             self._response = None

@@ -84,8 +84,9 @@ def unauthorized_response(
                 f"{origin} rejects the credential that is configured for it here; the token of this request is not "
                 f"at fault; {options.credential_advice}. It responded: "
             )
-        failure = UpstreamUnauthorized(message, quote=found.message, status=head.status)
-        if options.attribution_headers or head.encoded or found.code in _OURS:
+        status = options.operator_status or head.status
+        failure = UpstreamUnauthorized(message, quote=found.message, status=status)
+        if options.operator_status or options.attribution_headers or head.encoded or found.code in _OURS:
             return own_response(head, options, failure)
         lines, _ = relayed_lines(head, options)
         return MadeResponse(

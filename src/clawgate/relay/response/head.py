@@ -30,7 +30,8 @@ class ResponseOptions:
 
     ``bodiless`` for HEAD, 204 and 304. ``attribution_headers`` are those of a gateway, which chose the provider: they
     replace those of a clawgate further upstream. ``served_by`` names the upstream where there is no choice.
-    ``credential_advice`` is what to do if the upstream rejects our credential.
+    ``credential_advice`` is what to do if the upstream rejects our credential, ``operator_status`` the status of that
+    in place of 401.
     """
 
     http10: bool
@@ -40,6 +41,7 @@ class ResponseOptions:
     attribution_headers: bytes = b""
     served_by: bytes = b""
     credential_advice: str = ""
+    operator_status: int | None = None
     dialect: Dialect = Dialect.CHAT
 
 

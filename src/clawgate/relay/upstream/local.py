@@ -151,6 +151,7 @@ class LocalUpstream:
 
     secrets: tuple[bytes, ...] = ()
     credential_advice = ""
+    operator_status: int | None = None
 
     def __init__(self, name: str, respond: Respond, limits: TimeLimits) -> None:
         self.name = name.encode("ascii", "replace")

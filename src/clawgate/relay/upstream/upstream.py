@@ -24,7 +24,8 @@ class UpstreamConfig:
 
     ``prefix`` takes the place of ``replaces`` at the start of every target: the base URL's path for ``/v1``, or a path
     in front of it where ``replaces`` is empty. ``extra_lines`` are the operator's header lines, each with CRLF and
-    without a credential. ``credential_advice`` is what to do if the credential is rejected.
+    without a credential. ``credential_advice`` is what to do if the credential is rejected. ``operator_status``
+    replaces the status of failures that only the operator can fix, for a client that would retry them.
     """
 
     name: str
@@ -33,6 +34,7 @@ class UpstreamConfig:
     replaces: str = ""
     credential: Credential
     credential_advice: str = ""
+    operator_status: int | None = None
     limits: TimeLimits = field(default_factory=TimeLimits)
     pool_limits: PoolLimits = field(default_factory=PoolLimits)
     extra_lines: bytes = b""
@@ -61,6 +63,7 @@ class Upstream:
         self.origin = config.endpoint.origin
         self.limits = config.limits
         self.credential_advice = config.credential_advice
+        self.operator_status = config.operator_status
         # A placeholder such as "local" is a word of many messages, and no secret.
         secrets = [secret for secret in config.credential.secrets() if len(secret) >= SHORTEST_SECRET]
         self.secrets = tuple(dict.fromkeys(spelling for secret in secrets for spelling in _in_json(secret)))
