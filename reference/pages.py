@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reference.commands import command_page
 from reference.configuration import configuration_page
+from reference.measurements import with_measurements
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -16,4 +17,5 @@ def pages() -> dict[Path, str]:
     return {
         folder / "cli.md": command_page(statuses.partition("\n## ")[0]),
         folder / "configuration.md": configuration_page(),
+        DOCS / "comparison.md": with_measurements((DOCS / "comparison.md").read_text(encoding="utf-8")),
     }

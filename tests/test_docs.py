@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
+
+import pytest
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.relay.response.error_response import TABLE
@@ -48,12 +51,27 @@ def test_the_readme_names_the_installation_before_the_first_command() -> None:
     assert first and 0 < readme.index("pip install .") < first.start()
 
 
-def test_every_text_of_a_troubleshooting_table_is_one_of_ours() -> None:
-    """In docs/custom-inference-api.md; what a message inserts is an ellipsis there."""
-    section = (DOCS / "custom-inference-api.md").read_text().partition("## Troubleshooting")[2]
-    quoted = re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+@pytest.mark.parametrize(
+    ("page", "heading"), [("custom-inference-api.md", "## Troubleshooting"), ("troubleshooting.md", "# ")]
+)
+def test_every_text_of_a_troubleshooting_table_is_one_of_ours(page: str, heading: str) -> None:
+    """What a message inserts is an ellipsis there."""
+    section = (DOCS / page).read_text().partition(heading)[2]
+    quoted = re.findall(r"^\| `([^`]+)`", section, flags=re.MULTILINE)
     sources = [text for module in MODULES for text in texts(module)]
     assert len(quoted) > 15
     for text in quoted:
         parts = ".*".join(re.escape(part) for part in text.split("…"))
         assert any(re.search(parts, source, flags=re.DOTALL) for source in sources), text
+
+
+def test_the_picture_of_the_architecture_has_the_layers_that_are_enforced() -> None:
+    """From top to bottom, with those beside each other in one row."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(one["layers"] for one in contracts if one["name"] == "dependencies point down")
+    enforced = [re.findall(r"\w+", layer) for layer in layers if "__main__" not in layer]
+    rows: dict[int, list[str]] = {}
+    drawn = re.findall(r'y="(\d+)"[^>]*class="layer">(\w+)<', (DOCS / "architecture.svg").read_text())
+    for height, name in drawn:
+        rows.setdefault(int(height), []).append(name)
+    assert [rows[height] for height in sorted(rows)] == enforced

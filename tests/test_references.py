@@ -232,7 +232,8 @@ def test_a_wrong_name_is_found_in_every_kind_of_text(
 def shell_commands(page: Path) -> Iterator[list[str]]:
     """The words of each command of clawgate's in the shell blocks of a page, to the end of its line."""
     for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL):
-        for match in re.finditer(r"(?:^|\$\()clawgate ([^)\n]*)", block, flags=re.MULTILINE):
+        lines = block.replace("\\\n", "")
+        for match in re.finditer(r"(?:^|\$\()clawgate ([^)\n]*)", lines, flags=re.MULTILINE):
             yield shlex.split(match[1], comments=True)
 
 
@@ -253,7 +254,10 @@ def parse(words: list[str]) -> None:
     command: click.Command | None = clawgate
     context, name = None, "clawgate"
     while command is not None:
-        context = command.make_context(name, words, parent=context)
+        try:
+            context = command.make_context(name, words, parent=context)
+        except click.exceptions.Exit:  # --version and --help print, and are done
+            return
         if not isinstance(command, click.Group):
             return
         found, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
