@@ -122,6 +122,10 @@ class IdempotencyMismatch(InvalidRequest):
     """An Idempotency-Key was used with another request."""
 
 
+class ApprovalInvalid(InvalidRequest):
+    """What a client sent for a call of a tool decides nothing: it is not the client's to decide, or not any more."""
+
+
 class UpgradeRefused(InvalidRequest):
     """The client requested a WebSocket where plain HTTP works; or, with ``to_socket``, in a version that none has."""
 

@@ -20,6 +20,7 @@ from clawgate.state.records import IdempotencyResult, NewTurn
 from clawgate.state.store import Store, open_store
 from clawgate.state.tables import usage
 from tests.state.runs import Clock, run, said
+from tests.state.test_approvals import waiting
 from tests.state.test_egress import row
 from tests.state.test_responses import stored
 from tests.state.test_sessions import CALL
@@ -56,6 +57,7 @@ async def fill(store: Store) -> None:
     await store.commit(stored("z-first", "\0"))
     await store.save_connections([row("b"), row("a", closed_at=0.1, bytes_sent=2**40)])
     await store.commit(stored("a-second", "\ud800", parent="z-first"))
+    await store.commit(run("r-waits", session="waits", turns=(), keeps_session=False, approvals=(waiting(),)))
 
 
 @pytest.fixture
@@ -73,8 +75,8 @@ async def test_a_file_is_copied_with_every_row(
     monkeypatch.setattr(copy, "ROWS_AT_ONCE", 4)
     copied = await copy_from_file(source, store._database, nothing)
     assert copied == {
-        "sessions": 9, "turns": 18, "requests": 11, "tool_calls": 9, "usage": 18, "idempotency": 10, "responses": 2,
-            "egress": 2,
+        "sessions": 9, "turns": 18, "requests": 12, "tool_calls": 9, "usage": 18, "idempotency": 10, "responses": 2,
+            "egress": 2, "approvals": 1,
     }  # fmt: skip
     for number, key in enumerate(KEYS):
         session = await store.session("ann", key)

@@ -85,6 +85,34 @@ class ToolCallRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewApproval:
+    """A call that waits for its caller's approval. ``definition`` is the digest of its tool as the model saw it.
+
+    ``session`` is the key of the session that it was made in, empty outside of one.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    definition: str
+    session: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredApproval(NewApproval):
+    """``decided_by`` is the run that got the decision, None before; ``ended_as`` the status that this run ended with.
+
+    ``result`` is what the model reads of the call, None until it is known.
+    """
+
+    agent: str
+    decided_by: str | None
+    result: str | None
+    ended_as: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUsage:
     provider: str
     model: str
@@ -157,6 +185,7 @@ class RunRecord:
     finished_at: float
     turns: tuple[NewTurn, ...] = ()
     tool_calls: tuple[ToolCallRecord, ...] = ()
+    approvals: tuple[NewApproval, ...] = ()
     usage: tuple[ModelUsage, ...] = ()
     provider: str | None = None
     model: str | None = None

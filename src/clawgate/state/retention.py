@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, delete, func, literal, or_, select
 
 from clawgate.state.records import SessionSummary
-from clawgate.state.tables import egress, idempotency, requests, sessions, tool_calls, turns, usage
+from clawgate.state.tables import approvals, egress, idempotency, requests, sessions, tool_calls, turns, usage
 
 BATCH = 200
 """Sessions or requests that one transaction deletes."""
@@ -93,10 +93,10 @@ def delete_sessions(connection: Connection, stale: Sequence[StaleSession | Sessi
         )
         if connection.execute(whole).rowcount:
             deleted += 1
-            calls = delete(tool_calls)
-            connection.execute(
-                calls.where(tool_calls.c.caller == one.caller, tool_calls.c.session == one.key)
-            )
+            for calls in (tool_calls, approvals):
+                connection.execute(
+                    delete(calls).where(calls.c.caller == one.caller, calls.c.session == one.key)
+                )
     return deleted
 
 
@@ -147,7 +147,7 @@ def delete_requests(connection: Connection, before: float) -> int:
     found = connection.execute(select(requests.c.run).where(requests.c.finished_at < before).limit(BATCH))
     runs = [row.run for row in found]
     if runs:
-        for table in (tool_calls, usage, requests):
+        for table in (tool_calls, approvals, usage, requests):
             connection.execute(
                 delete(table).where(table.c.run.in_(bindparam("runs", expanding=True))), {"runs": runs}
             )

@@ -11,8 +11,9 @@ import json
 from sqlalchemy import Connection, Table, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from clawgate.state import idempotency, responses, sessions, usage
+from clawgate.state import approvals, idempotency, responses, sessions, usage
 from clawgate.state.records import RunRecord
+from clawgate.state.tables import approvals as approvals_table
 from clawgate.state.tables import requests, tool_calls, turns
 from clawgate.state.tables import responses as responses_table
 from clawgate.state.tables import usage as usage_table
@@ -34,6 +35,7 @@ def commit(connection: Connection, record: RunRecord, owner: int = 0) -> None:
         sessions.append(connection, record)
     usage.add_usage(connection, record)
     sessions.add_tool_calls(connection, record)
+    approvals.add(connection, record)
     if record.idempotency is not None:
         idempotency.finish(connection, record, record.idempotency)
     if record.response is not None:
@@ -67,6 +69,7 @@ _AT_ONCE = text(
         WHERE caller = :caller AND key = :key AND run = :run AND idempotency.status IS NULL RETURNING 1
     ), new_request AS ({_insert(requests)}), new_turns AS ({_insert(turns)}),
     new_usage AS ({_insert(usage_table)}), new_tool_calls AS ({_insert(tool_calls)}),
+    new_approvals AS ({_insert(approvals_table)}),
     new_response AS ({_insert(responses_table)} ON CONFLICT DO NOTHING), ended_response AS (
         UPDATE responses SET session = ended.session, seq = ended.seq, status = ended.status, body = ended.body,
             turns = ended.turns
@@ -113,6 +116,7 @@ def _commit_at_once(connection: Connection, record: RunRecord, owner: int) -> No
         "turns": json.dumps(sessions.turn_rows(record)),
         "usage": json.dumps(usage.usage_rows(record)),
         "tool_calls": json.dumps(sessions.tool_call_rows(record)),
+        "approvals": json.dumps(approvals.rows_of(record)),
         "responses": "[]" if has_begun else rows,
         "ended": rows if has_begun else "[]",
     }

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clawgate.errors import SessionConflict
+from clawgate.state import approvals
 from clawgate.state.records import Extent, RunRecord, SessionSummary, StoredSession, StoredTurn
 from clawgate.state.tables import NewRow, sessions, tool_calls, turns
 
@@ -286,4 +287,5 @@ def remove(connection: Connection, caller: str, key: str) -> bool:
     """Delete a session with its turns and tool calls; return whether there was one."""
     who = {"caller_": caller, "key_": key}
     connection.execute(_DELETE_TOOL_CALLS, who)
+    approvals.remove_of(connection, caller, key)
     return connection.execute(_DELETE, who).rowcount == 1

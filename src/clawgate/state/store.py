@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, text
 
 from clawgate.errors import InvalidRequest, StoreUnavailable
 from clawgate.policy.egress_ledger import LedgerQuery, LedgerRow
-from clawgate.state import egress, idempotency, responses, retention, sessions, usage
+from clawgate.state import approvals, egress, idempotency, responses, retention, sessions, usage
 from clawgate.state.database import Database, open_database
 from clawgate.state.locks import SessionLocks, SharedLocks
 from clawgate.state.records import (
@@ -27,6 +27,7 @@ from clawgate.state.records import (
     Running,
     RunRecord,
     SessionSummary,
+    StoredApproval,
     StoredResponse,
     StoredSession,
     UsageKey,
@@ -160,6 +161,18 @@ class Store:
         """Forget a request that produced nothing to repeat, so that the next one with its key is new."""
         _check_texts(caller, key)
         await self._database.write_one(idempotency.abandon, caller, key, run)
+
+    async def approvals(self, caller: str, ids: Sequence[str]) -> Mapping[str, StoredApproval]:
+        """Return what is known of calls of ``caller`` that needed approval, by their ids."""
+        return await self._database.read(approvals.load, caller, ids)
+
+    async def decide(self, caller: str, decisions: Mapping[str, str | None], run: str) -> None:
+        """Store that ``run`` got these decisions, as `approvals.decide` does; raises ApprovalInvalid as it does."""
+        await self._database.write(approvals.decide, caller, decisions, run)
+
+    async def finish_call(self, caller: str, call_id: str, run: str, result: str) -> None:
+        """Store the result of a call that was approved."""
+        await self._database.write(approvals.finish, caller, call_id, run, result)
 
     async def begin_response(self, record: RunRecord) -> None:
         """Write the response of a run that has begun, or one without a run; one that was written is not changed."""

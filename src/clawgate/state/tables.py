@@ -91,6 +91,24 @@ tool_calls = Table(
     Index("tool_calls_started_at", "started_at"),
 )
 
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("session", Text, nullable=False),  # empty for a call outside of a session
+    Column("run", Text, nullable=False),  # that made the call
+    Column("name", Text, nullable=False),  # JSON, as the next one: the model chose it
+    Column("arguments", Text, nullable=False),
+    Column("definition", Text, nullable=False),  # the digest of its tool
+    Column("expires_at", Float(53), nullable=False),
+    Column("decided_by", Text),  # the run that got the decision; NULL while the call waits for one
+    Column("result", Text),  # JSON; NULL until it is known
+    Index("approvals_session", "caller", "session"),
+    Index("approvals_run", "run"),
+)
+
 usage = Table(
     "usage",
     metadata,

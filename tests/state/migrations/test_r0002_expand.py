@@ -10,6 +10,7 @@ from tests.state.runs import Clock, run
 
 
 def back_to_0001(connection: Connection) -> None:
+    connection.execute(text("DROP TABLE approvals"))
     connection.execute(text("DROP TABLE egress"))
     connection.execute(text("DROP TABLE responses"))
     for column in ("replaced_by", "run_key"):

@@ -10,6 +10,7 @@ from tests.state.runs import Clock, run
 
 
 def back_to_0002(connection: Connection) -> None:
+    connection.execute(text("DROP TABLE approvals"))
     connection.execute(text("DROP TABLE egress"))
     for column in ("replaced_by", "run_key"):
         connection.execute(text(f"ALTER TABLE turns DROP COLUMN {column}"))

@@ -38,6 +38,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.ResponseNotFound: (404, "invalid_request_error"),
     errors.ConversationNotFound: (404, "invalid_request_error"),
     errors.UnsupportedContentType: (415, "invalid_request_error"),
+    errors.ApprovalInvalid: (400, "invalid_request_error"),
     errors.UpgradeRefused: (426, "invalid_request_error"),
     errors.IdempotencyMismatch: (409, "invalid_request_error"),
     errors.LoopDetected: (508, "invalid_request_error"),

@@ -1,4 +1,4 @@
-"""Adds to a turn the idempotency key of its run, and creates the table of private connections."""
+"""Adds to a turn the idempotency key of its run; creates the tables of private connections and of approvals."""
 
 from __future__ import annotations
 
@@ -28,3 +28,19 @@ def upgrade() -> None:
         sa.Column("bytes_received", sa.BigInteger),
     )
     op.create_index("egress_opened_at", "egress", ["opened_at"])
+    op.create_table(
+        "approvals",
+        sa.Column("caller", sa.Text, primary_key=True),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("agent", sa.Text, nullable=False),
+        sa.Column("session", sa.Text, nullable=False),
+        sa.Column("run", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("arguments", sa.Text, nullable=False),
+        sa.Column("definition", sa.Text, nullable=False),
+        sa.Column("expires_at", sa.Float(53), nullable=False),
+        sa.Column("decided_by", sa.Text),
+        sa.Column("result", sa.Text),
+    )
+    op.create_index("approvals_session", "approvals", ["caller", "session"])
+    op.create_index("approvals_run", "approvals", ["run"])
