@@ -5,12 +5,14 @@ Only the address is replaced.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,9 +59,9 @@ class Walk:
         return [body for body in bodies if said in json.dumps(body["messages"][-1])]
 
 
-def sections() -> dict[str, str]:
+def sections(page: str = PAGE) -> dict[str, str]:
     """The commands of each section, by its heading."""
-    found = re.split(r"^##+ (.*)$", (ROOT / PAGE).read_text(), flags=re.MULTILINE)
+    found = re.split(r"^##+ (.*)$", (ROOT / page).read_text(), flags=re.MULTILINE)
     scripts = {
         heading: "".join(re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
         for heading, text in zip(found[1::2], found[2::2], strict=True)
@@ -69,27 +71,29 @@ def sections() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    folder = tmp_path_factory.mktemp("page")
+    with walking(tmp_path_factory.mktemp("page"), sections()) as walk:
+        yield walk
+
+
+@contextlib.contextmanager
+def walking(folder: Path, parts: Mapping[str, str], **config: Any) -> Iterator[Walk]:
+    """Run the commands of all parts in one shell, at a gateway with further blocks of a config."""
     environment = activated(empty_environment(folder / "home"))
     url = f"http://127.0.0.1:{environment['OPENCLAW_GATEWAY_PORT']}"
     app = build_model(api_key=KEY, eager_tools=False)
     with model.running(app) as upstream:
         state = folder / "home" / ".openclaw"
         state.mkdir(mode=0o700)
-        config = state / "openclaw.json"
-        config.touch(0o600)
+        file = state / "openclaw.json"
+        file.touch(0o600)
         openai = provider(f"{upstream}/v1", "openai-completions", KEY, "gpt-4o", "gpt-4o-mini")
-        config.write_text(
-            json.dumps(
-                {
-                    "gateway": {"mode": "local"},
-                    "models": {"providers": {"openai": openai}},
-                    "agents": {"defaults": {"model": {"primary": "openai/gpt-4o-mini"}}},
-                }
-            )
-        )
+        made = {
+            "gateway": {"mode": "local"},
+            "models": {"providers": {"openai": openai}},
+            "agents": {"defaults": {"model": {"primary": "openai/gpt-4o-mini"}}},
+        }
+        file.write_text(json.dumps(made | config))
         with started(["clawgate", "gateway", "run"], folder / "gateway", environment):
-            parts = sections()
             script = "".join(f"{part}\nprintf '%s' '{BLOCK}'\n" for part in parts.values())
             done = subprocess.run(
                 ["bash", "-eu", "-c", script.replace(GATEWAY, url)],

@@ -106,6 +106,46 @@ def test_a_name_that_nothing_has_is_named_with_its_place() -> None:
     assert unknown(agents=listed) == [f"agents.list[0].tools.deny[0]: '' {neither}; {install}"]
 
 
+def approval_of(*entries: str) -> dict[str, Any]:
+    settings = {"agents": {"main": {"approveTools": list(entries)}}}
+    return {"plugins": {"entries": {"clawgate": {"config": settings}}}}
+
+
+def test_a_name_to_approve_that_nothing_has_is_named_too() -> None:
+    assert unknown(**approval_of(*KNOWN)) == []
+    name, group = unknown(**approval_of("get_wheater", "group:fils"))
+    assert name.startswith(
+        "plugins.entries.clawgate.config.agents.main.approveTools[0]: 'get_wheater' is neither"
+    )
+    assert "a group of tools, so every call waits for approval; did you mean 'group:fs'?" in group
+
+
+@pytest.mark.parametrize(
+    ("entry", "plugin", "needs"),
+    [
+        ("web_fetch", "", True),
+        (" WEB_* ", "", True),
+        ("*", "", True),
+        ("group:web", "", True),
+        ("group:openclaw", "", True),
+        ("group:invented", "", True),
+        ("sky", "Sky", True),
+        ("group:plugins", "sky", True),
+        ("group:plugins", "", False),
+        ("group:fs", "", False),
+        ("web", "", False),
+        ("", "", False),
+    ],
+)
+def test_tools_to_approve_are_named_as_in_the_other_lists(entry: str, plugin: str, needs: bool) -> None:
+    assert ToolPolicy(approve=(entry,)).needs_approval("web_fetch", plugin) is needs
+    assert not ToolPolicy().needs_approval("web_fetch", plugin)
+
+
+def test_our_tool_is_approved_by_openclaws_name_of_it() -> None:
+    assert ToolPolicy(approve=("view_image",)).needs_approval("image")
+
+
 @pytest.mark.parametrize("entry", ["docs__serch", "doc__search", "newer__any"])
 def test_a_tool_that_no_server_has_is_named(entry: str) -> None:
     (text,) = unknown(tools={"allow": [entry]})

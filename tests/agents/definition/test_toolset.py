@@ -34,12 +34,29 @@ def tool(name: str, run: Callable[[ToolCall], Awaitable[Any]] = shows, plugin: s
 
 
 def toolset(*tools: RegisteredTool, **more: Any) -> ToolSet:
-    rules = {"of_all": ToolRules.model_validate(more.pop("rules", {}))}
-    return ToolSet(tools, ToolPolicy(**rules), agent="main", session="abc", **more)
+    rules = ToolRules.model_validate(more.pop("rules", {}))
+    return ToolSet(
+        tools, ToolPolicy(of_all=rules, approve=more.pop("approve", ())), agent="main", session="abc", **more
+    )
 
 
 def call(name: str = "find", arguments: str = "{}") -> Call:
     return Call("call_1", name, arguments)
+
+
+def test_the_tools_that_need_approval_are_those_that_the_agent_has() -> None:
+    made = toolset(tool("find"), tool("look"), approve=("*",), rules={"deny": ["look"]})
+    assert made.needed == {"find"} and toolset(tool("find")).needed == frozenset()
+
+
+def test_a_digest_changes_with_all_that_a_model_reads_of_a_tool_and_with_who_has_it() -> None:
+    def digest(plugin: str = "sky", **changed: Any) -> str:
+        given: dict[str, Any] = {"description": "A tool.", "parameters": {"type": "object"}, "run": shows}
+        return toolset(register_tool(plugin, Tool(name="find", **given | changed))).digests()["find"]
+
+    other = {"type": "object", "properties": {"a": {}}}
+    found = [digest(), digest("disk"), digest(description="B"), digest(parameters=other), digest(strict=True)]
+    assert len(set(found)) == len(found) and digest() == digest()
 
 
 async def returned(value: Any, **more: Any) -> str:

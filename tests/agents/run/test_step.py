@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from clawgate.agents.run.step import (
     Action,
+    Call,
     CallModel,
     Completion,
     Finish,
@@ -93,6 +94,46 @@ def test_of_both_kinds_the_agents_are_run_first_and_the_clients_returned() -> No
     run, action = after_tools(run, [(action.calls[0], "done")])
     assert isinstance(action, Finish) and [call.id for call in action.calls] == ["theirs0"]
     assert [turn["role"] for turn in run.turns] == ["assistant", "tool"]
+
+
+def asking(*guarded: str) -> Run:
+    tools = (tool("own"), tool("risky"))
+    return run_of(
+        tools=tools,
+        client_tools=(tool("theirs"),),
+        guarded=frozenset(guarded),
+        new_id=lambda number: f"new{number}",
+    )
+
+
+def test_a_call_that_needs_approval_ends_the_run_under_an_id_of_ours() -> None:
+    run, action = after_completion(asking("risky"), completion("risky", "theirs"))
+    assert isinstance(action, Finish) and action.finish_reason == "tool_calls"
+    assert [call.id for call in action.calls] == ["new0", "theirs1"]
+    assert [call["id"] for call in run.turns[0]["tool_calls"]] == ["new0", "theirs1"]
+
+
+def test_what_needs_no_approval_is_run_before_the_rest_is_returned() -> None:
+    run, action = after_completion(asking("risky"), completion("risky", "own", "theirs"))
+    assert isinstance(action, RunTools) and names(action) == ["own"]
+    _, action = after_tools(run, [(action.calls[0], "done")])
+    assert isinstance(action, Finish) and [call.id for call in action.calls] == ["new0", "theirs2"]
+
+
+def test_a_run_begins_with_the_calls_that_were_approved_and_the_model_gets_their_results() -> None:
+    call = Call("new0", "risky", "{}")
+    sent = (HELLO, {"role": "tool", "tool_call_id": "new0", "content": ""}, HELLO)
+    run = replace(asking("risky"), messages=sent, approved=(call,))
+    assert begin(run) == RunTools((call,))
+    run, action = after_tools(run, [(call, "done")])
+    assert isinstance(action, CallModel) and run.turns == () and run.tool_calls == 1
+    assert action.fields["messages"] == [HELLO, sent[1] | {"content": "done"}, HELLO]
+
+
+def test_calls_that_need_approval_count_for_the_limit() -> None:
+    run = asking("risky")
+    run = replace(run, plan=replace(run.plan, limits=RunLimits(max_tool_calls=1)))
+    assert isinstance(after_completion(run, completion("risky", "own"))[1], GiveUp)
 
 
 def test_a_tool_that_nobody_has_is_run_so_that_the_model_reads_what_is_wrong() -> None:

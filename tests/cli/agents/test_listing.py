@@ -45,3 +45,10 @@ def test_an_agent_without_a_model_and_with_a_budget() -> None:
     assert (facts["Agent"], facts["Name"], facts["About"], facts["Model"]) == ("a", "A", "d", "(none)")
     assert facts["Limits"].startswith("2 model calls") and facts["Limits"].endswith("0.5 US dollars")
     assert row.to_json()["model"] is None
+    assert "Approval" not in facts and row.to_json()["approveTools"] == []
+
+
+def test_the_tools_whose_calls_need_approval() -> None:
+    row = AgentRow(replace(SPEC, tools=ToolPolicy(approve=("exec", "web_*"))), False, None)
+    assert dict(row.facts())["Approval"] == "the caller approves each call of: exec, web_*"
+    assert row.to_json()["approveTools"] == ["exec", "web_*"]

@@ -55,6 +55,13 @@ def test_what_is_set_for_an_agent_precedes_what_is_set_for_all() -> None:
     assert (other.max_turns, other.max_cost, other.disconnect) == (5, 1.0, None)
 
 
+def test_an_agents_own_list_of_tools_to_approve_takes_the_place_of_that_of_all() -> None:
+    made = own_settings(
+        config({"agents": {"defaults": {"approveTools": "all"}, "main": {"approveTools": []}, "a": {}}})
+    )
+    assert (made.agent("main").approve_tools, made.agent("a").approve_tools) == ((), ("*",))
+
+
 def test_models_are_discovered_unless_it_is_turned_off() -> None:
     assert OwnSettings().discovers_models_of("any")
     own = own_settings(config({"discoverModels": False, "providers": {"owl": {"discoverModels": True}}}))
@@ -107,6 +114,8 @@ def test_models_are_discovered_unless_it_is_turned_off() -> None:
             "must be 'cancel' or 'detach'",
         ),
         ({"agents": {"main": {"systemPrompt": "x" * 60_001}}}, "agents.main.systemPrompt", "at most 60000"),
+        ({"agents": {"main": {"approveTools": "web_fetch"}}}, "agents.main.approveTools", "must be a list"),
+        ({"agents": {"main": {"approveTools": [1]}}}, "agents.main.approveTools[0]", "must be text"),
         ({"agents": {"main": {"timeout": 0}}}, "agents.main.timeout", "must be greater than 0"),
     ],
 )

@@ -134,7 +134,7 @@ def _spec(
         description=entry.description or "",
         chain=_chain(entry, models),
         choices=policy.allow if policy is not None else (),
-        tools=ToolPolicy(config.tools, entry.tools),
+        tools=ToolPolicy(config.tools, entry.tools, own.approve_tools or ()),
         workspace=workspace,
         system_prompt=own.system_prompt,
         reads_files=(entry.context_injection or defaults.context_injection) != "never",

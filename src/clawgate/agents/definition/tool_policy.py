@@ -8,7 +8,7 @@ OpenClaw 2026.9.6, its documentation of tool policies.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clawgate.agents.request.refusal import shown
@@ -16,6 +16,7 @@ from clawgate.policy.typos import typo_of
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.mcp_servers import FAMILY, SEPARATOR
+from clawgate.settings.openclaw.own_settings import APPROVE, approval_lists
 from clawgate.settings.schema.agents import ToolRules
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
@@ -59,20 +60,23 @@ _PROFILES = {
 
 @dataclass(frozen=True, slots=True)
 class ToolPolicy:
-    """``of_all`` are the rules of ``tools``, ``own`` those of the agent."""
+    """``of_all`` are the rules of ``tools``, ``own`` those of the agent.
+
+    ``approve`` lists the tools whose calls wait for the caller's approval.
+    """
 
     of_all: ToolRules = field(default_factory=ToolRules)
     own: ToolRules = field(default_factory=ToolRules)
+    approve: tuple[str, ...] = ()
 
     def permits(self, tool: str, plugin: str = "", family: str = "") -> bool:
         """Whether the agent may use ``tool``, which ``plugin`` registered, or the MCP server of that prefix has."""
         if _not_applied(self.of_all) or _not_applied(self.own):
             return False
-        name, owners = tool.lower(), {plugin.lower(), family.lower()} - {""}
+        names, owners = _names_of(tool, plugin, family)
         profile = _PROFILES[self.own.profile or self.of_all.profile or "full"].split()
         # An agent's own list, even an empty one, takes the place of that of all (OpenClaw's docs, "config migrations").
         also = self.own if "also_allow" in self.own.model_fields_set else self.of_all
-        names = {name} if plugin else {name, _OTHER_NAMES.get(name, name)}
         if not _list_any((*profile, *also.also_allow), names, owners):
             return False
         for rules in (self.of_all, self.own):
@@ -81,6 +85,16 @@ class ToolPolicy:
             if rules.allow and not _list_any((*rules.allow, *rules.also_allow), names, owners):
                 return False
         return True
+
+    def needs_approval(self, tool: str, plugin: str = "", family: str = "") -> bool:
+        """Whether a call of ``tool`` waits for the caller's approval; of a group that is not known, each does."""
+        return _list_any(self.approve, *_names_of(tool, plugin, family), unknown=True)
+
+
+def _names_of(tool: str, plugin: str, family: str) -> tuple[set[str], set[str]]:
+    """Return the names by which lists mean a tool, and those of its owners."""
+    name = tool.lower()
+    return {name} if plugin else {name, _OTHER_NAMES.get(name, name)}, {plugin.lower(), family.lower()} - {""}
 
 
 def _not_applied(rules: ToolRules) -> list[str]:
@@ -133,21 +147,33 @@ def rule_problems(
                 Severity.WARNING,
                 f"remove it, and restrict tools by {'.'.join(map(str, path))}.deny",
             )
-        for key, entries in (("allow", rules.allow), ("alsoAllow", rules.also_allow), ("deny", rules.deny)):
-            for number, entry in enumerate(entries):
-                name = entry.strip().lower()
-                if name in words or name.startswith(unreached):
-                    continue
-                if any(_matches(name, *tool, unknown=False) for tool in tools):
-                    continue
-                denies = ", so it denies every tool" if key == "deny" and name.startswith("group:") else ""
-                near = typo_of(name, known)
-                yield Diagnostic(
-                    (*path, key, number),
-                    f"'{shown(entry)}' is neither a tool nor a plugin nor a group of tools{denies}",
-                    Severity.WARNING,
-                    f"did you mean '{near}'?" if near else "remove it, or install the plugin that has it",
-                )
+    for path, entries in _all_lists(config):
+        for number, entry in enumerate(entries):
+            name = entry.strip().lower()
+            if name in words or name.startswith(unreached):
+                continue
+            if any(_matches(name, *tool, unknown=False) for tool in tools):
+                continue
+            effect = _EFFECTS.get(str(path[-1]), "") if name.startswith("group:") else ""
+            near = typo_of(name, known)
+            yield Diagnostic(
+                (*path, number),
+                f"'{shown(entry)}' is neither a tool nor a plugin nor a group of tools{effect}",
+                Severity.WARNING,
+                f"did you mean '{near}'?" if near else "remove it, or install the plugin that has it",
+            )
+
+
+_EFFECTS = {"deny": ", so it denies every tool", APPROVE: ", so every call waits for approval"}
+"""Of a group that is not known, in a list."""
+
+
+def _all_lists(config: OpenClawConfig) -> Iterator[tuple[KeyPath, Sequence[str]]]:
+    for path, rules in _all_rules(config):
+        yield (*path, "allow"), rules.allow
+        yield (*path, "alsoAllow"), rules.also_allow
+        yield (*path, "deny"), rules.deny
+    yield from approval_lists(config)
 
 
 def _all_rules(config: OpenClawConfig) -> Iterator[tuple[KeyPath, ToolRules]]:

@@ -41,6 +41,12 @@ class ToolSet:
         self._tools = {
             tool.name: tool for tool in tools if policy.permits(tool.name, tool.plugin, tool.family)
         }
+        self.needed = frozenset(
+            tool.name
+            for tool in self._tools.values()
+            if policy.needs_approval(tool.name, tool.plugin, tool.family)
+        )
+        """The names of those whose calls need the caller's approval."""
         self._agent = agent
         self._session = session
         self._max_result_bytes = max_result_bytes
@@ -52,6 +58,15 @@ class ToolSet:
     def definitions(self) -> tuple[Message, ...]:
         """Return the tools as a chat completions request has them."""
         return tuple(tool.definition() for tool in self._tools.values())
+
+    def digests(self) -> dict[str, str]:
+        """Return what changes with a tool, and with who has it, by its name."""
+        return {
+            tool.name: hashlib.sha256(
+                msgspec.json.encode([tool.plugin, tool.family, tool.definition()])
+            ).hexdigest()
+            for tool in self._tools.values()
+        }
 
     async def run(self, call: Call) -> ToolOutcome:
         """Return what the model reads. Cancelled, it cancels the tool."""

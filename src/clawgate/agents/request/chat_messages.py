@@ -73,7 +73,7 @@ def read_conversation(messages: object, rules: ImageRules) -> Conversation:
 def _has_content(turn: Message) -> bool:
     content = turn.get("content")
     images = isinstance(content, list) and any(part["type"] != "text" for part in content)
-    return images or bool(text_of(turn).strip()) or "tool_calls" in turn
+    return images or bool(text_of(turn).strip()) or "tool_calls" in turn or turn["role"] == "tool"
 
 
 class _Reader:

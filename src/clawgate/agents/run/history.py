@@ -31,13 +31,15 @@ class HistoryLimit:
 class Composed:
     """``messages`` go to the model; ``new`` is the part of the request that has to be stored.
 
-    It replaces the stored turns from ``kept`` on. ``is_placed`` is False if it repeats what is not in them.
+    It replaces the stored turns from ``kept`` on. ``is_placed`` is False if it repeats what is not in them; ``places``
+    are those of the new messages in the request.
     """
 
     messages: tuple[Message, ...]
     new: tuple[Message, ...]
     kept: int
     is_placed: bool = True
+    places: tuple[str, ...] = ()
 
     @property
     def continues_call(self) -> bool:
@@ -71,14 +73,25 @@ def compose(
     found = placed or Divergence(len(past), _begin_of_last([turn.message for turn in past], request))
     new = request[found.begin :]
     latest = _latest([turn.message for turn in past[: found.kept]], new, limit or HistoryLimit())
-    messages = _with_results(latest, new, conversation.places[found.begin :])
+    places_of_new = conversation.places[found.begin :]
+    messages = _with_results(latest, new, places_of_new)
     prompt = "\n\n".join(filter(None, (system.strip(), runtime.strip(), conversation.system.strip())))
     if prompt:
         messages.insert(0, {"role": "system", "content": prompt})
     kept = places[found.kept] if found.kept < len(past) else len(stored)
     return Composed(
-        tuple(messages), new, kept, is_placed=placed is not None or not (sends_all or shows_past(request))
+        tuple(messages),
+        new,
+        kept,
+        is_placed=placed is not None or not (sends_all or shows_past(request)),
+        places=places_of_new,
     )
+
+
+def result_path(place: str) -> tuple[str | None, str]:
+    """Return the key path of the id of a result at ``place``, where the client has one, and what to call it."""
+    path = f"{place}.tool_call_id" if place.startswith("messages[") else None
+    return path, path or place
 
 
 def _has_content(turn: Turn) -> bool:
@@ -137,10 +150,10 @@ def _with_results(past: list[Message], new: Sequence[Message], places: Sequence[
                 waiting.remove(call_id)
                 messages.append(message)
             elif place:
-                path = f"{place}.tool_call_id" if place.startswith("messages[") else None
+                path, name = result_path(place)
                 reject(
                     path,
-                    f"`{path or place}` must name a call of the message before it, and each call once; "
+                    f"`{name}` must name a call of the message before it, and each call once; "
                     f"'{shown(call_id)}' does not",
                 )
             continue

@@ -1,12 +1,13 @@
 """Decides what a run does next: call the model, run tools, completion, or give up.
 
 Pure: a run is a value, and each function returns the next one with what has to be done. Law: no limit is passed; a call
-of a tool has one result; calls of the client's tools end the run, and their results begin the next one.
+of a tool has one result; calls of the client's tools end the run, and their results begin the next one. So do calls of
+the agent's tools that need the client's approval: the next run begins with those that it approved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -98,12 +99,16 @@ class RunPlan:
 
     ``tools`` are the definitions of the agent's own tools, ``client_tools`` those of the client; with ``required`` the
     completion has to call one of the latter, with ``required_name`` that one. ``options`` are further fields.
+    ``guarded`` are the names of the agent's own tools whose calls need approval; ``new_id`` returns the id of one by
+    its number in its completion.
     """
 
     tools: tuple[Message, ...] = ()
     client_tools: tuple[Message, ...] = ()
     required: bool = False
     required_name: str | None = None
+    guarded: frozenset[str] = frozenset()
+    new_id: Callable[[int], str] = str
     options: Mapping[str, Any] = field(default_factory=dict)
     limits: RunLimits = field(default_factory=RunLimits)
 
@@ -114,10 +119,14 @@ class RunPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run so far. ``messages`` is what the model is sent; ``turns`` is what the run added to them."""
+    """A run so far. ``messages`` is what the model is sent; ``turns`` is what the run added to them.
+
+    ``approved`` are the calls that it begins with; ``messages`` have a place for the result of each.
+    """
 
     plan: RunPlan
     messages: tuple[Message, ...]
+    approved: tuple[Call, ...] = ()
     turns: tuple[Message, ...] = ()
     model_calls: int = 0
     tool_calls: int = 0
@@ -146,7 +155,7 @@ class RunTools:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Completion the client; ``calls`` are those of its own tools."""
+    """Complete the response; ``calls`` are those that the client has to run, or to approve."""
 
     finish_reason: str
     calls: tuple[Call, ...] = ()
@@ -162,26 +171,29 @@ Action = CallModel | RunTools | Finish | GiveUp
 
 def begin(run: Run) -> Action:
     """Return the first action."""
-    return _call_model(run)
+    return RunTools(run.approved) if run.approved else _call_model(run)
 
 
 def after_completion(run: Run, completion: Completion) -> tuple[Run, Action]:
     """The model has responded."""
     plan = run.plan
+    message = _with_own_ids(completion.message, plan)
     run = replace(
-        run.add(completion.message),
+        run.add(message),
         usage=run.usage + completion.usage,
         text=run.text + completion.text,
         refusal=run.refusal + completion.refusal,
     )
-    calls = completion.calls
-    own = tuple(call for call in calls if call.name not in plan.client_names)
+    calls = calls_of(message)
     theirs = tuple(call for call in calls if call.name in plan.client_names)
     if (error := _unsatisfied(plan, theirs)) is not None:
         return run, GiveUp(error)
+    of_agent = [call for call in calls if call.name not in plan.client_names]
+    if run.tool_calls + len(of_agent) > plan.limits.max_tool_calls:
+        return run, GiveUp(_exceeded("tool calls", plan.limits.max_tool_calls, "maxToolCalls"))
+    own = tuple(call for call in of_agent if call.name not in plan.guarded)
+    theirs = tuple(call for call in calls if call not in own)
     if own:
-        if run.tool_calls + len(own) > plan.limits.max_tool_calls:
-            return run, GiveUp(_exceeded("tool calls", plan.limits.max_tool_calls, "maxToolCalls"))
         return replace(run, tool_calls=run.tool_calls + len(own)), RunTools(own)
     if theirs:
         # Where the model was cut, the arguments may be half of what it wanted.
@@ -191,11 +203,31 @@ def after_completion(run: Run, completion: Completion) -> tuple[Run, Action]:
 
 def after_tools(run: Run, results: Sequence[tuple[Call, str]]) -> tuple[Run, Action]:
     """All calls of the agent's own tools have their results, in any order."""
+    if run.approved:
+        texts = {call.id: result for call, result in results}
+        messages = tuple(
+            {**one, "content": texts[one["tool_call_id"]]} if one.get("tool_call_id") in texts else one
+            for one in run.messages
+        )
+        run = replace(run, messages=messages, approved=(), tool_calls=len(texts))
+        return run, _call_model(run)
     run = run.add(*({"role": "tool", "tool_call_id": call.id, "content": result} for call, result in results))
     ended = {call.id for call, _ in results}
     calling = next(turn for turn in reversed(run.turns) if turn["role"] == "assistant")
     theirs = tuple(call for call in calls_of(calling) if call.id not in ended)
     return run, Finish("tool_calls", theirs) if theirs else _call_model(run)
+
+
+def _with_own_ids(message: Message, plan: RunPlan) -> Message:
+    """Return the model's message with an id of ours for each call that needs approval: a model may repeat its own."""
+    calls = message.get("tool_calls", ())
+    if not any(call["function"]["name"] in plan.guarded for call in calls):
+        return message
+    named = [
+        {**call, "id": plan.new_id(number)} if call["function"]["name"] in plan.guarded else call
+        for number, call in enumerate(calls)
+    ]
+    return {**message, "tool_calls": named}
 
 
 def after_model_call(run: Run) -> Run:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any, Protocol
 
 from clawgate.agents.request.chat_request import ChatRequest
 from clawgate.agents.request.slash_commands import Facts, SlashCommand
 from clawgate.agents.request.target import SessionKey
+from clawgate.agents.run.approvals import approval_id
 from clawgate.agents.run.divergence import Turn
 from clawgate.agents.run.driver import ToolOutcome
 from clawgate.agents.run.events import RunEvent
@@ -25,7 +27,12 @@ from clawgate.state.store import Store
 class Tools(Protocol):
     """The tools of one agent."""
 
+    @property
+    def needed(self) -> Collection[str]:
+        """The names of those whose calls need approval."""
+
     def definitions(self) -> Sequence[Message]: ...
+    def digests(self) -> Mapping[str, str]: ...
     async def run(self, call: Call) -> ToolOutcome: ...
 
 
@@ -97,10 +104,17 @@ class RunServices:
 
 
 def plan_of(order: RunOrder) -> RunPlan:
-    """Return what is the same for all model calls of the run."""
+    """Return what is the same for all model calls of the run.
+
+    A client that takes no calls can approve none, so its model is not offered what needs approval.
+    """
     request, choice = order.request, order.request.tool_choice
+    needed = frozenset(order.tools.needed)
+    unusable = needed if choice.mode == "none" else ()
     return RunPlan(
-        tools=tuple(order.tools.definitions()),
+        tools=tuple(tool for tool in order.tools.definitions() if tool["function"]["name"] not in unusable),
+        guarded=needed.difference(unusable),
+        new_id=partial(approval_id, order.run),
         client_tools=() if choice.mode == "none" else request.tools,
         required=choice.mode == "required",
         required_name=choice.name,

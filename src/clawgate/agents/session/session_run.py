@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from clawgate.agents.request.slash_commands import SlashCommand, without_commands
+from clawgate.agents.run.approvals import with_results
 from clawgate.agents.run.driver import RunDriver, ToolOutcome
 from clawgate.agents.run.events import Finished, RunEvent, Started, TextDelta
 from clawgate.agents.run.history import Composed, compose
-from clawgate.agents.run.step import Call, Finish, Run, Usage
+from clawgate.agents.run.step import Call, Finish, Message, Run, Usage
+from clawgate.agents.session.call_approvals import CallApprovals, shielded
 from clawgate.agents.session.command_effect import effect_of
 from clawgate.agents.session.ended_elsewhere import stopping_with_response
 from clawgate.agents.session.run_order import ResponseOrder, RunOrder, RunServices, plan_of
@@ -33,7 +35,14 @@ from clawgate.errors import (
 from clawgate.policy.model_routing import ModelRef
 from clawgate.relay.observe.record import CLIENT_LEFT
 from clawgate.relay.response.error_response import status_of
-from clawgate.state.records import Extent, IdempotencyResult, NewResponse, NewTurn, RunRecord, StoredSession
+from clawgate.state.records import (
+    Extent,
+    IdempotencyResult,
+    NewResponse,
+    NewTurn,
+    RunRecord,
+    StoredSession,
+)
 
 logger = logging.getLogger("clawgate.agents")
 
@@ -67,6 +76,7 @@ class SessionRun:
         self._started_at = services.clock()
         self._tool_times: dict[str, tuple[float, float]] = {}
         self._client_calls: tuple[Call, ...] = ()
+        self._approvals = CallApprovals(order, services)
 
     async def work(self) -> None:
         """Raises `GatewayError` where there is no response."""
@@ -132,6 +142,7 @@ class SessionRun:
         replaced = session.turns[composed.kept :] if session is not None else ()
         replaces_from = replaced[0].seq if replaced else None
         chain = order.chain_of(session.model if session is not None else None)
+        composed = await self._approvals.decided(composed)
         driver = self._driver(composed, chain)
         self._emit_started()
         try:
@@ -147,11 +158,21 @@ class SessionRun:
         finished = Finished(
             driver.run.text, finish.finish_reason, finish.calls, driver.run.usage, driver.run.refusal
         )
-        turns = tuple(NewTurn(message=message) for message in (*composed.new, *driver.run.turns))
+        turns = tuple(NewTurn(message=message) for message in self._new_turns(composed, driver))
         self._client_calls = finish.calls
-        kept = {"turns": turns, "replaces_from": replaces_from, **self._repeatable(finished)}
+        kept = {
+            "turns": turns,
+            "replaces_from": replaces_from,
+            "approvals": self._approvals.waiting(finish.calls),
+            **self._repeatable(finished),
+        }
         await self._store(driver, session, **kept)
         self._emit(finished)
+
+    def _new_turns(self, composed: Composed, driver: RunDriver) -> tuple[Message, ...]:
+        approved = self._approvals.calls
+        results = {call.id: outcome.result for call, outcome in driver.tool_calls if call in approved}
+        return (*with_results(composed.new, results), *driver.run.turns)
 
     def _composed(self, session: StoredSession | None) -> Composed:
         order = self._order
@@ -202,7 +223,7 @@ class SessionRun:
         order, services = self._order, self._services
         caller = f"{order.caller} agent:{order.agent}"
         return RunDriver(
-            Run(plan=plan_of(order), messages=composed.messages),
+            Run(plan=plan_of(order), messages=composed.messages, approved=self._approvals.calls),
             call_model=lambda fields: services.call_model(chain, fields, caller),
             run_tool=self._run_tool,
             cost_of=services.cost_of,
@@ -213,7 +234,7 @@ class SessionRun:
         clock = self._services.clock
         started_at = clock()
         try:
-            return await self._order.tools.run(call)
+            return await self._approvals.run_tool(call)
         finally:
             self._tool_times[call.id] = (started_at, clock() - started_at)
 
@@ -245,14 +266,14 @@ class SessionRun:
         order, body = self._order, response.body_of(self._events or [Started()], error)
         end = self._services.store.end_response(order.caller, order.run, body["status"], body)
         try:
-            await _finished(end)
+            await shielded(end)
         except GatewayError as failure:
             logger.error("run %s: its end is not stored: %s", order.run, failure.message)  # noqa: TRY400
 
     def _interrupted(self, composed: Composed, driver: RunDriver) -> tuple[NewTurn, ...]:
         """Return what came of a run that was cancelled: a call without its result is left out."""
         turns = [
-            NewTurn(message=message, status="interrupted") for message in (*composed.new, *driver.run.turns)
+            NewTurn(message=message, status="interrupted") for message in self._new_turns(composed, driver)
         ]
         if driver.partial:
             message = {"role": "assistant", "content": driver.partial}
@@ -298,7 +319,7 @@ class SessionRun:
 
     async def _write(self, record: RunRecord) -> None:
         """Write the record, also if the run is cancelled meanwhile: it is complete."""
-        await _finished(self._services.store.commit(record))
+        await shielded(self._services.store.commit(record))
 
     def _emit_started(self) -> None:
         if not self._events:
@@ -307,13 +328,3 @@ class SessionRun:
     def _emit(self, event: RunEvent) -> None:
         self._events.append(event)
         self._report(event)
-
-
-async def _finished(work: Coroutine[Any, Any, None]) -> None:
-    """Do ``work`` to its end, also if the caller is cancelled meanwhile."""
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

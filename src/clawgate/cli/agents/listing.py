@@ -43,6 +43,7 @@ class AgentRow:
             "fallbacks": chain[1:],
             "workspace": spec.workspace,
             "tools": {"ofAll": _rules_json(spec.tools.of_all), "own": _rules_json(spec.tools.own)},
+            "approveTools": list(spec.tools.approve),
             **outcome_json(self.error),
         }
 
@@ -58,6 +59,8 @@ class AgentRow:
         yield "Model", str(spec.chain[0]) if spec.chain else "(none)"
         yield "Fallbacks", ", ".join(map(str, spec.chain[1:])) or "(none)"
         yield "Tools", tools_text(spec)
+        if spec.tools.approve:
+            yield "Approval", f"the caller approves each call of: {', '.join(spec.tools.approve)}"
         yield "Workspace", spec.workspace
         yield "Prompt", prompt_text(spec)
         counts = [

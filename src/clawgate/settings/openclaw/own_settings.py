@@ -5,7 +5,7 @@ OpenClaw keeps the entries of plugins that it does not have, so one file serves 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -46,6 +46,7 @@ SECTION: KeyPath = ("plugins", "entries", ENTRY, "config")
 DATABASE_VARIABLE = "CLAWGATE_DATABASE_URL"
 _DATABASE = "postgresql://<user>:<password>@<host>/<database>, or the path of a SQLite file from / or ~"
 
+APPROVE = "approveTools"
 DEFAULTS = "defaults"
 """What is under ``agents`` for all of them."""
 MAX_PROMPT = 60_000
@@ -103,6 +104,16 @@ class ProviderSettings(BaseModel):
     timeouts: ProviderTimeouts = setting("Its time limits.", ProviderTimeouts)
 
 
+def _every_tool(value: object) -> object:
+    return ("*",) if value == "all" else value
+
+
+ToolNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_every_tool, json_schema_input_type=Literal["all"] | tuple[str, ...]),
+]
+
+
 class AgentSettings(BaseModel):
     """The settings of one agent; what is not set has the value of ``agents.defaults`` here."""
 
@@ -122,6 +133,9 @@ class AgentSettings(BaseModel):
     max_tokens: Count | None = setting("Tokens of all model calls of one run, in and out.")
     max_cost: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, allow_inf_nan=False)] | None = (
         setting("US dollars of all model calls of one run; a model without a known price is not used.")
+    )
+    approve_tools: ToolNames | None = setting(
+        'Tools whose calls wait for the caller\'s approval, by names, patterns and groups as in tools.allow, or "all".'
     )
     history_turns: Count | None = setting(
         "Stored messages of a session that a run begins with; 200 unless it is set."
@@ -269,6 +283,15 @@ def agents_with_settings(config: OpenClawConfig) -> Collection[str]:
     """Return the ids of agents that have settings here, which may be of wrong types."""
     found = _block(config).get("agents")
     return [name for name in found if name != DEFAULTS] if isinstance(found, dict) else []
+
+
+def approval_lists(config: OpenClawConfig) -> Iterator[tuple[KeyPath, Sequence[str]]]:
+    """Yield the lists of tools whose calls wait for approval, of those that can be read."""
+    agents = _block(config).get("agents")
+    for name, settings in agents.items() if isinstance(agents, dict) else ():
+        entries = settings.get(APPROVE) if isinstance(settings, dict) else None
+        if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
+            yield (*SECTION, "agents", name, APPROVE), entries
 
 
 def _model_at(path: KeyPath) -> type[BaseModel]:
