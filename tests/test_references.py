@@ -54,7 +54,7 @@ EXAMPLES = {"house-model", "{}", "<name>"}
 PROSE = {"behind", "is", "listening"}
 """What may follow the name of a group of commands in a sentence: a clawgate server behind it."""
 OTHER_PROGRAMS = re.compile(
-    r"\b(pip|pipx|uv|git|openclaw|systemctl|docker|tailscale|vllm|llama-server|scripts/\w+) [^`\n]*"
+    r"\b(pip|pipx|uv|git|openclaw|systemctl|docker|kubectl|helm|tailscale|vllm|llama-server|scripts/\w+) [^`\n]*"
 )
 """Their flags are not ours."""
 RUNS_OTHER_PROGRAMS = {
@@ -350,7 +350,9 @@ def test_every_variable_of_the_example_reaches_a_container() -> None:
 @pytest.mark.parametrize("path", DEPLOY_FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_command_that_a_file_of_deploy_runs_exists(path: Path) -> None:
     """Lists of words, as containers have them: ["gateway", "run", ...], with or without clawgate in front."""
-    for text in re.findall(r"\[\"[^\]\n]*\"\]", path.read_text(encoding="utf-8")):
+    for text in re.findall(
+        r"(?:args:|command:|test:|CMD|ENTRYPOINT) (\[\"[^\]\n]*\"\])", path.read_text(encoding="utf-8")
+    ):
         words = [str(word) for word in pyjson5.decode(text)]
         words = words[1:] if words[0] == "clawgate" else words
         if words and (words[0],) in COMMANDS:
