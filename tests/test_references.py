@@ -60,7 +60,7 @@ OTHER_PROGRAMS = re.compile(
 RUNS_OTHER_PROGRAMS = {
     "bundled/anthropic_claude_proxy/package_pin.py",
     "plugins/install/sources.py",
-    "cli/gateway/service.py",
+    "cli/service.py",
     "benchmarks/README.md",
 }
 

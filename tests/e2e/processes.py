@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,12 @@ class Process:
 
 @contextlib.contextmanager
 def started(
-    command: Sequence[str], folder: Path, env: dict[str, str], *, listens: bool = True
+    command: Sequence[str],
+    folder: Path,
+    env: dict[str, str],
+    *,
+    listens: bool = True,
+    pass_fds: Collection[int] = (),
 ) -> Iterator[Process]:
     """Run a command while the context lasts; it is killed, by its pid, if it is still there at the end."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,6 +107,7 @@ def started(
             env=env,
             cwd=env["HOME"],
             close_fds=True,
+            pass_fds=pass_fds,
         )
     process = Process(popen, folder)
     try:

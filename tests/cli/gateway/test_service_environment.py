@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clawgate.cli.errors import CommandFailed
-from clawgate.cli.gateway.service_environment import carried_variables, check_service
+from clawgate.cli.gateway.service_environment import check_service
 from clawgate.cli.paths import Paths, find_paths
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from tests.cli.catalogs import alone
@@ -70,9 +70,3 @@ def test_a_taken_port_is_refused_unless_the_service_itself_has_it(paths: Paths) 
             check(paths, shell)
         assert failed.value.code == 78
         check(paths, shell, is_active=True)
-
-
-def test_path_is_carried_without_folders_that_depend_on_where_one_stands() -> None:
-    carried = carried_variables({"PATH": "/a:./b::/c:/a", "OPENCLAW_HOME": "/h", "OPENAI_API_KEY": "canary"})
-    assert carried == {"PATH": "/a:/c", "OPENCLAW_HOME": "/h"}
-    assert carried_variables({"PATH": ""}) == {}

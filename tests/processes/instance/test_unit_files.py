@@ -14,10 +14,13 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.processes.instance.unit_files import (
     CARRIED_VARIABLES,
     NO_RESTART_STATUSES,
-    UNIT_NAME,
+    SystemUnit,
     UnitFile,
     launchd_agent,
+    system_service,
+    system_socket,
     systemd_unit,
+    unit_name,
 )
 
 PLAN = UnitFile(
@@ -65,10 +68,52 @@ def test_only_paths_are_carried_into_the_unit() -> None:
     assert not [name for name in CARRIED_VARIABLES if "TOKEN" in name or "PASSWORD" in name or "KEY" in name]
 
 
+def system_unit(role: str, tmp_path: Path) -> SystemUnit:
+    command = sys.executable, "-P", "-m", "clawgate", role, "run"
+    file = tmp_path / "env"
+    return SystemUnit(
+        command, tmp_path, stop_seconds=330, role=role, user="daemon", listen=["127.0.0.1:8089", "[::1]:8089"],
+        environment_file=file, instance="7",
+    )  # fmt: skip
+
+
+def test_a_system_service_shares_the_socket_with_its_successor(tmp_path: Path) -> None:
+    unit = system_unit("server", tmp_path)
+    service, listening = system_service(unit).splitlines(), system_socket(unit).splitlines()
+    assert unit.service_name == "clawgate-server-7.service" and unit.socket_name == "clawgate-server.socket"
+    for wanted in ("Type=notify", "User=daemon", "Sockets=clawgate-server.socket", "TimeoutStopSec=330"):
+        assert wanted in service
+    assert f"EnvironmentFile={tmp_path}/env" in service and f"ReadWritePaths={tmp_path}" in service
+    assert "ListenStream=127.0.0.1:8089" in listening and "ListenStream=[::1]:8089" in listening
+    assert "Service=clawgate-server-7.service" in listening
+
+
+def test_only_a_gateway_restarts_by_a_signal_and_may_have_children_that_compile(tmp_path: Path) -> None:
+    server, gateway = (system_service(system_unit(role, tmp_path)) for role in ("server", "gateway"))
+    assert "ExecReload" in gateway and "MemoryDenyWriteExecute" not in gateway
+    assert "ExecReload" not in server and "MemoryDenyWriteExecute=yes" in server
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
+@pytest.mark.parametrize("role", ["server", "gateway"])
+def test_a_system_service_is_hardened_and_correct(role: str, tmp_path: Path) -> None:
+    """Exposure of at most 2.0 of 10, by systemd's own count, and no complaint about either unit."""
+    unit = system_unit(role, tmp_path)
+    paths = tmp_path / unit.service_name, tmp_path / unit.socket_name
+    for path, text in zip(paths, (system_service(unit), system_socket(unit)), strict=True):
+        path.write_text(text)
+    one, other = map(str, paths)
+    for check in (["verify", one, other], ["security", "--offline=yes", "--threshold=20", one]):
+        done = subprocess.run(
+            ["systemd-analyze", "--no-pager", *check], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0 and "clawgate" not in done.stderr, done.stdout + done.stderr
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
 def test_systemd_analyze_accepts_the_unit(tmp_path: Path) -> None:
     plan = UnitFile((sys.executable, "-P", "-m", "clawgate", "a%b", "$c"), tmp_path, {"A": "b c%d"})
-    path = tmp_path / UNIT_NAME
+    path = tmp_path / unit_name(plan.role)
     path.write_text(systemd_unit(plan))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--user", path],
@@ -78,7 +123,7 @@ def test_systemd_analyze_accepts_the_unit(tmp_path: Path) -> None:
         check=False,
         env={"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
-    assert UNIT_NAME not in done.stderr, done.stderr
+    assert path.name not in done.stderr, done.stderr
 
 
 def test_the_launchd_agent() -> None:

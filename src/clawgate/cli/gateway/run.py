@@ -46,6 +46,7 @@ from clawgate.processes.instance.reexec import (
     matching_sockets,
 )
 from clawgate.processes.instance.run_records import RestartRefusal, write_refusal
+from clawgate.processes.instance.service_manager import notify_ready
 from clawgate.settings.atomic_write import FULL_DISK
 from clawgate.settings.environment import ignored_env_file
 from clawgate.settings.openclaw.config_file import ConfigFile
@@ -107,6 +108,7 @@ class GatewayRun:
         def on_ready() -> None:
             handover.install()
             self._announce(role, url, sockets)
+            notify_ready()
 
         status = serve(role, sockets, on_ready)
         if handover.requested:

@@ -6,16 +6,14 @@ it. No secret is carried into the service's file, which other users may be able 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.preflight import start_refusal
 from clawgate.cli.paths import Paths
-from clawgate.processes.instance.unit_files import CARRIED_VARIABLES
+from clawgate.cli.service import carried_variables
 
 if TYPE_CHECKING:
     from clawgate.settings.openclaw.gateway import GatewayFlags
@@ -27,17 +25,6 @@ _READ_WITHOUT_A_REFERENCE = (
     "PROXY_BRIDGE_LOCAL_TOKEN",
 )  # fmt: skip
 """Variables that count without a mention in the config."""
-
-
-def carried_variables(process: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for the service's file: where the files are, and where programs are found."""
-    carried = {
-        name: str(Path(process[name]).expanduser().absolute())
-        for name in CARRIED_VARIABLES
-        if process.get(name)
-    }
-    folders = [folder for folder in process.get("PATH", "").split(os.pathsep) if Path(folder).is_absolute()]
-    return carried | ({"PATH": os.pathsep.join(dict.fromkeys(folders))} if folders else {})
 
 
 def check_service(

@@ -119,7 +119,7 @@ def _remote_probe(remote: Remote) -> tuple[str, dict[str, Any], dict[str, Any]]:
 
 
 def gather(paths: Paths, seconds: float = _PROBE_SECONDS) -> dict[str, Any]:
-    from clawgate.cli.gateway.service import service_state
+    from clawgate.cli.service import service_state
     from clawgate.processes.port_owner import port_owner
 
     running = _running(paths)
@@ -140,7 +140,7 @@ def gather(paths: Paths, seconds: float = _PROBE_SECONDS) -> dict[str, Any]:
     probe, models = _probe(paths, running, file, seconds)
     return {
         "cli": {"version": __version__},
-        "service": service_state(),
+        "service": service_state("gateway"),
         "stateDir": str(paths.state),
         "config": {
             "path": str(paths.config),

@@ -15,6 +15,7 @@ from clawgate.cli.listener import open_sockets
 from clawgate.cli.terminal.standard_streams import keep_serving
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.argv_redaction import argument_warnings, redact_argv
+from clawgate.processes.instance.service_manager import notify_ready
 from clawgate.settings.environment import ignored_env_file
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import access_warnings
@@ -73,6 +74,7 @@ def run(
     sockets, url = open_sockets(role)
 
     def on_ready() -> None:
+        notify_ready()
         for line in banner(role, url):
             click.echo(line, err=True)
 

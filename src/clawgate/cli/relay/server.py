@@ -12,6 +12,7 @@ from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import run, settings_from
 from clawgate.cli.relay.server_health import server_health
+from clawgate.cli.relay.service import install, uninstall
 from clawgate.cli.relay.tokens import token
 from clawgate.cli.terminal.program import program
 from clawgate.policy.local_hosts import WILDCARDS, is_loopback
@@ -25,8 +26,8 @@ def server() -> None:
     """The remote proxy: it holds the real key, clients hold tokens that you can revoke."""
 
 
-server.add_command(server_health)
-server.add_command(token)
+for command in (server_health, token, install, uninstall):
+    server.add_command(command)
 
 
 @server.command("new-token")

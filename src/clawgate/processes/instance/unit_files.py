@@ -1,6 +1,6 @@
-"""Renders the service file of a gateway: a user unit of systemd, or an agent of launchd.
+"""Renders the files of a service: user and system units of systemd, or an agent of launchd.
 
-Pure. Must not contain secrets: the gateway reads its own from its config and its .env file.
+Pure. Must not contain secrets: a role reads its own from its config and its environment file.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from pathlib import PurePath
 
 from clawgate.settings.paths import VARIABLES
 
-UNIT_NAME = "clawgate-gateway.service"
-AGENT_LABEL = "clawgate.gateway"
 NO_RESTART_STATUSES = (2, 78)
 """Exit statuses that a restart cannot fix: invalid settings; a port or a state folder that is taken."""
 
 CARRIED_VARIABLES = tuple(VARIABLES)
 """Those that locate the files. No tokens or keys: other users may be able to read a unit."""
 
-_HARDENING = (
+_USER_HARDENING = (
     # Only what a user's systemd can apply without a namespace.
     "NoNewPrivileges=yes",
     "LockPersonality=yes",
@@ -32,6 +30,35 @@ _HARDENING = (
     "LimitNOFILE=65536",
 )
 
+_SYSTEM_HARDENING = (
+    *_USER_HARDENING,
+    "AmbientCapabilities=",
+    "CapabilityBoundingSet=",
+    "DevicePolicy=closed",
+    "KeyringMode=private",
+    "PrivateDevices=yes",
+    "PrivateMounts=yes",
+    "PrivateTmp=yes",
+    "PrivateUsers=yes",
+    "ProcSubset=pid",
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHome=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectProc=invisible",
+    "ProtectSystem=strict",
+    "RemoveIPC=yes",
+    "RestrictNamespaces=yes",
+    "SystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service",
+    "SystemCallFilter=~@privileged @resources",
+)
+_WITHOUT_COMPILER = "MemoryDenyWriteExecute=yes"
+"""For the relays alone: a gateway may have children that compile at run time, as Node does."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnitFile:
@@ -41,21 +68,102 @@ class UnitFile:
     folder: PurePath
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_seconds: int = 60
+    role: str = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemUnit(UnitFile):
+    """A service of the whole machine, which runs as ``user`` and listens by a socket unit.
+
+    ``instance`` distinguishes services that share the socket for as long as one takes over from the other. ``state`` is
+    the only folder that can be written. Each of ``listen`` is an address with its port.
+    """
+
+    user: str
+    listen: Sequence[str]
+    environment_file: PurePath | None = None
+    instance: str = ""
+
+    @property
+    def service_name(self) -> str:
+        return f"clawgate-{self.role}-{self.instance}.service" if self.instance else unit_name(self.role)
+
+    @property
+    def socket_name(self) -> str:
+        return f"clawgate-{self.role}.socket"
+
+
+def unit_name(role: str) -> str:
+    return f"clawgate-{role}.service"
+
+
+def agent_label(role: str) -> str:
+    return f"clawgate.{role}"
 
 
 def systemd_unit(unit: UnitFile) -> str:
     """Render a user unit (systemd.unit(5), systemd.service(5))."""
-    statuses = " ".join(map(str, NO_RESTART_STATUSES))
+    lines = [
+        *_unit_section(unit),
+        "Type=exec",
+        *_service_lines(unit),
+        *_USER_HARDENING,
+        "",
+        "[Install]",
+        "WantedBy=default.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def system_service(unit: SystemUnit) -> str:
+    """Render a unit for /etc/systemd/system (systemd.exec(5)). Only ``unit.folder`` can be written."""
+    file = unit.environment_file
+    lines = [
+        *_unit_section(unit, "Wants=network-online.target", "After=network-online.target"),
+        "Type=notify",
+        f"User={unit.user}",
+        f"Sockets={unit.socket_name}",
+        *_service_lines(unit),
+        *([] if file is None else [f"EnvironmentFile={_escape_specifiers(str(file))}"]),
+        f"ReadWritePaths={_systemd_word(str(unit.folder))}",
+        *_SYSTEM_HARDENING,
+        *([] if unit.role == "gateway" else [_WITHOUT_COMPILER]),
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def system_socket(unit: SystemUnit) -> str:
+    """Render the socket unit (systemd.socket(5)): the port stays open while one service takes over from another."""
     lines = [
         "[Unit]",
-        "Description=clawgate gateway",
-        "StartLimitIntervalSec=60",
-        "StartLimitBurst=5",
+        f"Description=Port of the clawgate {unit.role}",
         "",
-        "[Service]",
-        "Type=exec",
+        "[Socket]",
+        *(f"ListenStream={address}" for address in unit.listen),
+        "BindIPv6Only=ipv6-only",
+        "Backlog=4096",
+        f"Service={unit.service_name}",
+        "",
+        "[Install]",
+        "WantedBy=sockets.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _unit_section(unit: UnitFile, *more: str) -> list[str]:
+    description = f"Description=clawgate {unit.role}"
+    return ["[Unit]", description, *more, "StartLimitIntervalSec=60", "StartLimitBurst=5", "", "[Service]"]
+
+
+def _service_lines(unit: UnitFile) -> list[str]:
+    """Return what every service has. SIGUSR1 ends a role that is no gateway."""
+    statuses = " ".join(map(str, NO_RESTART_STATUSES))
+    return [
         f"ExecStart={' '.join(_systemd_word(word) for word in unit.command)}",
-        "ExecReload=/bin/kill -USR1 $MAINPID",
+        *(["ExecReload=/bin/kill -USR1 $MAINPID"] if unit.role == "gateway" else []),
         f"WorkingDirectory={_escape_specifiers(str(unit.folder))}",
         *(
             f"Environment={_systemd_quoted(_escape_specifiers(f'{name}={value}'))}"
@@ -66,19 +174,14 @@ def systemd_unit(unit: UnitFile) -> str:
         f"RestartPreventExitStatus={statuses}",
         "KillMode=mixed",
         f"TimeoutStopSec={unit.stop_seconds}",
-        *_HARDENING,
-        "",
-        "[Install]",
-        "WantedBy=default.target",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def launchd_agent(unit: UnitFile, output: PurePath) -> bytes:
     """Render an agent for ~/Library/LaunchAgents (launchd.plist(5))."""
     return plistlib.dumps(
         {
-            "Label": AGENT_LABEL,
+            "Label": agent_label(unit.role),
             "ProgramArguments": list(unit.command),
             "WorkingDirectory": str(unit.folder),
             "EnvironmentVariables": dict(unit.environment),

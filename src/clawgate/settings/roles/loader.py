@@ -47,10 +47,12 @@ class SettingsSources:
     """The files and folders that the settings come from."""
 
 
-def read_sources(*, entry: str, config: str | None, env_file: str | None) -> SettingsSources:
+def read_sources(
+    *, entry: str, config: str | None, env_file: str | None, process: Mapping[str, str] = os.environ
+) -> SettingsSources:
     """Read the sources of ``plugins.entries.<entry>``. Raises `SettingsInvalid` for a file that cannot be used."""
-    process = named_environment(os.environ, env_file)
-    path, is_named = config_path(os.environ, config)
+    path, is_named = config_path(process, config)
+    process = named_environment(process, env_file)
     file = read_json5(path)
     if file is None and is_named:
         raise missing_file(path)
