@@ -148,7 +148,7 @@ def _schema(field: FieldInfo) -> Mapping[str, object]:
     if kind is SecretStr:
         return {"type": ["string", "object"]}
     schema: dict[str, object] = {
-        "type": _TYPES.get(kind, "object" if issubclass(kind, BaseModel) else "string")
+        "type": _TYPES.get(kind, "object" if hasattr(kind, "model_fields") else "string")
     }
     if field.annotation is not None and kind is int and "str" in str(field.annotation):
         schema["type"] = ["integer", "string"]

@@ -20,6 +20,9 @@ export default {
         isReady: (line) => (RUNNING.test(line) ? null : undefined),
       }),
       token: "local",
-      verbs: { status: "Show the state of the Claude proxy.", restart: "Restart the Claude proxy." },
+      verbs: {
+        status: ["Show the state of the Claude proxy.", "anthropic-claude-proxy", "status"],
+        restart: ["Restart the Claude proxy.", "anthropic-claude-proxy", "restart"],
+      },
     }),
 };

@@ -11,6 +11,8 @@ export default {
       id: "owl",
       label: "A server of your own with OpenAI's API",
       hint: "URL, credential and models of the server",
-      verbs: { status: "Show whether the server responds and accepts the credential." },
+      verbs: {
+        status: ["Show whether the server responds and accepts the credential.", "models", "status", "--provider", "owl"],
+      },
     }),
 };

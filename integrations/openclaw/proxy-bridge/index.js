@@ -20,6 +20,6 @@ export default {
         isReady: (line) => LISTENING.exec(line)?.[1],
       }),
       token: "bridge",
-      verbs: { status: "Show the state of the bridge and its remote." },
+      verbs: { status: ["Show the state of the bridge and its remote.", "proxy-bridge", "status"] },
     }),
 };

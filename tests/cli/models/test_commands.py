@@ -107,3 +107,20 @@ def test_without_a_verb_it_shows_what_it_is_about(
     """As OpenClaw's commands of these names do; options may follow."""
     found, expected = run_models(path, *group, *options), run_models(path, *group, verb, *options)
     assert (found.exit_code, found.stdout) == (0, expected.stdout) and found.stdout
+
+
+def test_the_status_of_one_provider_is_a_probe_of_it_alone(path: Path) -> None:
+    path.write_text(
+        '{models: {providers: {near: {baseUrl: "http://127.0.0.1:9/v1", apiKey: "k-1234567890", '
+        "api: 'openai-completions', models: [{id: 'm', name: 'm'}]}}}}"
+    )
+    found = run_models(path, "status", "--provider", "near")
+    assert found.exit_code == 1
+    assert "endpoint:  http://127.0.0.1:9/v1" in found.output and "requests:  would fail: " in found.output
+    document = json.loads(run_models(path, "status", "--provider", "near", "--json").stdout)
+    assert (document["ok"], document["id"], document["probe"]["state"]) == (False, "near", "blocked")
+
+
+def test_the_status_of_an_unknown_provider_says_how_to_set_it_up(path: Path) -> None:
+    found = run_models(path, "status", "--provider", "nope")
+    assert found.exit_code == 1 and "models auth login --provider nope" in found.output

@@ -11,7 +11,12 @@ import pytest
 from clawgate.plugins.api import MappedError
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
-from clawgate.relay.response.error_mapping import MAX_MAPPED_BYTES, map_response, unauthorized_response
+from clawgate.relay.response.error_mapping import (
+    MAX_MAPPED_BYTES,
+    map_response,
+    unauthorized_response,
+    unpaid_response,
+)
 from clawgate.relay.response.head import ResponseOptions, header_lines
 from clawgate.relay.response.redact import masked
 from clawgate.wire.dialect import Dialect
@@ -165,6 +170,13 @@ def test_a_401_of_an_upstream_further_on_names_the_one_that_rejects() -> None:
     options = response_options(credential_advice="check the proxy token")
     made = unauthorized_response(head(401), options, origin=ORIGIN)(json.dumps(inner).encode())
     assert json.loads(made.body)["error"]["message"] == f"{ORIGIN} responded: https://far.test rejects it"
+
+
+def test_a_402_has_the_status_for_operators_and_its_own_words() -> None:
+    options = response_options(attribution_headers=b"", served_by=b"far", operator_status=400)
+    made = unpaid_response(head(402), options, origin=ORIGIN)(b'{"error": {"message": "balance too low"}}')
+    error = json.loads(made.body)["error"]
+    assert (made.status, error["message"]) == (400, f"{ORIGIN} responded with 402: balance too low")
 
 
 @pytest.mark.parametrize("body", [b"Unauthorized", b'{"error": {"message": "no", "code": "invalid_token"}}'])

@@ -11,7 +11,10 @@ const streams = {
   exit: (code) => (process.exitCode = code),
 };
 
-/** `service` runs the engine beside the gateway, where the plugin has one; `token` is stored as the credential. */
+/**
+ * `service` runs the engine beside the gateway, where the plugin has one; `token` is stored as the credential.
+ * `verbs` maps each verb of the command to its description and the words of the engine's command.
+ */
 export function register(api, { id, label, hint, service, token, verbs }) {
   if (service) {
     api.registerService({ id, start: (context) => service.start(context), stop: () => service.stop() });
@@ -24,12 +27,12 @@ export function register(api, { id, label, hint, service, token, verbs }) {
   api.registerCli(
     ({ program }) => {
       const group = program.command(id).description(label);
-      for (const [verb, description] of Object.entries(verbs)) {
+      for (const [verb, [description, ...words]] of Object.entries(verbs)) {
         group
           .command(verb)
           .description(description)
           .option("--json", "Print JSON, for programs.")
-          .action((options) => engineCommand(id, [verb, ...(options.json ? ["--json"] : [])], streams));
+          .action((options) => engineCommand(id, [...words, ...(options.json ? ["--json"] : [])], streams));
       }
     },
     { commands: [id], descriptors: [{ name: id, description: label, hasSubcommands: true }] },

@@ -39,7 +39,7 @@ function converse(argv, variables, prompter) {
     let shown = [];
     let queue = Promise.resolve();
     const note = async () => {
-      const text = inHostsWords(shown.join("\n").trim());
+      const text = inHostsWords(shown.join("\n").replace(/^\s*\n|\s+$/g, ""));
       shown = [];
       if (text) await prompter.note(text);
     };

@@ -40,25 +40,32 @@ models.add_command(fallbacks)
 @click.option(
     "--probe", is_flag=True, help="Send a request to each provider that is ready (GET models, 2 s)."
 )
+@click.option(
+    "--provider", metavar="ID", shell_complete=complete_provider, help="Only this provider, with a probe."
+)
 @remote_options
-def status(config: str | None, as_json: bool, probe: bool, remote: Remote | None) -> None:
+def status(
+    config: str | None, as_json: bool, probe: bool, provider: str | None, remote: Remote | None
+) -> None:
     """Show the default model, fallbacks and aliases, and of each provider its endpoint, credential and health.
 
     Of a gateway at --url it is what that gateway reports. The exit status is 1 if requests for the default model
-    (without one: for any model) would fail.
+    (without one: for any model) would fail; with --provider, if those to that provider would.
     """
     if remote is not None:
         from clawgate.cli.models.remote_models import status_remote
 
-        if probe:
+        if probe or provider is not None:
             raise click.UsageError(
-                "--probe and --url exclude each other: a gateway elsewhere sends no probes"
+                "--probe and --provider exclude --url: a gateway elsewhere sends no probes"
             )
         status_remote(remote, as_json)
         return
-    from clawgate.cli.models.status import print_status, status_json
+    from clawgate.cli.models.status import print_provider, print_status, status_json
 
     loaded = load_config(config)
+    if provider is not None:
+        sys.exit(ExitCode.OK if print_provider(loaded, provider, as_json=as_json) else ExitCode.FAILED)
     results = {}
     if probe:
         from clawgate.app.provider_probe import probe_all

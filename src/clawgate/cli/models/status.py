@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from clawgate.cli.errors import fail
 from clawgate.cli.outcome import failure_text, outcome_json
 from clawgate.cli.terminal.table import print_table
 from clawgate.errors import EgressDenied, GatewayError
@@ -16,6 +18,7 @@ from clawgate.providers.provider import Provider
 
 if TYPE_CHECKING:  # the probe itself is loaded only for --probe
     from clawgate.app.provider_probe import ProviderProbeResult
+    from clawgate.cli.context import LoadedConfig
     from clawgate.processes.instance.availability import KnownAvailability
 
 
@@ -95,6 +98,30 @@ def print_status(path: Path, known: KnownAvailability, probes: Mapping[str, Prov
     click.echo(f"\nBased on {known.source}.")
     if (error := availability.serving_error()) is not None:
         click.echo(f"Requests would fail with {failure_text(error)}", err=True)
+
+
+def print_provider(loaded: LoadedConfig, name: str, *, as_json: bool) -> bool:
+    """Probe one provider and print what is known of it; return whether requests to it would succeed."""
+    from clawgate.app.provider_probe import probe_all
+
+    provider = loaded.catalog.providers.get(name)
+    if provider is None:
+        fail(
+            f"the config has no provider '{name}'; to set it up: clawgate models auth login --provider {name}"
+        )
+    error = loaded.known.availability.error_of(provider)
+    probe = probe_all([provider]).get(name)
+    works = error is None and probe is not None and not probe.message
+    if as_json:
+        click.echo(json.dumps({"ok": works, **_provider_json(provider, error, probe)}, indent=2))
+        return works
+    _, endpoint, dialect, auth, egress, health = _row(provider, error, probe)
+    reason = failure_text(error) if error is not None else probe.message if probe is not None else ""
+    rows = {"endpoint": endpoint, "dialect": dialect, "auth": auth, "egress": egress, "health": health}
+    rows["requests"] = "would succeed" if works else f"would fail: {reason}"
+    for key, value in rows.items():
+        click.echo(f"{key + ':':<10} {value}")
+    return works
 
 
 def _row(

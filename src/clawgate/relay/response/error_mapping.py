@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # bridge and server have no plugins
 MAX_MAPPED_BYTES = 65_536
 """How much of an error body the plugin gets."""
 UNAUTHORIZED = 401
+UNPAID = 402
 _OURS = frozenset(kind.code for kind in (InvalidToken, MissingToken, UpstreamUnauthorized))
 _FORBIDDEN = 403
 _BAD_GATEWAY = 502
@@ -94,6 +95,21 @@ def unauthorized_response(
             lines,
             masked_fully(body, options.secrets),
             failure=masked_error(failure, options.secrets),
+        )
+
+    return make
+
+
+def unpaid_response(
+    head: ResponseHead, options: ResponseOptions, *, origin: str
+) -> Callable[[bytes], MadeResponse]:
+    """Return what makes the response of a 402 for a client that would send nothing more to the provider after it."""
+
+    def make(body: bytes) -> MadeResponse:
+        found = upstream_errors.parse_error(b"" if head.encoded else body[:MAX_MAPPED_BYTES], head.status)
+        message = f"{origin} responded with {head.status}: "
+        return own_response(
+            head, options, UpstreamFailed(message, quote=found.message, status=options.operator_status)
         )
 
     return make
