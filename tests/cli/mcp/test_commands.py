@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from click.testing import CliRunner, Result
 
 from clawgate.agents.tools.mcp.pins import pins_folder
 from clawgate.cli.main import clawgate
+from clawgate.cli.mcp.browser import Browser
+from tests.agents.tools.mcp.http_stand import listening
 from tests.agents.tools.mcp.mcp_stand import scripted
+from tests.agents.tools.mcp.oauth_stand import OAuthServer
+from tests.agents.tools.mcp.test_oauth import visit
 from tests.cli.catalogs import alone
 
 
@@ -38,7 +43,11 @@ def tool(name: str, description: str) -> dict[str, Any]:
 
 def run(folder: Path, servers: dict[str, Any], *arguments: str) -> Result:
     path = folder / "openclaw.json"
-    path.write_text(json.dumps({"gateway": {"mode": "local"}, "mcp": {"servers": servers}}))
+    own = {"mcp": {"servers": {name: {"allowPrivateNetwork": True} for name in servers if name == "docs"}}}
+    plugins = {"entries": {"clawgate": {"config": own}}}
+    path.write_text(
+        json.dumps({"gateway": {"mode": "local"}, "mcp": {"servers": servers}, "plugins": plugins})
+    )
     path.chmod(0o600)
     found = CliRunner().invoke(clawgate, ["mcp", *arguments, "--config", str(path)])
     assert "canary" not in found.output and "Traceback" not in found.output
@@ -51,6 +60,7 @@ def test_servers_are_listed_with_what_is_wrong_with_them(tmp_path: Path, listing
         "far": {
             "url": "https://example.com",
             "auth": "oauth",
+            "oauth": {"authProfileId": "docs:mcp"},
             "headers": {"Authorization": "Bearer canary-1234"},
         },
         "off": {"command": "x", "enabled": False},
@@ -62,7 +72,7 @@ def test_servers_are_listed_with_what_is_wrong_with_them(tmp_path: Path, listing
         ["far", "sse", "no", "0", "0"],
         ["off", "stdio", "no", "0", "0"],
     ]
-    assert "mcp.servers.far.auth: a login by OAuth is not supported" in found.stderr
+    assert "mcp.servers.far.oauth.authProfileId: is a login of OpenClaw" in found.stderr
     listed = json.loads(run(tmp_path, servers, "list", "--json").stdout)
     assert listed["count"] == 3 and [one["used"] for one in listed["servers"]] == [True, False, False]
 
@@ -156,3 +166,37 @@ def test_a_damaged_file_is_named_and_not_replaced(tmp_path: Path) -> None:
         found.exit_code == 1 and f"{path}: it is damaged; remove it to accept the tools anew" in found.stderr
     )
     assert path.read_text() == "{"
+
+
+def test_a_login_is_made_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def browser(self: Browser, url: str) -> Mapping[str, str]:
+        return await visit(url)
+
+    async def served() -> list[Result]:
+        server = OAuthServer()
+        async with listening(server):
+            docs = {"url": f"{server.url}/mcp", "transport": "streamable-http", "auth": "oauth"}
+            commands = ("test", "login", "test", "login", "logout", "logout")
+            return [await asyncio.to_thread(run, tmp_path, {"docs": docs}, one, "docs") for one in commands]
+
+    monkeypatch.setattr(Browser, "__call__", browser)
+    before, login, after, again, logout, nothing = asyncio.run(served())
+    assert before.exit_code == 1 and "run: clawgate mcp login docs" in before.stderr
+    assert login.exit_code == 0 and "Logged in to docs at http://127.0.0.1:" in login.stdout, login.output
+    assert "Connected to docs" in after.stdout and "Logged in to docs" in again.stdout
+    assert logout.stdout == "Removed the login at docs.\n"
+    assert nothing.stdout == "There is no login at docs.\n"
+
+
+@pytest.mark.parametrize(
+    ("server", "text"),
+    [
+        ({"command": "x"}, 'it has no login; set auth to "oauth"'),
+        ({"url": "https://a.example"}, 'it has no login; set auth to "oauth"'),
+        ({}, "has neither command nor url"),
+    ],
+)
+def test_a_server_without_oauth_has_no_login(tmp_path: Path, server: dict[str, Any], text: str) -> None:
+    for command in ("login", "logout"):
+        found = run(tmp_path, {"docs": server}, command, "docs")
+        assert found.exit_code == 1 and text in found.stderr

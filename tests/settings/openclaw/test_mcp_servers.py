@@ -49,10 +49,6 @@ def test_a_server_is_reached_as_openclaw_reaches_it(block: dict[str, Any], trans
         ({"command": " "}, "mcp.servers.docs.command: is missing"),
         ({"url": "ftp://example.com"}, "mcp.servers.docs.url: "),
         ({"url": "https://u:p@example.com"}, "mcp.servers.docs.url: "),
-        (
-            {"url": "https://example.com", "auth": "oauth"},
-            "mcp.servers.docs.auth: a login by OAuth is not supported",
-        ),
         ({"url": "https://example.com", "clientCert": "c.pem"}, "has only one of clientCert and clientKey"),
     ],
 )
@@ -99,7 +95,7 @@ def test_a_server_that_is_off_has_no_problem() -> None:
 def test_a_private_address_is_allowed_for_each_server_by_its_own_setting() -> None:
     block = {"url": "http://10.0.0.5/mcp"}
     found = mcp_servers(config({"docs": block, "b": block}, docs={"allowPrivateNetwork": True}), ())
-    assert [one.allow_private for one in found] == [True, False]
+    assert [one.own.allow_private_network for one in found] == [True, False]
     assert found[0].allow_private_setting == f"{OWN}.docs.allowPrivateNetwork"
 
 

@@ -7,7 +7,8 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,14 +22,18 @@ from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.paths import json_option, path_options
 from clawgate.policy.printable import escape_controls, escape_steering
 from clawgate.policy.typos import typo_of
+from clawgate.settings.openclaw.mcp_oauth import McpOAuthClient
 from clawgate.settings.openclaw.mcp_servers import McpServerEntry, mcp_servers
+
+if TYPE_CHECKING:
+    from clawgate.cli.mcp.browser import Browser
 
 server_argument = click.argument("server", metavar="SERVER", shell_complete=complete_mcp_server)
 
 
 @click.group(cls=DefaultVerbGroup, default="list")
 def mcp() -> None:
-    """MCP servers: list, show, accept, test. Without a command: list."""
+    """MCP servers: list, show, accept, test, login, logout. Without a command: list."""
 
 
 @mcp.command("list", short_help="List the MCP servers of the config.")
@@ -152,7 +157,70 @@ def test(server: str, config: str | None, as_json: bool) -> None:
         sys.exit(ExitCode.FAILED)
 
 
-async def _try(loaded: LoadedConfig, entry: McpServerEntry) -> tuple[str, str]:
+@mcp.command(short_help="Log in at a server that wants OAuth.")
+@server_argument
+@path_options
+def login(server: str, config: str | None) -> None:
+    """Log in at SERVER with a browser, whose mcp.servers entry has auth: "oauth", and list its tools.
+
+    A running gateway uses the login within a minute.
+    """
+    from clawgate.agents.tools.mcp.servers import login_of
+    from clawgate.cli.mcp.browser import WAIT_SECONDS, Browser
+
+    loaded = load_config(config)
+    entry = _entry(loaded, server)
+    client = _client(entry)
+    patient = {"connection_timeout_ms": max(entry.block.connection_timeout_ms, 1000 * WAIT_SECONDS)}
+    patient_entry = replace(entry, block=entry.block.model_copy(update=patient))
+    before = dict(login_of(loaded.paths.state, entry).read())
+    browser = Browser(
+        client.redirect_url, lambda text: click.echo("\n".join(map(escape_controls, text.split("\n"))))
+    )
+    _, error = asyncio.run(_try(loaded, patient_entry, browser))
+    kept = login_of(loaded.paths.state, entry).read()
+    if error:
+        fail(f"mcp.servers.{entry.name}: {error}")
+    if kept == before:
+        click.echo(f"{escape_controls(entry.name)} is connected, and wanted no login.")
+    else:
+        at = kept.get("server") or client.url
+        click.echo(f"Logged in to {escape_controls(entry.name)} at {escape_controls(str(at))}.")
+
+
+@mcp.command(short_help="Remove the login at a server.")
+@server_argument
+@path_options
+def logout(server: str, config: str | None) -> None:
+    """Remove what is kept of the login at SERVER. The authorization server does not learn of it."""
+    from clawgate.agents.tools.mcp.servers import login_of
+
+    loaded = load_config(config)
+    entry = _entry(loaded, server)
+    _client(entry)
+    kept = login_of(loaded.paths.state, entry)
+    try:
+        was_kept = kept.forget()
+    except OSError as error:
+        fail(f"{kept.path}: {error.strerror}; check the owner and mode of its folder")
+    name = escape_controls(entry.name)
+    click.echo(f"Removed the login at {name}." if was_kept else f"There is no login at {name}.")
+
+
+def _client(entry: McpServerEntry) -> McpOAuthClient:
+    name = escape_controls(entry.name)
+    if entry.problem is not None:
+        fail(str(entry.problem))
+    if entry.oauth is None:
+        fail(f'mcp.servers.{name}: it has no login; set auth to "oauth" and enter its url, or use headers')
+    if entry.oauth.is_headless:
+        fail(f"mcp.servers.{name}: its client logs in itself; run: clawgate mcp test {name}")
+    return entry.oauth
+
+
+async def _try(
+    loaded: LoadedConfig, entry: McpServerEntry, browser: Browser | None = None
+) -> tuple[str, str]:
     """Return the protocol that the server speaks, or why it cannot be connected."""
     import logging
     import random
@@ -162,7 +230,9 @@ async def _try(loaded: LoadedConfig, entry: McpServerEntry) -> tuple[str, str]:
     from clawgate.settings.openclaw.own_settings import network_rules
 
     logging.getLogger("clawgate.mcp").setLevel(logging.CRITICAL)  # what goes wrong is the result
-    host = McpServers(loaded.paths.state, Dialer(), wall_clock=time.time, random=random.random)
+    host = McpServers(
+        loaded.paths.state, Dialer(), wall_clock=time.time, random=random.random, browser=browser
+    )
     try:
         await host.use([entry.enabled()], loaded.file.environment, network_rules(loaded.file.config))
         return await host.result_of(entry.name)

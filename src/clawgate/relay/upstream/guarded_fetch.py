@@ -59,12 +59,16 @@ async def fetch_url(
     policy: EgressPolicy,
     limits: FetchLimits = FetchLimits(),
     headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
 ) -> Fetched:
-    """GET ``url`` and follow its redirects. Raises `GatewayError`: `EgressDenied` for what the policy refuses."""
+    """GET ``url`` and follow its redirects, or POST ``body`` to it, of which no redirect is followed.
+
+    Raises `GatewayError`: `EgressDenied` for what the policy refuses.
+    """
     sent = {**_OWN, **{name.lower(): value for name, value in (headers or {}).items()}}
     try:
         async with asyncio.timeout(limits.seconds):
-            return await _follow(dialer, url, policy, limits, sent)
+            return await _follow(dialer, url, policy, limits, sent, body)
     except TimeoutError:
         raise UpstreamTimedOut(
             f"no complete response within {limits.seconds:g} s", limit="total", seconds=limits.seconds
@@ -72,7 +76,12 @@ async def fetch_url(
 
 
 async def _follow(
-    dialer: Dialer, url: str, policy: EgressPolicy, limits: FetchLimits, headers: dict[str, str]
+    dialer: Dialer,
+    url: str,
+    policy: EgressPolicy,
+    limits: FetchLimits,
+    headers: dict[str, str],
+    body: bytes | None,
 ) -> Fetched:
     try:
         first, target = parse_fetch_url(url)
@@ -84,9 +93,9 @@ async def _follow(
         url = f"{origin}{target}"
         if origin != first:
             sent = {name: value for name, value in headers.items() if name in _ANYWHERE}
-        response = await _get(dialer, origin, target, policy, sent, limits.max_bytes)
+        response = await _exchange(dialer, origin, target, policy, sent, body, limits.max_bytes)
         location = response.headers.get(b"location")
-        if response.status not in _REDIRECTS or location is None:
+        if body is not None or response.status not in _REDIRECTS or location is None:
             return _fetched(url, response)
         try:
             origin, target = _next(url, location.decode("utf-8", "replace"))
@@ -106,21 +115,28 @@ def _next(url: str, location: str) -> tuple[Origin, str]:
     return parse_fetch_url(urljoin(url, location))
 
 
-async def _get(
-    dialer: Dialer, origin: Origin, target: str, policy: EgressPolicy, headers: Mapping[str, str], limit: int
+async def _exchange(
+    dialer: Dialer,
+    origin: Origin,
+    target: str,
+    policy: EgressPolicy,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    limit: int,
 ) -> FetchResponse:
     tls = await asyncio.to_thread(_public_tls) if origin.scheme == "https" else None
     pool = Pool(dialer, UpstreamEndpoint(origin=origin, policy=policy, tls=tls), PoolLimits())
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    method, length = ("GET", "") if body is None else ("POST", f"content-length: {len(body)}\r\n")
     head = (
-        f"GET {target} HTTP/1.1\r\nhost: {origin.authority}\r\n{lines}"
+        f"{method} {target} HTTP/1.1\r\nhost: {origin.authority}\r\n{lines}{length}"
         "accept-encoding: gzip\r\nconnection: close\r\n\r\n"
     )
     connection = await pool.dial(target)
     try:
         reply = Reply(limit)
         connection.start_response(reply, head_only=False)
-        connection.write([head.encode("latin-1")])
+        connection.write([head.encode("latin-1"), body or b""])
         return await reply.done
     finally:
         connection.abort()

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
 from clawgate.policy.typos import typo_of
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.openclaw.mcp_oauth import McpOAuthClient, oauth_client, oauth_problem
 from clawgate.settings.openclaw.own_settings import SECTION as OWN_SECTION
-from clawgate.settings.openclaw.own_settings import own_settings
+from clawgate.settings.openclaw.own_settings import McpServerSettings, own_settings
 from clawgate.settings.schema.mcp import McpServer
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.wire.http.url import parse_url
@@ -41,12 +42,15 @@ _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpServerEntry:
-    """One server of the config. ``prefix`` begins the names of its tools; ``problem`` is why it is not used."""
+    """One server of the config. ``prefix`` begins the names of its tools; ``problem`` is why it is not used.
+
+    ``own`` is what OpenClaw has no key for.
+    """
 
     name: str
     prefix: str
     block: McpServer
-    allow_private: bool = False
+    own: McpServerSettings = field(default_factory=McpServerSettings)
     problem: Diagnostic | None = None
 
     @property
@@ -54,14 +58,23 @@ class McpServerEntry:
         return (*SECTION, self.name)
 
     @property
+    def own_path(self) -> KeyPath:
+        return (*OWN_SECTION, *self.path)
+
+    @property
     def allow_private_setting(self) -> str:
-        return format_key_path((*OWN_SECTION, *self.path, "allowPrivateNetwork"))
+        return format_key_path((*self.own_path, "allowPrivateNetwork"))
+
+    @property
+    def oauth(self) -> McpOAuthClient | None:
+        """What gets its tokens, if that is done by OAuth."""
+        return oauth_client(self.name, self.block, self.own.oauth)
 
     def egress_policy(self, network: NetworkRules) -> EgressPolicy:
         """Return what a server that is reached over HTTP may be. Raises ValueError for what is no URL."""
         return EgressPolicy(
             requester=f"mcp:{self.name}",
-            private=self.allow_private,
+            private=self.own.allow_private_network,
             setting=self.allow_private_setting,
             origin=parse_url(str(self.block.url).partition("?")[0])[0],
             network=network,
@@ -93,7 +106,7 @@ def mcp_servers(config: OpenClawConfig, unset: Collection[str]) -> tuple[McpServ
             name=name,
             prefix=prefix,
             block=block,
-            allow_private=name in own and own[name].allow_private_network,
+            own=own.get(name, McpServerSettings()),
         )
         same = next((one.name for one in found if one.prefix.lower() == prefix.lower()), None)
         problem = _name_problem(entry, same) or _reference_problem(entry, unset) or _problem(entry)
@@ -134,9 +147,9 @@ def _name_problem(entry: McpServerEntry, same: str | None) -> Diagnostic | None:
 
 
 def _reference_problem(entry: McpServerEntry, unset: Collection[str]) -> Diagnostic | None:
-    path = format_key_path(entry.path)
+    paths = format_key_path(entry.path), format_key_path(entry.own_path)
     for key in unset:
-        if key.startswith((f"{path}.", f"{path}[")):
+        if key.startswith(tuple(f"{path}{mark}" for path in paths for mark in ".[")):
             reason = f"{key} refers to a variable that is not set"
             return _warning(entry.path, reason, "set it, or enter the value itself")
     return None
@@ -150,9 +163,6 @@ def _problem(entry: McpServerEntry) -> Diagnostic | None:
         return None
     if not block.url:
         return _warning(path, "has neither command nor url", "enter one of them")
-    if block.auth is not None:
-        fix = "remove auth, and enter a token in headers"
-        return _warning((*path, "auth"), "a login by OAuth is not supported", fix)
     try:
         parse_url(block.url.partition("?")[0])
     except ValueError as error:
@@ -161,6 +171,8 @@ def _problem(entry: McpServerEntry) -> Diagnostic | None:
         )
     if bool(block.client_cert) != bool(block.client_key):
         return _warning(path, "has only one of clientCert and clientKey", "enter both")
+    if block.auth is not None and (wrong := oauth_problem(block, entry.own.oauth, path, entry.own_path)):
+        return _warning(*wrong)
     return None
 
 

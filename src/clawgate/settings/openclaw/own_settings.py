@@ -29,6 +29,7 @@ from clawgate.settings.fields import (
     HostNames,
     Port,
     Seconds,
+    Secret,
     reject_bool,
     setting,
     suggestion,
@@ -169,6 +170,20 @@ class ResponseSettings(BaseModel):
     max_megabytes: Count = setting("Size of a caller's stored responses that is kept, in MB.", 1000)
 
 
+class McpOAuthSettings(BaseModel):
+    """The client of OAuth that is registered for this gateway, where one is."""
+
+    model_config = OWN_BLOCK
+
+    grant: Literal["authorization_code", "client_credentials"] = setting(
+        "Who logs in: a person (clawgate mcp login), or the client itself.", "authorization_code"
+    )
+    issuer: str | None = setting("The authorization server that knows the client; it alone gets the secret.")
+    client_id: str | None = setting("The client's id there.")
+    client_secret: Secret | None = setting("Its secret; a reference such as ${NAME}.")
+    private_key_file: str | None = setting("A PEM file with the key that it signs with, instead of a secret.")
+
+
 class McpServerSettings(BaseModel):
     """What OpenClaw's ``mcp.servers.<name>`` has no key for."""
 
@@ -177,6 +192,7 @@ class McpServerSettings(BaseModel):
     allow_private_network: StrictBool = setting(
         "Whether its url may have a private or loopback address.", False
     )
+    oauth: McpOAuthSettings = setting("The client of OAuth, where auth is oauth.", McpOAuthSettings)
 
 
 class McpSettings(BaseModel):

@@ -43,6 +43,18 @@ class ToolFilter(Block):
     exclude: tuple[Pattern, ...] = setting("Tools that are not offered.", ())
 
 
+class McpOAuth(Block):
+    """``mcp.servers.<name>.oauth``: how a login by OAuth is made, as far as OpenClaw has keys for it."""
+
+    scope: Pattern | None = setting("The scope of the login; absent: what the server wants.")
+    redirect_url: Pattern | None = setting("Where the browser returns to: an address of this machine.")
+    client_metadata_url: Pattern | None = setting("The https URL of a document that describes the client.")
+    identity: Literal["shared", "per-requester"] = setting(
+        "Whose login it is; only shared is used here.", "shared"
+    )
+    auth_profile_id: Pattern | None = setting("A login of OpenClaw; such a server is not used here.")
+
+
 class McpServer(Block):
     """``mcp.servers.<name>``: a program that is started, or an address."""
 
@@ -67,7 +79,8 @@ class McpServer(Block):
     ssl_verify: StrictBool = setting("Whether the certificate of url is checked.", True)
     client_cert: str | None = setting("A file with the certificate shown to url.")
     client_key: str | None = setting("The file with its key.")
-    auth: Literal["oauth"] | None = setting("OpenClaw's login by OAuth; such a server is not used here.")
+    auth: Literal["oauth"] | None = setting("A token is gotten by OAuth, instead of a header Authorization.")
+    oauth: McpOAuth = setting("How it is gotten.", McpOAuth)
     tool_filter: ToolFilter = setting("Which of its tools are offered.", ToolFilter)
 
 

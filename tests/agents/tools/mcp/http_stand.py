@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from uvicorn import Config, Server
 
@@ -22,6 +22,8 @@ class HttpServer:
         self.mode = mode
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.sessions = 0
+        self.text = ""
+        """What its tool returns, the session unless set."""
         self.port = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -74,7 +76,7 @@ class HttpServer:
         self, headers: dict[str, str], message: dict[str, Any], more: dict[str, str]
     ) -> tuple[int, dict[str, str], bytes]:
         result: dict[str, Any] = {
-            "content": [{"type": "text", "text": f"session {headers['mcp-session-id']}"}]
+            "content": [{"type": "text", "text": self.text or f"session {headers['mcp-session-id']}"}]
         }
         match self.mode:
             case "events":
@@ -112,10 +114,22 @@ _INITIALIZED = {
 }
 
 
+class _App(Protocol):
+    port: int
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
 @asynccontextmanager
 async def serving(mode: str = "json") -> AsyncIterator[HttpServer]:
     """Yield a server that listens on a port of loopback."""
     app = HttpServer(mode)
+    async with listening(app):
+        yield app
+
+
+@asynccontextmanager
+async def listening(app: _App) -> AsyncIterator[None]:
     listener = socket.create_server(("127.0.0.1", 0))
     app.port = listener.getsockname()[1]
     server = Server(Config(app, log_level="critical", lifespan="off", loop="asyncio", ws="none"))
@@ -124,7 +138,7 @@ async def serving(mode: str = "json") -> AsyncIterator[HttpServer]:
     try:
         while not server.started:  # noqa: ASYNC110  # it has no event
             await asyncio.sleep(0.005)
-        yield app
+        yield
     finally:
         server.should_exit = server.force_exit = True
         await asyncio.to_thread(thread.join)

@@ -160,7 +160,8 @@ async def test_a_request_to_another_origin_is_never_sent(url: str) -> None:
         await carrier.handle_async_request(httpx2.Request("GET", url))
 
 
-async def test_no_more_of_a_body_is_read_than_a_message_may_have() -> None:
+@pytest.mark.parametrize("is_error", [False, True])
+async def test_no_more_of_a_body_is_read_than_a_message_may_have(is_error: bool) -> None:
     sent: list[int] = []
 
     async def stream() -> AsyncIterator[bytes]:
@@ -169,7 +170,10 @@ async def test_no_more_of_a_body_is_read_than_a_message_may_have() -> None:
             yield b" " * 65_536
 
     with pytest.raises(httpx2.StreamError, match="a message of more than 4194304 bytes"):
-        assert [part async for part in _Body(stream(), [(b"content-type", b"application/json")])] == []
+        assert [
+            part
+            async for part in _Body(stream(), [(b"content-type", b"application/json")], is_error=is_error)
+        ] == []
     assert sum(sent) <= MAX_FRAME + 65_536
 
 

@@ -12,15 +12,17 @@ from tests.agents.tools.mcp.mcp_stand import call, connected, eventually, failur
 
 
 async def test_a_server_that_asks_us_is_answered_that_we_do_not(tmp_path: Path) -> None:
-    """Sampling spends the operator's money, elicitation asks for passwords, roots show folders."""
+    """Sampling spends the operator's money, roots show folders; what a user is to confirm is declined for them."""
     async with connected(tmp_path, {"docs": scripted("asks", tmp_path / "t")}) as host:
         answers = json.loads((await call(host, "docs__echo")).text)
     assert [answer["id"] for answer in answers] == ["ask-0", "ask-1", "ask-2"]
-    assert all("not supported" in answer["error"]["message"].lower() for answer in answers)
+    sampling, elicitation, roots = answers
+    assert all("not supported" in one["error"]["message"].lower() for one in (sampling, roots))
+    assert elicitation["result"] == {"action": "decline"}
     initialize = next(
         json.loads(line) for line in (tmp_path / "t.log").read_text().splitlines() if "initialize" in line
     )
-    assert initialize["params"]["capabilities"] == {}
+    assert initialize["params"]["capabilities"] == {"elicitation": {"form": {}, "url": {}}}
     assert initialize["params"]["clientInfo"]["name"] == "clawgate"
 
 

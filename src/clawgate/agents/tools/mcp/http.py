@@ -1,6 +1,7 @@
 """Speaks with an MCP server over HTTP: every connection through the dialer of all egress, to one origin alone.
 
-Law: exactly the configured headers leave, to the configured origin, and no cookie of the server comes back. A redirect
+Law: exactly the configured headers and the token leave, to the configured origin, and no cookie of the server comes
+back. A redirect
 within the origin is followed by the SDK, any other is an error. Bodies are bounded and not decompressed. Imports the
 SDK.
 """
@@ -22,6 +23,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from clawgate import __version__
 from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, decode
+from clawgate.agents.tools.mcp.oauth import Access, Authorization
 from clawgate.errors import GatewayError
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.wire.http.url import Origin, parse_fetch_url
@@ -46,6 +48,7 @@ class HttpTransport:
         *,
         call_seconds: float,
         is_sse: bool = False,
+        access: Access | None = None,
     ) -> None:
         self.lost = asyncio.Event()
         self._carrier = _Carrier(dialer, endpoint, parse_fetch_url(url)[1])
@@ -55,6 +58,7 @@ class HttpTransport:
             "accept-encoding": "identity",
             **{name.lower(): value for name, value in headers.items()},
         }
+        self._authorization = Authorization(access) if access is not None else None
         self._read_seconds = max(_IDLE_SECONDS, call_seconds + _SLACK_SECONDS)
         self._is_sse = is_sse
         self._stack = AsyncExitStack()
@@ -62,7 +66,7 @@ class HttpTransport:
     @property
     def reason(self) -> str:
         """The last status that was no success, or why the server could not be reached; empty if neither."""
-        return self._carrier.reason
+        return (self._authorization.reason if self._authorization is not None else "") or self._carrier.reason
 
     async def __aenter__(self) -> tuple[Any, Any]:
         async with AsyncExitStack() as stack:
@@ -89,6 +93,7 @@ class HttpTransport:
         return httpx2.AsyncClient(
             transport=self._carrier,
             headers=self._headers,
+            auth=self._authorization,
             timeout=httpx2.Timeout(_CONNECT_SECONDS, read=self._read_seconds),
             trust_env=False,
         )
@@ -130,7 +135,7 @@ class _Carrier(httpx2.AsyncBaseTransport):
         return httpx2.Response(
             response.status,
             headers=headers,
-            stream=_Body(response.stream, headers),
+            stream=_Body(response.stream, headers, is_error=response.status >= HTTPStatus.BAD_REQUEST),
             extensions=response.extensions,
         )
 
@@ -143,10 +148,14 @@ class _Carrier(httpx2.AsyncBaseTransport):
 
 
 class _Body(httpx2.AsyncByteStream):
-    """A response's body, whole for JSON and event by event for a stream, of which each was checked."""
+    """A response's body, whole for JSON and event by event for a stream, of which each was checked.
 
-    def __init__(self, stream: Any, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    That of an error may be anything: what is no JSON-RPC is left out.
+    """
+
+    def __init__(self, stream: Any, headers: Sequence[tuple[bytes, bytes]], *, is_error: bool) -> None:
         self._stream = stream
+        self._is_error = is_error
         self._type = _media_type(headers)
         codings = {value.lower() for name, value in headers if name.lower() == b"content-encoding"}
         self._is_encoded = not codings <= {b"", b"identity"}
@@ -178,7 +187,12 @@ class _Body(httpx2.AsyncByteStream):
             if len(body) > MAX_FRAME:
                 raise FrameRejected(f"a message of more than {MAX_FRAME} bytes")
         if body and self._type.startswith(_JSON):
-            decode(bytes(body))
+            try:
+                decode(bytes(body))
+            except FrameRejected as error:
+                if not (self._is_error and error.is_noise):
+                    raise
+                body.clear()
         yield bytes(body)
 
     async def aclose(self) -> None:

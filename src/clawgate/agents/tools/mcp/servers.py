@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clawgate.agents.tools.mcp.logins import Login
 from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
 from clawgate.agents.tools.mcp.server import Connector, McpServer, Session
 from clawgate.plugins.api import ChildSpec, ToolFailed
@@ -84,12 +85,15 @@ class McpServers:
         wall_clock: Callable[[], float],
         random: Callable[[], float],
         load: Callable[[], None] = load_sdk,
+        browser: Callable[[str], Awaitable[Mapping[str, str]]] | None = None,
     ) -> None:
+        self._state = state
         self.pins = PinStore(pins_folder(state), wall_clock)
         self._folders = pins_folder(state) / "folders"
         self._dialer = dialer
         self._random = random
         self._load = load
+        self._browser = browser
         self._is_loaded = False
         self._running: dict[str, _Running] = {}
         self._made_with: tuple[Mapping[str, str], NetworkRules] = ({}, NO_RULES)
@@ -165,15 +169,19 @@ class McpServers:
         spec = self._child(entry) if entry.transport == "stdio" else None
         if spec is not None:
             secrets += secrets_of(spec)
-        redactor = Redactor(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
-        make = self._stdio(spec, redactor) if spec is not None else self._http(entry)
+        client = entry.oauth
+        if client is not None and client.client_secret is not None:
+            secrets.append(client.client_secret.get_secret_value())
+        redactor = _redactor(secrets)
+        login = login_of(self._state, entry)
+        make = self._stdio(spec, redactor) if spec is not None else self._http(entry, login)
         return McpServer(
             entry,
             _connector(make, entry),
             self.pins,
             clock=asyncio.get_running_loop().time,
             random=self._random,
-            clean=redactor.redact_known,
+            clean=lambda text: _redactor(login.secrets()).redact_known(redactor.redact_known(text)),
             log=logger,
         )
 
@@ -202,26 +210,50 @@ class McpServers:
 
         return make
 
-    def _http(self, entry: McpServerEntry) -> Callable[[], Awaitable[Any]]:
-        block = entry.block
+    def _http(self, entry: McpServerEntry, login: Login) -> Callable[[], Awaitable[Any]]:
+        block, client = entry.block, entry.oauth
         url = str(block.url)
+        headers = {
+            name: value.get_secret_value()
+            for name, value in block.headers.items()
+            if client is None or name.lower() != "authorization"  # as in OpenClaw
+        }
         origin, _ = parse_url(url.partition("?")[0])
         policy = entry.egress_policy(self._made_with[1])
 
         async def make() -> Any:
             from clawgate.agents.tools.mcp.http import HttpTransport
+            from clawgate.agents.tools.mcp.oauth import Access
 
+            access = None
+            if client is not None:
+                access = Access(
+                    client=client, login=login, dialer=self._dialer, policy=policy, browser=self._browser
+                )
             tls = await asyncio.to_thread(_tls, entry) if origin.scheme == "https" else None
             return HttpTransport(
                 self._dialer,
                 UpstreamEndpoint(origin=origin, policy=policy, tls=tls),
                 url,
-                {name: value.get_secret_value() for name, value in block.headers.items()},
+                headers,
+                access=access,
                 call_seconds=block.request_timeout_ms / 1000,
                 is_sse=entry.transport == "sse",
             )
 
         return make
+
+
+def login_of(state: Path, entry: McpServerEntry) -> Login:
+    """Return where the login at a server is kept: for a client that logs in itself in memory alone."""
+    client = entry.oauth
+    is_kept = client is not None and not client.is_headless
+    path = pins_folder(state) / "logins" / f"{entry.prefix}.json" if is_kept else None
+    return Login(path, client.url if client is not None else "")
+
+
+def _redactor(secrets: Iterable[str]) -> Redactor:
+    return Redactor(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
 
 def _connector(make: Callable[[], Awaitable[Any]], entry: McpServerEntry) -> Connector:

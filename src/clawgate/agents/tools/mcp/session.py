@@ -14,14 +14,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
-from mcp.client import Client, IncomingMessage, InputRequiredRoundsExceededError
+from mcp.client import Client, ClientRequestContext, IncomingMessage, InputRequiredRoundsExceededError
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
+    INTERNAL_ERROR,
     INVALID_REQUEST,
     REQUEST_TIMEOUT,
     CallToolResult,
+    ElicitRequestParams,
+    ElicitResult,
     Implementation,
     ToolListChangedNotification,
 )
@@ -41,6 +44,9 @@ _CLOSED = "Connection closed"
 """What the SDK says of that; servers use its code for errors of their own."""
 _GONE = "Session terminated"
 """What the SDK makes of a 404 for a session, which is to be begun anew (MCP 2025-11-25, transports)."""
+
+_STATUS = "Server returned an error response"
+"""What it says of any other status that is an error."""
 
 for _name in ("mcp", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
@@ -119,6 +125,8 @@ class McpSession:
         if error.code == INVALID_REQUEST and error.message == _GONE:
             self.lost.set()
             return "the server has ended the session, and the call was not made; try it again"
+        if error.code == INTERNAL_ERROR and error.message == _STATUS and self._transport.reason:
+            return f"the server failed: {self._transport.reason}"
         return f"the server failed: {_line(error.message)}"
 
     async def listen(self) -> None:
@@ -148,6 +156,7 @@ async def open_session(transport: Transport, call_seconds: float) -> AsyncIterat
         transport,
         client_info=Implementation(name="clawgate", version=__version__),
         message_handler=on_message,
+        elicitation_callback=_decline,
         read_timeout_seconds=call_seconds,
         cache=None,
     )
@@ -160,6 +169,11 @@ async def open_session(transport: Transport, call_seconds: float) -> AsyncIterat
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _decline(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    """Refuse what a server wants from a user: none is there, and it must not go ahead."""
+    return ElicitResult(action="decline")
 
 
 async def _unchecked(name: str, result: CallToolResult) -> None:
