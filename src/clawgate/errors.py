@@ -165,11 +165,11 @@ class MissingScope(PolicyDenied):
 
 
 class EgressDenied(PolicyDenied):
-    """An upstream's address must not be dialled."""
+    """A rule of the operator denies an upstream's address, or its name has none."""
 
 
 class PrivateNetworkBlocked(EgressDenied):
-    """An upstream's address is private or loopback, and its provider has no permission for that."""
+    """No setting allows an upstream's address: it is private or loopback, or one that is never dialled."""
 
 
 class InvalidToken(GatewayError):

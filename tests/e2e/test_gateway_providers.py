@@ -211,7 +211,7 @@ def test_metadata_is_not_dialled_whatever_is_allowed(address: str, tmp_path: Pat
     ):
         with pytest.raises(openai.PermissionDeniedError) as caught:
             client.chat.completions.create(model="own/m", messages=ASK)
-        assert caught.value.code == "egress_denied"
+        assert caught.value.code == "private_network_blocked"
         assert [dialled for _, _, dialled in gateway.dialled] == [None]
 
 

@@ -85,7 +85,32 @@ CAUSES = {
     ),
     "a plugin": Cause("plugin:weather", LAN, "gateway.allowPrivateNetwork"),
 }  # fmt: skip
-OF_PROVIDERS = {name: cause for name, cause in CAUSES.items() if cause.requester.startswith("provider:")}
+EVERYWHERE, METADATA = "http://0.0.0.0:8000", "http://169.254.169.254"
+NEVER = {
+    f"never: {url}": Cause("provider:odd", url, "models.providers.odd.baseUrl", {"odd": provider(url)})
+    for url in (
+        EVERYWHERE, "http://0:8000", "http://[::]:8000", "http://[::ffff:0.0.0.0]:8000", "http://0x0.0:8000",
+        METADATA, "http://0xa9fea9fe", "http://[fd00:ec2::254]", "http://[::ffff:169.254.169.254]",
+        "http://metadata.google.internal", "http://169.254.7.7", "http://[fe80::1]", "http://100.100.100.200",
+    )
+} | {
+    "never: a provider without a key, at an API of another kind": Cause(
+        "provider:openai", EVERYWHERE, "models.providers.openai.baseUrl",
+        {"openai": {"baseUrl": EVERYWHERE, "api": "openai-responses", "models": []}},
+    ),
+    "never: with the switch of its provider": Cause(
+        "provider:odd", EVERYWHERE, "models.providers.odd.baseUrl",
+        {"odd": provider(EVERYWHERE, request={"allowPrivateNetwork": True})},
+    ),
+    "never: owl": Cause(
+        "provider:owl", EVERYWHERE, "plugins.entries.owl.config.baseUrl",
+        more={"plugins": {"entries": {"owl": {"config": {"baseUrl": f"{EVERYWHERE}/v1", "auth": "none"}}}}},
+    ),
+}  # fmt: skip
+"""What no setting opens; ``setting`` is that of the address."""
+OF_PROVIDERS = {
+    name: cause for name, cause in (CAUSES | NEVER).items() if cause.requester.startswith("provider:")
+}
 
 
 async def resolver(host: str, port: int) -> Sequence[str]:
@@ -149,6 +174,38 @@ def test_the_command_of_a_refusal_opens_it_and_nothing_else_when_it_is_pasted(
         assert stranger.exit_code == 1, "another requester got it, too"
 
 
+@pytest.mark.parametrize("name", NEVER)
+def test_the_command_of_an_address_that_is_never_dialed_sets_another_one(folder: Path, name: str) -> None:
+    cause = NEVER[name]
+    commands = Commands(folder, cause)
+    found = json.loads(commands.explain().stdout)
+    pasted = _COMMAND.search(found["message"])
+    assert found["code"] == "private_network_blocked" and pasted is not None, found["message"]
+    words = shlex.split(pasted[1])
+    assert words[:3] == ["config", "set", cause.setting]
+    if words[3] == "URL":
+        words[3] = "http://127.0.0.1:8000/v1"
+    assert words[3] == "http://127.0.0.1:8000/v1"
+    assert commands.run(*words).exit_code == 0
+    status = json.loads(commands.run("models", "status", "--json").stdout)["providers"]
+    (now,) = (one for one in status if f"provider:{one['id']}" == cause.requester)
+    assert now["baseUrl"] == words[3] and "never" not in (now["whyNotReady"] or "")
+
+
+def test_an_address_from_a_variable_is_set_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWL_BASE_URL", f"{EVERYWHERE}/v1")
+    monkeypatch.setenv("OWL_API_KEY", "k-canary-123456")
+    message = json.loads(Commands(folder, Cause("provider:owl", EVERYWHERE, "")).explain().stdout)["message"]
+    assert message.endswith("for a server on this machine use 127.0.0.1, in the variable OWL_BASE_URL")
+
+
+def test_every_command_has_one_reason_for_a_proxy_that_is_never_dialed(folder: Path) -> None:
+    proxied = provider(NAMED, request={"proxy": {"mode": "explicit-proxy", "url": "http://0.0.0.0:3128"}})
+    cause = Cause("provider:odd", NAMED, "", {"odd": proxied})
+    message = json.loads(Commands(folder, cause).explain().stdout)["message"]
+    assert "clawgate config set models.providers.odd.request.proxy.url http://127.0.0.1:3128" in message
+
+
 def refusal(folder: Path, cause: Cause) -> tuple[str, str]:
     """The code and the message of `egress explain`."""
     found = json.loads(Commands(folder, cause).explain().stdout)
@@ -183,7 +240,7 @@ async def test_every_door_gives_the_reason_that_explain_gives(folder: Path, name
     assert [row.verdict for row in rows] == ["refused"] * len(requests)
 
 
-LITERAL = ("a private address", "a provider with dots in its id", "localhost", "owl")
+LITERAL = ("a private address", "a provider with dots in its id", "localhost", "owl", *NEVER)
 """Those that need no DNS, so that commands know them without a request."""
 
 

@@ -91,7 +91,10 @@ def test_a_built_in_whose_address_is_not_set_is_asked_nowhere() -> None:
             "api 'google-generative-ai' is not supported; use one of",
         ),
         ({**OWL, "auth": "aws-sdk"}, "'aws-sdk' is not supported"),
-        ({**OWL, "baseUrl": "http://169.254.169.254"}, "never dialled (metadata)"),
+        (
+            {**OWL, "baseUrl": "http://169.254.169.254"},
+            "clawgate config set models.providers.owl.baseUrl URL",
+        ),
         ({**OWL, "request": {"proxy": {"mode": "env-proxy"}}}, "env-proxy"),
         ({**OWL, "request": {"tls": {"key": "/k.pem"}}}, "without request.tls.cert"),
         ({**OWL, "headers": {"X-A-Token": "t1", "X-B-Token": "t2"}}, "several headers look like credentials"),

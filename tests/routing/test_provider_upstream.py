@@ -140,7 +140,7 @@ def got(response: Response) -> tuple[int, str, str]:
         (REFUSES, "provider_unavailable", "connection refused"),
         (OSError(0, "no such name"), "provider_unavailable", "the name cannot be resolved"),
         ("127.0.0.1", "provider_unavailable", "TLS failed"),
-        ("169.254.1.1", "egress_denied", "must not be dialled"),
+        ("169.254.1.1", "private_network_blocked", "must not be dialled"),
         (None, "upstream_timed_out", "no connection within"),
     ],
 )

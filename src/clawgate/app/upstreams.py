@@ -49,7 +49,7 @@ def relay_endpoint(
         )
     elif (kind := host_kind(origin.host)) in NEVER_ALLOWED:
         message = f"this address is never dialled ({kind})"
-        fix = advice(origin.host, kind, origin, policy)
+        fix = advice(origin.host, origin, policy)
         problems.append(Diagnostic((), message, fix=fix, location=f"upstream URL {origin}"))
     tls = None
     if origin.scheme == "https":

@@ -26,6 +26,7 @@ from clawgate.policy.egress.refusal import denied
 from clawgate.policy.fallback import should_fall_back
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
+from clawgate.providers.endpoint import never_dialled
 from clawgate.providers.provider import Provider
 
 _REPORTED = (
@@ -86,6 +87,8 @@ class Availability:
 
 def provider_error(provider: Provider) -> GatewayError | None:
     """Return the error of every request to ``provider`` as far as the config shows it."""
+    if (never := never_dialled(provider)) is not None:
+        return never
     if provider.problem is not None:
         return not_configured(provider, provider.problem)
     return egress_error(provider)

@@ -122,6 +122,7 @@ def _implied_provider(
         environment,
         key_path=format_key_path(implied.path),
         network_setting=implied.network_setting,
+        address_setting=implied.address_variable,
     )
     if name not in own.providers:
         own = own.model_copy(update={"providers": {**own.providers, name: of_plugin}})

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clawgate.errors import EgressDenied
 from clawgate.policy.egress.names import host_kind
-from clawgate.policy.egress.policy import NOT_ALLOWED, EgressPolicy, check_host
+from clawgate.policy.egress.policy import NOT_ALLOWED, check_host
 from clawgate.policy.egress.ranges import NEVER_ALLOWED, PRIVATE_KINDS
-from clawgate.policy.egress.refusal import advice
+from clawgate.policy.egress.refusal import denied
 from clawgate.providers.credential_selection import how_to_set
 from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
@@ -28,18 +29,16 @@ def endpoint_of(
         fix = how_to_set(f"{key_path}.baseUrl", variable) if variable else f"set {key_path}.baseUrl"
         return None, "", f"its address is not set: {fix}"
     path = url.path.removesuffix("/v1") + "/v1" if api == "anthropic-messages" else url.path
-    return url.origin, path or "/v1", _never_dialled(url.origin, key_path)
+    return url.origin, path or "/v1", None
 
 
-def _never_dialled(origin: Origin, key_path: str) -> str | None:
-    reason = host_kind(origin.host)
-    if reason in NEVER_ALLOWED:
-        policy = EgressPolicy(requester="")
-        return (
-            f"{key_path}.baseUrl: the address {origin.host} is never dialled ({reason}); "
-            f"{advice(origin.host, reason, origin, policy)}"
-        )
-    return None
+def never_dialled(provider: Provider) -> EgressDenied | None:
+    """Return the error of every request to an address that no setting opens, whatever else is configured."""
+    origin = provider.origin
+    if origin is None or host_kind(origin.host) not in NEVER_ALLOWED:
+        return None
+    policy = provider.egress_policy()
+    return denied(origin, origin.host, check_host(origin, policy), policy)
 
 
 def address_notes(provider: Provider) -> list[str]:

@@ -41,7 +41,8 @@ class Provider:
     ``api`` is the API that it speaks, ``further_apis`` are others that it speaks as well.
     ``path`` replaces ``/v1`` in a target, so it holds the ``v1`` itself where the API has one. ``headers`` are the
     operator's, without a credential. ``allow_private``: loopback and private addresses may be dialled;
-    ``allow_private_setting`` is the key path of that setting. ``trusts_loopback``: it is a service of our own, whose
+    ``allow_private_setting`` is the key path of that setting, ``address_setting`` that of its address (or its
+    variable). ``trusts_loopback``: it is a service of our own, whose
     loopback address needs none. ``network`` has the rules of the whole gateway. ``timeouts`` are seconds by the name
     of their limit, ``timeout_seconds`` is for those that it lacks. ``ca``, ``certificate`` and ``key`` are PEM files
     or texts. ``max_connections_setting`` is the key path of ``max_connections``. ``discovers_models``: the provider's
@@ -59,6 +60,7 @@ class Provider:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     allow_private: bool = False
     allow_private_setting: str = ""
+    address_setting: str = ""
     trusts_loopback: bool = False
     network: NetworkRules = NO_RULES
     timeout_seconds: float | None = None
@@ -102,6 +104,8 @@ class Provider:
             loopback=self.trusts_loopback,
             setting=self.allow_private_setting,
             origin=self.origin,
+            address_setting=self.address_setting,
+            path=self.path,
             network=self.network,
         )
 

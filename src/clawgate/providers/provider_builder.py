@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from clawgate.plugins.host.bundled import local_providers
 from clawgate.providers.built_in import BUILT_IN, OPENAI_HOSTS, SUPPORTED_APIS, BuiltIn
 from clawgate.providers.credential_selection import choose_credential, how_to_set
-from clawgate.providers.endpoint import address_notes, endpoint_of, proxy_of, tls_problem
+from clawgate.providers.endpoint import address_notes, endpoint_of, never_dialled, proxy_of, tls_problem
 from clawgate.providers.provider import Model, Provider
 from clawgate.settings.fields import BaseUrl
 from clawgate.settings.key_path import format_key_path
@@ -41,11 +41,13 @@ def build_provider(
     *,
     key_path: str = "",
     network_setting: str = "",
+    address_setting: str = "",
 ) -> Provider:
     """Make the entry of one provider. ``block`` is None for a built-in that the config does not mention.
 
     ``unset`` maps the key path of a reference within the provider to its variable that is not set. ``key_path`` is
-    where its settings are, if not in ``models.providers``; ``network_setting`` allows it a private address.
+    where its settings are, if not in ``models.providers``; ``network_setting`` allows it a private address,
+    ``address_setting`` is a variable that its address is from.
     """
     built_in = BUILT_IN.get(name)
     key_path = key_path or format_key_path(("models", "providers", name))
@@ -54,10 +56,7 @@ def build_provider(
     api = block.api or (built_in.api if built_in else "openai-completions")
     if built_in is None and block.api is None:
         notes.append("api is not set; using the default: openai-completions")
-    url = block.base_url
-    if url is None and built_in is not None and "baseUrl" not in unset:
-        url = BaseUrl.parse(built_in.base_url)
-    origin, path, url_problem = endpoint_of(url, api, key_path, unset)
+    origin, path, url_problem = endpoint_of(_url_of(block, built_in, unset), api, key_path, unset)
     block, missing_key = _with_environment_key(block, built_in, origin, key_path, unset, environment, notes)
     selection = choose_credential(block, key_path=key_path, api=api, unset=unset, missing_key=missing_key)
     proxy, proxy_problem = proxy_of(block.request.proxy, key_path, unset)
@@ -84,6 +83,7 @@ def build_provider(
         allow_private=block.request.allow_private_network is True,
         trusts_loopback=name in local_providers() and block.request.allow_private_network is None,
         allow_private_setting=network_setting or f"{key_path}.request.allowPrivateNetwork",
+        address_setting=address_setting or f"{key_path}.baseUrl",
         timeout_seconds=block.timeout_seconds,
         models=_models(block.models, api, model_notes),
         proxy=proxy,
@@ -91,8 +91,23 @@ def build_provider(
         problem=next((problem for problem in problems if problem), None),
         **_tls_settings(block.request.tls),
     )
-    notes = [*selection.notes, *notes, *address_notes(provider), *model_notes]
-    return replace(provider, notes=tuple(notes))
+    return _with_notes(provider, [*selection.notes, *notes], model_notes)
+
+
+def _url_of(block: ProviderBlock, built_in: BuiltIn | None, unset: Mapping[str, str]) -> BaseUrl | None:
+    if block.base_url is None and built_in is not None and "baseUrl" not in unset:
+        return BaseUrl.parse(built_in.base_url)
+    return block.base_url
+
+
+def _with_notes(provider: Provider, before: list[str], after: list[str]) -> Provider:
+    """Return the provider with all notes, and with the problem of its address where it is never dialled."""
+    refused = never_dialled(provider)
+    return replace(
+        provider,
+        notes=(*before, *address_notes(provider), *after),
+        problem=provider.problem if refused is None else refused.message,
+    )
 
 
 def _api_problem(api: str, key_path: str) -> str | None:

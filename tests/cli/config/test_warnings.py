@@ -36,7 +36,7 @@ def test_warnings_hold_what_openclaw_rejects_and_models_without_a_provider(tmp_p
     ("provider", "says"),
     [
         ('api: "openai-completions"', "hut cannot serve: its address is not set"),
-        ('baseUrl: "http://169.254.169.254/v1"', "is never dialled"),
+        ('baseUrl: "http://169.254.169.254/v1"', "are never dialled"),
         (
             'baseUrl: "https://a.test", api: "ollama"',
             "models.providers.hut.api 'ollama' is not supported",

@@ -168,7 +168,7 @@ async def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> 
     dialer = RecordingDialer(resolver)
     route = UpstreamEndpoint(origin=origin(9), policy=CLOSED)
     found = [type(await attempt(dialer, route)) for _ in range(4)]
-    assert found == [UpstreamUnreachable, EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable]
+    assert found == [UpstreamUnreachable, PrivateNetworkBlocked, PrivateNetworkBlocked, UpstreamUnreachable]
     assert queries == 4
     assert recorder.dialled == [("93.184.216.34", 9), ("2606:2800:220:1::1", 9)]
     for dial in dialer.ledger:
@@ -206,7 +206,7 @@ class Kept(asyncio.Protocol):
     "addresses", [["169.254.169.254"], ["127.0.0.1", "fd00:ec2::254"], ["::ffff:169.254.169.254"]]
 )
 async def test_a_client_is_told_that_an_address_may_not_be_dialled(addresses: list[str], kind: Kind) -> None:
-    """403 with `egress_denied`, nothing dialled, and the next request is checked anew."""
+    """403 with `private_network_blocked`, nothing dialled, and the next request is checked anew."""
     said = addresses
 
     async def resolver(host: str, port: int) -> Sequence[str]:
@@ -217,7 +217,7 @@ async def test_a_client_is_told_that_an_address_may_not_be_dialled(addresses: li
         url = f"http://somewhere.example:{upstream.port}"
         async with serving(kind, url, dialer=dialer) as stand, await stand.client() as client:
             response = await stand.ask(client)
-            assert (response.status, response.json()["error"]["code"]) == (403, "egress_denied")
+            assert (response.status, response.json()["error"]["code"]) == (403, "private_network_blocked")
             assert [dial.dialled for dial in dialer.ledger] == [None]
             assert upstream.connections == []
             said = ["127.0.0.1"]
@@ -389,7 +389,7 @@ async def test_the_switch_that_would_open_a_private_place_is_named(address: str)
 async def test_no_switch_is_named_for_what_no_switch_opens(address: str) -> None:
     route = UpstreamEndpoint(origin=origin(), policy=SWITCHED)
     error = await attempt(Dialer(answers(address)), route)
-    assert type(error) is EgressDenied and "the.switch" not in error.message
+    assert type(error) is PrivateNetworkBlocked and "the.switch" not in error.message
 
 
 def rated(policy: EgressPolicy, limit: int) -> EgressPolicy:
@@ -531,7 +531,7 @@ async def test_no_switch_opens_a_name_of_metadata(host: str) -> None:
     error = await attempt(
         Dialer(answers("93.184.216.34")), UpstreamEndpoint(origin=origin(host=host), policy=policy)
     )
-    assert type(error) is EgressDenied
+    assert type(error) is PrivateNetworkBlocked
 
 
 async def test_a_refusal_takes_less_than_5_ms_of_cpu() -> None:

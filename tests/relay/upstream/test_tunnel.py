@@ -240,7 +240,7 @@ async def test_a_proxy_at_an_address_that_may_not_be_dialled_is_refused(kind: Ki
         kind, "http://api.example", dialer=dialer, upstream_proxy="http://proxy.example:80"
     ) as stand:
         response = await stand.fresh()
-        assert (response.status, response.json()["error"]["code"]) == (403, "egress_denied")
+        assert (response.status, response.json()["error"]["code"]) == (403, "private_network_blocked")
         assert [dial.dialled for dial in dialer.ledger] == [None]
 
 

@@ -152,7 +152,11 @@ def provider_facts(
             and provider.id not in local_providers()
         )
         error = availability.error_of(provider)
-        is_noted = isinstance(error, PrivateNetworkBlocked) and egress_error(provider) is not None
+        is_noted = (
+            isinstance(error, PrivateNetworkBlocked)
+            and provider.problem is None
+            and egress_error(provider) is not None
+        )
         yield ProviderFact(
             provider.id,
             None if error is None or is_noted else error.message,

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pydantic import BaseModel
+
 from clawgate.plugins.api import ImpliesProvider
 from clawgate.plugins.host.bundled import bundled_manifests
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import load_plugin, plugin_settings
+from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.schema.openclaw import OpenClawConfig
@@ -31,6 +34,8 @@ class ImpliedProvider:
     problem: str | None = None
     network_setting: str = ""
     """The key path of the plugin's own setting for a private address, if it has one."""
+    address_variable: str = ""
+    """The variable of the environment that its address is from, if it is."""
 
 
 def implied_providers(config: OpenClawConfig, environment: Mapping[str, str]) -> dict[str, ImpliedProvider]:
@@ -67,5 +72,12 @@ def _of(
                     block=block,
                     own=own if isinstance(own, Mapping) else {},
                     network_setting=setting if "allow_private_network" in type(settings).model_fields else "",
+                    address_variable=_address_variable(settings, environment),
                 ),
             )
+
+
+def _address_variable(settings: BaseModel, environment: Mapping[str, str]) -> str:
+    field = type(settings).model_fields.get("base_url")
+    names = () if field is None else variables_of(field)
+    return next((name for name in names if environment.get(name)), "")

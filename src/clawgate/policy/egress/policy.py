@@ -47,7 +47,8 @@ class EgressPolicy:
     ``requester`` is "provider:ID", "tool:NAME", "mcp:NAME", "plugin:ID", "bridge" or "server". ``private`` is its own
     switch, ``setting`` the key path of it, empty where there is none. ``loopback``: it is a service of our own on this
     machine. Where ``origin`` is set, both count for that origin alone. ``allowed_hosts`` may have private addresses,
-    ``blocked_hosts`` are refused; they are names, or ``*.name`` for all below one.
+    ``blocked_hosts`` are refused; they are names, or ``*.name`` for all below one. ``address_setting`` is the key path
+    or variable of its address, whose path is ``path``; empty where the operator configured none.
     """
 
     requester: str
@@ -55,13 +56,16 @@ class EgressPolicy:
     loopback: bool = False
     setting: str = ""
     origin: Origin | None = None
+    address_setting: str = ""
+    path: str = ""
     allowed_hosts: tuple[str, ...] = ()
     blocked_hosts: tuple[str, ...] = ()
     network: NetworkRules = NO_RULES
 
     def of_proxy(self, proxy: Origin) -> EgressPolicy:
         """Return the policy by which ``proxy`` itself is dialled: what counts for one origin counts for it."""
-        return replace(self, origin=self.origin and proxy)
+        setting = self.address_setting.replace(".baseUrl", ".request.proxy.url")
+        return replace(self, origin=self.origin and proxy, address_setting=setting, path="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked
-from clawgate.policy.egress.address import meanings, parse_address
+from clawgate.policy.egress.address import meanings, parse_address, parse_literal
 from clawgate.policy.egress.policy import GATEWAY_SWITCH, NOT_ALLOWED, Decision, EgressPolicy
-from clawgate.policy.egress.ranges import PRIVATE_KINDS, AddressKind
+from clawgate.policy.egress.ranges import NEVER_ALLOWED, PRIVATE_KINDS
 from clawgate.policy.egress.rules import FAKE_IP_RANGE, FakeIp
 from clawgate.wire.http.url import Origin
 
@@ -18,7 +19,6 @@ _DENYING = {
     "blocked host ": "tools.web.fetch.ssrfPolicy.blockedHostnames",
 }
 """How a rule that denies begins, and where the operator has it."""
-_UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  # not listened on: people copy it from the settings of a server
 
 
 def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolicy) -> EgressDenied:
@@ -30,9 +30,11 @@ def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolic
             f"{origin}: {address} is a {decision.kind} address{of_name}, and {decision.rule}; if this is your own "
             f"server, set {setting} to true: clawgate config set {shlex.quote(setting)} true"
         )
-    return EgressDenied(
+    where = _where_denied(decision.rule)
+    is_never_allowed = decision.kind in NEVER_ALLOWED and not where
+    return (PrivateNetworkBlocked if is_never_allowed else EgressDenied)(
         f"{origin}: {address} must not be dialled ({decision.kind}: {decision.rule}){of_name}; "
-        f"{_where_denied(decision.rule) or advice(address, decision.kind, origin, policy)}"
+        f"{where or advice(address, origin, policy)}"
     )
 
 
@@ -44,16 +46,29 @@ def _where_denied(rule: str) -> str:
     return ""
 
 
-def advice(address: str, kind: AddressKind, origin: Origin, policy: EgressPolicy) -> str:
-    """Return what to do about an address of ``kind`` that is refused whatever the switches are."""
-    if address in _UNSPECIFIED:
-        return "for a server on this machine use 127.0.0.1"
+def advice(address: str, origin: Origin, policy: EgressPolicy) -> str:
+    """Return what to do about an address that is refused whatever the switches are."""
+    parsed = parse_literal(address)
+    if parsed is not None and any(one.is_unspecified for one in meanings(parsed)):
+        # people copy it from the settings of a server
+        here = replace(origin, host="127.0.0.1")
+        return f"for a server on this machine use 127.0.0.1{_set_address(f'{here}{policy.path}', policy)}"
     if address != origin.host and is_placeholder(address):
         return (
             f"{FAKE_IP_RANGE} has the placeholders of a fake-IP DNS (Clash, Surge, sing-box); if you use one: "
             f"{fake_ip_command(origin.host, policy)}"
         )
-    return "configure an upstream at another address"
+    if policy.address_setting:
+        return f"no setting allows it: set another address{_set_address('URL', policy)}"
+    return "no setting allows it: use another address"
+
+
+def _set_address(url: str, policy: EgressPolicy) -> str:
+    """Return how to set the address of the requester; "" where the operator configured none."""
+    setting = policy.address_setting
+    if "." not in setting:
+        return f", in the variable {setting}" if setting else ""
+    return f": clawgate config set {shlex.quote(setting)} {shlex.quote(url)}"
 
 
 def is_placeholder(address: str) -> bool:

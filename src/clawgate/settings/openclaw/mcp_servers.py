@@ -72,11 +72,14 @@ class McpServerEntry:
 
     def egress_policy(self, network: NetworkRules) -> EgressPolicy:
         """Return what a server that is reached over HTTP may be. Raises ValueError for what is no URL."""
+        origin, path = parse_url(str(self.block.url).partition("?")[0])
         return EgressPolicy(
             requester=f"mcp:{self.name}",
             private=self.own.allow_private_network,
             setting=self.allow_private_setting,
-            origin=parse_url(str(self.block.url).partition("?")[0])[0],
+            origin=origin,
+            address_setting=format_key_path((*self.path, "url")),
+            path=path,
             network=network,
         )
 

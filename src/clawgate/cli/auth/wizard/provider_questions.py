@@ -15,7 +15,8 @@ from clawgate.plugins.api.questions import Answers, Choice, Choices, Question
 from clawgate.policy.egress.names import host_kind
 from clawgate.policy.egress.ranges import PRIVATE_KINDS, AddressKind
 from clawgate.providers.built_in import SUPPORTED_APIS, BuiltIn
-from clawgate.providers.endpoint import endpoint_of
+from clawgate.providers.endpoint import never_dialled
+from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
 from clawgate.settings.secrets import basic_login, login_problem
 from clawgate.wire.http.base_url import base_url
@@ -51,8 +52,8 @@ def _base_url_problem(text: str) -> str | None:
         url = BaseUrl.parse(text)
     except ValueError as error:
         return str(error)
-    problem = endpoint_of(url, "openai-completions", "it", {})[2]
-    return problem and problem.removeprefix("it.baseUrl: ")  # the question is named already
+    refused = never_dialled(Provider(id="it", api=SUPPORTED_APIS[0], origin=url.origin))
+    return None if refused is None else refused.message
 
 
 class _CredentialQuestion(Question):
