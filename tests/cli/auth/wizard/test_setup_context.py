@@ -69,6 +69,38 @@ def test_no_answer_has_a_cause(url: str, cause: str) -> None:
     assert caught.value.cause == cause and "canary" not in caught.value.message
 
 
+RULES = [
+    ({}, False, "gateway.allowPrivateNetwork"),
+    ({"allow": ["127.0.0.0/8"]}, False, ""),
+    ({"deny": ["127.0.0.1"]}, True, "network.deny 127.0.0.1"),
+    ({"allow": ["127.0.0.1"], "deny": ["127.0.0.0/8"]}, True, "network.deny 127.0.0.0/8"),
+]
+
+
+def test_the_rules_of_the_network_are_those_of_the_config() -> None:
+    async def refusal(network: dict[str, Any], may_be_private: bool) -> str:
+        config = {"plugins": {"entries": {"clawgate": {"config": {"network": network}}}}}
+        async with FakeUpstream(faults.json_response({})) as upstream:
+            plan = replace(PLAN, url=upstream.url, allow_private=may_be_private)
+            try:
+                await Setup({}, config).fetch(plan)
+            except FetchFailed as failed:
+                assert failed.cause == "blocked" and upstream.connections == []
+                return failed.message
+            return ""
+
+    for network, may_be_private, says in RULES:
+        found = asyncio.run(refusal(network, may_be_private))
+        assert says in found and bool(says) is bool(found), network
+
+
+def test_what_is_never_dialed_is_not_dialed_in_the_wizard_either() -> None:
+    context = Setup({}, {"gateway": {"allowPrivateNetwork": True}})
+    for host in ("0.0.0.0", "169.254.169.254", "metadata.google.internal", "[fe80::1]"):
+        with pytest.raises(FetchFailed, match="are never dialled"):
+            asyncio.run(context.fetch(replace(PLAN, url=f"http://{host}:9/v1")))
+
+
 def test_a_port_that_is_free_or_ours_is_nothing_to_speak_of() -> None:
     here = Answers({"host": "127.0.0.1"})
     with socket.create_server(("127.0.0.1", 0)) as listener:
