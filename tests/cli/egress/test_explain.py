@@ -29,6 +29,7 @@ def no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
         (["https://llm.example/x?secret=canary"], 0, ["allowed if each of its addresses is", "--resolve"]),
         (["https://llm.example", "--resolve"], 1, ["10.0.0.9: private", "93.184.216.34: public", "would fail"]),
         (["https://93.184.216.34", "--requester", "plugin:x"], 0, ["plugin:x", "Verdict   : allowed"]),
+        (["http://10.0.0.7", "--plugin", "x"], 1, ["plugin:x", "Verdict   : refused", "gateway.allowPrivateNetwork"]),
     ],
 )  # fmt: skip
 def test_the_verdict_of_a_url(state: StateHome, arguments: list[str], status: int, parts: list[str]) -> None:
@@ -55,6 +56,7 @@ def test_a_verdict_for_programs(state: StateHome) -> None:
         (["http://a/", "--provider", "none"], "there is no provider 'none'"),
         (["http://a/", "--requester", "nobody"], "is no requester"),
         (["http://a/", "--provider", "owl", "--tool", "x"], "give one of them"),
+        (["http://a/", "--plugin", "a", "--tool", "x"], "give one of them"),
     ],
 )
 def test_what_cannot_be_explained_is_said(state: StateHome, arguments: list[str], problem: str) -> None:

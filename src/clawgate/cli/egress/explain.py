@@ -32,9 +32,8 @@ _VERDICTS = {
 @click.argument("url")
 @click.option("--provider", metavar="ID", help="For a request to this provider.")
 @click.option("--tool", metavar="NAME", help="For a fetch of this tool.")
-@click.option(
-    "--requester", metavar="NAME", help="For another one, as the list shows it: mcp:NAME, plugin:ID."
-)
+@click.option("--plugin", metavar="ID", help="For a fetch of this plugin.")
+@click.option("--requester", metavar="NAME", help="For another one, as the list shows it: mcp:NAME.")
 @click.option(
     "--resolve", is_flag=True, help="Resolve the name, and decide about its addresses: this needs DNS."
 )
@@ -45,6 +44,7 @@ def explain(
     config: str | None,
     provider: str | None,
     tool: str | None,
+    plugin: str | None,
     requester: str | None,
     resolve: bool,
     as_json: bool,
@@ -56,11 +56,16 @@ def explain(
     """
     given = [
         text
-        for text in (provider and f"provider:{provider}", tool and f"tool:{tool}", requester)
+        for text in (
+            provider and f"provider:{provider}",
+            tool and f"tool:{tool}",
+            plugin and f"plugin:{plugin}",
+            requester,
+        )
         if text is not None
     ]
     if len(given) > 1:
-        raise click.UsageError("--provider, --tool, --requester: give one of them")
+        raise click.UsageError("--provider, --tool, --plugin, --requester: give one of them")
     found = _found(load_config(config), url, given[0] if given else "", resolve)
     if as_json:
         click.echo(json.dumps(found, indent=2))
