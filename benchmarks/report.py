@@ -179,7 +179,11 @@ def _cancel(results: Results) -> str:
 
 def _guard(results: Results) -> str:
     rows = [[shape, _number(results.median(GUARD, shape, "cpu_us"), 1)] for shape in SHAPES]
-    return _table("Egress guard: one URL, parsed and decided, without DNS", ["", "CPU us"], rows)
+    return _table(
+        "Egress guard: a URL parsed and decided without DNS; a refusal with its message",
+        ["", "CPU us"],
+        rows,
+    )
 
 
 def _agents(results: Results) -> str:

@@ -62,7 +62,7 @@ def verdicts(results: Results) -> list[Verdict]:
             slowest = _slowest_leave(results, f"cancel {phase}", role)
             found.append(Verdict(f"{role}: client left {phase}, upstream closed", 50, "ms", slowest))
     slowest = max((results.median(GUARD, shape, "cpu_us") or 0 for shape in SHAPES), default=0)
-    found.append(Verdict("egress: CPU per URL, without DNS", 200, "us", slowest or None))
+    found.append(Verdict("egress: CPU per URL or refusal, without DNS", 200, "us", slowest or None))
     return found + _of_agents(results)
 
 

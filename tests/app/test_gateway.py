@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, cast
 
 import pytest
 
 from clawgate.app.gateway import BODY_LIMIT, build_gateway
 from clawgate.errors import ProviderNotConfigured
 from clawgate.policy.authentication import TokenStore
+from clawgate.policy.egress_ledger import LedgerRow
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
+from clawgate.state.store import Store
 from tests.e2e.stand import run
 from tests.peers import faults
 from tests.peers.script import Send
@@ -129,6 +134,49 @@ async def test_some_addresses_are_never_dialled_whatever_the_config_allows(
             answer = await stand.ask(question(f"{name}/m"))
             assert (answer.status, answer.json()["error"]["code"]) == (403, "private_network_blocked")
         assert all(entry.dialled is None for entry in dialer.ledger)
+
+
+async def test_a_refusal_waits_for_no_name_and_no_row_and_does_little(tmp_path: Path) -> None:
+    """Counted, not timed: no look-up, no dial, a store that never returns, and what one response costs in calls."""
+
+    async def resolver(name: str, port: int) -> list[str]:
+        raise AssertionError("resolved")
+
+    class Stuck:
+        name = "stuck"
+
+        async def save_connections(self, rows: Sequence[LedgerRow]) -> None:
+            await gate.wait()
+
+    gate = asyncio.Event()
+    dialer = RecordingDialer(resolver)
+    blocks = {
+        name: provider(f"http://{name}:9") | {"request": SHUT}
+        for name in ("10.0.0.9", "0.0.0.0", "localhost")
+    }
+    calls: list[str] = []
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        calls.append(event)
+
+    async with serving_gateway(tmp_path, config_of(blocks), dialer=dialer) as stand:
+        stand.role.recorder.use(cast(Store, cast(Any, Stuck())))
+        storing = asyncio.create_task(stand.role.recorder.run())
+        for name in blocks:
+            async with await stand.client() as client:
+                assert (await stand.ask(question(f"{name}/m"), client=client)).status == 403
+                await stand.send(client, question(f"{name}/m"))
+                sys.setprofile(count)
+                try:
+                    response = await client.response()
+                finally:
+                    sys.setprofile(None)
+                assert response.status == 403
+            assert 0 < calls.count("call") < 1000, name
+            calls.clear()
+        assert dialer.ledger == []
+        storing.cancel()
+        gate.set()
 
 
 async def test_a_gateway_does_not_dial_itself(tmp_path: Path) -> None:

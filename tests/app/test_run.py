@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from clawgate.app import run
 from clawgate.app.role import Role
 from clawgate.app.run import serve_in_thread
 from clawgate.relay.downstream.server import listen
@@ -46,6 +49,17 @@ def test_the_listener_is_the_one_that_was_configured() -> None:
             listen(*address(server(port=port)))
         with socket.create_connection((host, port), timeout=60):
             pass
+
+
+def test_a_thread_keeps_the_loop_waiting_for_less_than_a_refusal_may_take() -> None:
+    before = sys.getswitchinterval(), gc.get_threshold()
+    try:
+        run._tune_process()
+        assert sys.getswitchinterval() <= 0.001
+    finally:
+        sys.setswitchinterval(before[0])
+        gc.set_threshold(*before[1])
+        gc.unfreeze()
 
 
 def test_a_name_with_two_addresses_has_one_port() -> None:

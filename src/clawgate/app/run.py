@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,10 @@ from clawgate.processes.parent_watch import watch_parent
 from clawgate.processes.workers import run_workers
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.server import Server, close
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that writes the database or resolves a name may keep the loop waiting. Python's own 5 ms are as
+long as the slowest refusal may take."""
 
 logger = logging.getLogger("clawgate")
 
@@ -65,10 +70,7 @@ def _serve_here(
         on_ready()
         if not owns_process:
             return
-        # What exists now lives as long as the process: keep the garbage collector from scanning it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
+        _tune_process()
 
     server = Server(
         role.connections, role.app, drain_seconds=role.drain_seconds, tls=role.tls, on_started=on_started
@@ -81,6 +83,14 @@ def _serve_here(
     finally:
         role.on_shutdown()
     return 0
+
+
+def _tune_process() -> None:
+    # What exists now lives as long as the process: keep the garbage collector from scanning it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 def make_protocol_factory(connections: ConnectionManager, app: Any) -> Callable[[], asyncio.Protocol]:
