@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from mcp_types import CallToolResult, InitializeResult, ListToolsResult
+from pydantic import BaseModel, ValidationError
 
-from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Lines, decode
+from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Lines, Pace, decode
 
 
 def message(**more: Any) -> bytes:
@@ -40,7 +42,8 @@ def test_what_is_no_message_is_noise(frame: bytes) -> None:
     ("frame", "reason"),
     [
         (message(result={"x": "y" * MAX_FRAME}), "a message of more than 4194304 bytes"),
-        (message(result={"a": {"b": [1] * 20_000}}), "a message with more than 20000 values"),
+        (message(result={"structuredContent": {"b": [1] * 20_000}}), "a message with more than 20000 values"),
+        (message(result={"a": {"b": [1] * 4000}}), "a message with more than 4000 values"),
         (message(result={"content": [1] * 257}), "a result with more than 256 content"),
         (message(result={"tools": [{}] * 257}), "a result with more than 256 tools"),
         *(
@@ -53,6 +56,63 @@ def test_what_is_too_much_is_rejected(frame: bytes, reason: str) -> None:
     with pytest.raises(FrameRejected, match=reason) as caught:
         decode(frame)
     assert not caught.value.is_noise
+
+
+@pytest.mark.parametrize("name", ["structuredContent", "_meta"])
+def test_what_the_sdk_takes_as_it_is_may_be_long(name: str) -> None:
+    result = {
+        "content": [{"type": "text", "text": "x", "_meta": {"a": [1] * 5000}}],
+        name: {"a": [1] * 14_000},
+    }
+    assert decode(message(result=result))["result"] == result
+
+
+LINK: dict[str, Any] = {"type": "resource_link", "name": "x", "uri": "u"}
+
+
+@pytest.mark.parametrize(
+    ("model", "result"),
+    [
+        (
+            CallToolResult,
+            {"content": [{"type": "text", "text": "x", "annotations": {"audience": [1] * 3900}}]},
+        ),
+        (CallToolResult, {"content": [{**LINK, "icons": [{} for _ in range(3900)]}]}),
+        (CallToolResult, {"content": [{**LINK, "icons": [{} for _ in range(10)]} for _ in range(250)]}),
+        (CallToolResult, {"content": [1] * 256}),
+        (ListToolsResult, {"tools": [{"name": "a", "inputSchema": {}, "icons": [1] * 3900}]}),
+        (InitializeResult, {"serverInfo": {"icons": [1] * 3900}}),
+    ],
+)
+def test_no_message_has_the_sdk_find_many_mistakes(model: type[BaseModel], result: dict[str, Any]) -> None:
+    """Each value is tried as five kinds of block, and each mistake costs 0.4 microseconds: below 20 ms, by count."""
+    read = decode(message(result=result))
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(read["result"], by_name=False)
+    assert caught.value.error_count() <= 5 * 4000
+    with pytest.raises(FrameRejected):
+        decode(message(result={**result, "more": [1] * 4000}))
+
+
+def test_a_server_that_sends_much_is_read_with_pauses() -> None:
+    calm, flood, large = Pace(), Pace(), Pace()
+    assert [calm.after(100) for _ in range(199)] == [0.0] * 199
+    assert sum(flood.after(100) for _ in range(3000)) == pytest.approx(15 * 0.05)
+    assert large.after(MAX_FRAME) > 0 and flood.after(65_536, 1000) >= 5 * 0.05
+
+
+@pytest.mark.parametrize("value", [b"0", b"1", b"499", b"60001", b"9" * 9, b"x", b"", "\u0660".encode()])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"])
+def test_a_server_has_nobody_reconnect_at_once(value: bytes, before: bytes) -> None:
+    """The SDK does it for as long as streams end in order."""
+    events = Events()
+    assert events.feed(before + b"retry: " + value + b"\nid: 1\n\n") == b"id: 1\n\n"
+
+
+@pytest.mark.parametrize("line", [b"retry: 500", b"retry:60000", b"data: retry: 0", b": retry: 0"])
+def test_what_does_not_hurry_stays(line: bytes) -> None:
+    stream = line.replace(b"data: retry: 0", b"event: retry: 0") + b"\r\n\r\n"
+    assert Events().feed(stream) == stream
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])

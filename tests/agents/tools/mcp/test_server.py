@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.tools.mcp.server import read_list
+from clawgate.agents.tools.mcp.server import MAX_LIST, read_list
 from clawgate.plugins.api import ToolCall
-from clawgate.plugins.host.tools import run_tool
+from clawgate.plugins.host.tools import RegisteredTool, run_tool
 from tests.agents.tools.mcp.mcp_stand import call, connected, eventually, scripted, tools_of
 
 SCHEMA: dict[str, Any] = {"type": "object"}
@@ -130,3 +130,38 @@ def test_of_a_list_what_is_no_tool_or_is_there_twice_is_left_out() -> None:
     found = read_list([tool("a"), {"name": "b"}, tool("c"), tool("c", "other"), tool("d")])
     assert sorted(found.tools) == ["a", "d"]
     assert found.reasons == {"b": "it has no name or no inputSchema", "c": "it is listed twice"}
+
+
+def test_a_list_is_no_longer_than_models_can_read() -> None:
+    listed = read_list([tool(f"t{number}", "d" * 50_000) for number in range(20)])
+    assert len(listed.tools) == len(listed.reasons) - 6 == 7
+    assert sum(one.size for one in listed.tools.values()) <= MAX_LIST
+    assert set(listed.reasons.values()) == {"the definitions up to it exceed 400000 characters"}
+
+
+async def test_a_list_that_did_not_change_is_reported_once(
+    tmp_path: Path, listing: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that says all the time that its tools have changed does not fill the log."""
+    caplog.set_level(logging.INFO, "clawgate.mcp")
+    wrong = [CHANGE, *(tool(f"w{number}") for number in [*range(9)] * 2)]
+    async with connected(tmp_path, {"docs": scripted("plain", listing)}) as host:
+        await tools_of(host, "docs__change", "docs__read", "docs__write")
+        for _ in range(2):
+            assert (await call(host, "docs__change", tools=wrong)).text == "changed"
+            await tools_of(host, "docs__change")
+    assert caplog.text.count("is not offered: ") == 5
+    assert caplog.text.count("docs: 4 more of its tools are not offered") == 1
+
+
+async def test_definitions_are_read_off_the_loop(tmp_path: Path, listing: Path) -> None:
+    """What the loop does with a list of tools does not grow with it."""
+    async with connected(tmp_path, {"docs": scripted("plain", listing)}) as host:
+        await tools_of(host, "docs__change", "docs__read", "docs__write")
+        server = host._running["docs"].server
+        assert {one.name for one in server._made.values() if isinstance(one, RegisteredTool)} == {
+            "docs__change",
+            "docs__read",
+            "docs__write",
+        }
+        assert set(server.tools()) <= set(server._made.values())

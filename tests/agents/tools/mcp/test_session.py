@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from mcp_types import ListToolsResult
+from pydantic import ValidationError
 
+from clawgate.agents.tools.mcp.session import why_lost
 from tests.agents.tools.mcp.mcp_stand import call, connected, eventually, failure_of, scripted, tools_of
 
 
@@ -93,3 +96,14 @@ async def test_a_call_whose_run_is_cancelled_is_cancelled_at_the_server(tmp_path
         one["params"]["requestId"] for one in sent if one.get("method") == "notifications/cancelled"
     )
     assert cancelled == called
+
+
+def test_of_many_mistakes_only_the_number_is_said() -> None:
+    """Pydantic would make a text of each."""
+    for count, text in (
+        (1, "ListToolsResult: tools.0.name: "),
+        (500, "ListToolsResult: 500 things are wrong"),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            ListToolsResult.model_validate({"tools": [{"inputSchema": {}}] * count})
+        assert why_lost(caught.value).startswith(text)

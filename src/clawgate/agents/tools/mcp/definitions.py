@@ -46,7 +46,7 @@ class Definition:
         definition = cls({key: listed[key] for key in _DESCRIBED_BY if listed.get(key) is not None})
         if _depth_exceeds(definition.document, _MAX_DEPTH):
             raise ValueError(f"its definition is nested more than {_MAX_DEPTH} deep")
-        if len(definition._json) > MAX_DEFINITION:
+        if definition.size > MAX_DEFINITION:
             raise ValueError(f"its definition exceeds {MAX_DEFINITION} characters")
         return definition
 
@@ -57,6 +57,11 @@ class Definition:
     @cached_property
     def digest(self) -> str:
         return f"sha256:{hashlib.sha256(self._json.encode()).hexdigest()}"
+
+    @property
+    def size(self) -> int:
+        """Characters as JSON."""
+        return len(self._json)
 
     @cached_property
     def _json(self) -> str:

@@ -1,7 +1,8 @@
 """Bounds what an MCP server sends: the size of one message, and how much there is in it.
 
 Pure. Law: no message may occupy the event loop for long, so each is checked before the SDK validates it, which takes
-about 20 microseconds for each wrong element (measured with `mcp` 2.3.0: 0.45 s for 20 000 blocks that are none).
+about 20 microseconds for each wrong element (measured with `mcp` 2.3.0: 0.45 s for 20 000 blocks that are none). What
+it does not look into costs a tenth of a microsecond.
 """
 
 from __future__ import annotations
@@ -16,8 +17,16 @@ MAX_FRAME = 4_194_304
 _MAX_MARKS = 200_000
 """Commas and opening brackets of one message, those in texts included: what it takes to decode it at all."""
 _MAX_VALUES = 20_000
+_MAX_CHECKED = 4000
+"""Of these, those that the SDK validates one by one: 256 tools or blocks have about 3000."""
+_FREE = frozenset({"_meta", "data", "inputSchema", "outputSchema", "requestedSchema", "structuredContent"})
+"""What is below them may be anything, and the SDK takes it as it is."""
 _MAX_REQUESTS = 1000
 """Of the server, in one stream of events: each waits until its response was taken."""
+_UNIT_BYTES = 16_384
+_UNITS_AT_ONCE = 200
+_PAUSE_SECONDS = 0.05
+_SHORTEST_RETRY, _LONGEST_RETRY = 500, 60_000
 _MAX_LINES = 10_000
 """Of an event."""
 _ENDPOINT = b"endpoint"
@@ -55,17 +64,51 @@ def _check_amount(message: dict[str, Any]) -> None:
     for name, value in result.items() if isinstance(result, dict) else ():
         if isinstance(value, list) and len(value) > _MAX_ELEMENTS:
             raise FrameRejected(f"a result with more than {_MAX_ELEMENTS} {name[:40]}")
-    level: list[Any] = [message]
+    free: list[Any] = []
+    if _amount([message], _MAX_CHECKED, free) > _MAX_CHECKED:
+        raise FrameRejected(
+            f"a message with more than {_MAX_CHECKED} values, without those that may be anything"
+        )
+    if amount_exceeds(free, _MAX_VALUES):
+        raise FrameRejected(f"a message with more than {_MAX_VALUES} values")
+
+
+def amount_exceeds(values: list[Any], most: int) -> bool:
+    """Whether there are more than ``most`` values in these, at any depth."""
+    return _amount(values, most, None) > most
+
+
+def _amount(level: list[Any], most: int, free: list[Any] | None) -> int:
+    """Return how many values there are, but for those that go to ``free``; it stops above ``most``."""
     values = 0
     while level:
         values += len(level)
-        if values > _MAX_VALUES:
-            raise FrameRejected(f"a message with more than {_MAX_VALUES} values")
-        level = [
-            part
-            for one in level
-            for part in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
-        ]
+        if values > most:
+            break
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, list):
+                below += one
+            elif isinstance(one, dict) and (free is None or _FREE.isdisjoint(one)):
+                below += one.values()
+            elif isinstance(one, dict) and free is not None:
+                for name, part in one.items():
+                    (free if name in _FREE else below).append(part)
+        level = below
+    return values
+
+
+class Pace:
+    """Has a server that sends much wait, so that reading it takes a part of the loop's time, not all of it."""
+
+    def __init__(self) -> None:
+        self._units = 0
+
+    def after(self, size: int, messages: int = 1) -> float:
+        """Return the seconds until more is read, after ``messages`` of ``size`` bytes."""
+        self._units += messages + size // _UNIT_BYTES
+        pauses, self._units = divmod(self._units, _UNITS_AT_ONCE)
+        return pauses * _PAUSE_SECONDS
 
 
 class Lines:
@@ -96,6 +139,8 @@ class Events:
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._size = self._requests = 0
+        self.count = 0
+        """Events that were passed on."""
         self._partial = bytearray()
 
     def feed(self, data: bytes) -> bytes:
@@ -108,6 +153,7 @@ class Events:
             self._add(line)
             if not line.strip(b"\r"):
                 complete += self._lines
+                self.count += 1
                 self._check()
                 self._lines, self._size = [], 0
         self._partial += rest
@@ -122,7 +168,8 @@ class Events:
     def _add(self, line: bytes) -> None:
         if b"\r" in line[:-1]:
             raise FrameRejected("an event with a line that ends with CR alone")
-        self._lines.append(line)
+        if not _hurries(line):
+            self._lines.append(line)
         self._size += len(line) + 1
 
     def _check(self) -> None:
@@ -139,3 +186,12 @@ class Events:
             self._requests += "method" in message and "id" in message
             if self._requests > _MAX_REQUESTS:
                 raise FrameRejected(f"more than {_MAX_REQUESTS} requests in one stream")
+
+
+def _hurries(line: bytes) -> bool:
+    """Whether a line has the SDK reconnect at once, which it does for as long as streams end: it counts failures."""
+    name, _, value = line.rstrip(b"\r").partition(b":")
+    if not name.endswith(b"retry"):
+        return False
+    text = value.removeprefix(b" ")
+    return not (text.isdigit() and len(text) < 7 and _SHORTEST_RETRY <= int(text) <= _LONGEST_RETRY)

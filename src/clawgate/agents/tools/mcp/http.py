@@ -22,7 +22,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from clawgate import __version__
-from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, decode
+from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Pace, decode
 from clawgate.agents.tools.mcp.oauth import Access, Authorization
 from clawgate.errors import GatewayError
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
@@ -174,10 +174,12 @@ class _Body(httpx2.AsyncByteStream):
             raise httpx2.ReadTimeout(str(error) or "the server sent nothing") from error
 
     async def _events(self) -> AsyncIterator[bytes]:
-        events = Events()
+        events, pace = Events(), Pace()
         async for data in self._stream:
+            before = events.count
             if complete := events.feed(data):
                 yield complete
+            await asyncio.sleep(pace.after(len(data), events.count - before))
         events.close()
 
     async def _whole(self) -> AsyncIterator[bytes]:

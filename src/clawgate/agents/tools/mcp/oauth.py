@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import httpx2
+import msgspec
 from mcp.client.auth import OAuthFlowError
 from mcp.client.auth.utils import extract_field_from_www_auth, extract_scope_from_www_auth, union_scopes
 from pydantic import ValidationError
 
 from clawgate.agents.tools.mcp.definitions import without_invisible
+from clawgate.agents.tools.mcp.frames import amount_exceeds
 from clawgate.agents.tools.mcp.logins import Login
 from clawgate.agents.tools.mcp.token_client import Browser, TokenClient
 from clawgate.errors import GatewayError
@@ -30,6 +32,7 @@ from clawgate.wire.http.url import parse_fetch_url
 _LIMITS = FetchLimits(max_bytes=65_536, max_redirects=0, seconds=15.0)
 _SENT = ("accept", "authorization", "content-type", "mcp-protocol-version")
 _MAX_REASON = 300
+_MAX_VALUES = 2000
 _LONGEST_SCOPE = 1000
 _MAX_CHALLENGES = 8
 """For more rights, in one connection; each scope counts once."""
@@ -170,12 +173,23 @@ class Authorization(httpx2.Auth):
             raise OAuthFlowError(
                 f"{url.partition('?')[0]}: the response has more than {_LIMITS.max_bytes} bytes"
             )
+        _check_amount(url, found.body)
         return httpx2.Response(
             found.status,
             headers={"content-type": found.content_type},
             content=found.body,
             request=request,
         )
+
+
+def _check_amount(url: str, body: bytes) -> None:
+    """Reject a document with more than the flow needs: the SDK makes a text of each wrong value."""
+    try:
+        too_much = amount_exceeds([msgspec.json.decode(body)], _MAX_VALUES)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return  # the SDK says so
+    if too_much:
+        raise OAuthFlowError(f"{url.partition('?')[0]}: the response has more than {_MAX_VALUES} values")
 
 
 def _add(token: str | None, request: httpx2.Request) -> None:

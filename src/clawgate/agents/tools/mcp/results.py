@@ -13,6 +13,8 @@ from typing import Any
 from clawgate.agents.tools.external_content import without_unprintable
 from clawgate.plugins.api import ToolResult
 
+_MAX_TEXT = 1_000_000
+"""Characters of all texts. What the model reads of them is cut at a tenth of that."""
 _BASE64_BYTES = 3 / 4
 """Of a character."""
 
@@ -25,7 +27,7 @@ def read_result(result: Mapping[str, Any]) -> ToolResult:
     structured = result.get("structuredContent")
     if structured is not None and not any(_is_json_of(structured, one) for one in blocks):
         texts.append(json.dumps(structured, ensure_ascii=False))
-    text = without_unprintable("\n".join(texts))
+    text = without_unprintable("\n".join(texts)[:_MAX_TEXT])
     return ToolResult(text or "[the tool returned nothing]", bool(result.get("isError")))
 
 
@@ -49,7 +51,7 @@ def _block(block: Mapping[str, Any]) -> str:
 
 def _is_json_of(structured: object, block: Mapping[str, Any]) -> bool:
     """Whether a text is the structured content again, as servers send it for older clients."""
-    if block.get("type") != "text":
+    if block.get("type") != "text" or len(str(block.get("text", ""))) > _MAX_TEXT:
         return False
     try:
         return bool(json.loads(str(block.get("text", ""))) == structured)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from clawgate.agents.tools.mcp.definitions import Definition, named, passes, without_invisible
+from clawgate.agents.tools.mcp.definitions import Definition, named, passes, tool_name, without_invisible
 from clawgate.agents.tools.mcp.pins import Pins, PinStore
 from clawgate.plugins.api import Tool, ToolCall, ToolFailed, ToolResult
 from clawgate.plugins.host.isolation import PluginFailed
@@ -26,7 +26,11 @@ LONGEST_PAUSE_SECONDS = 60.0
 _STABLE_SECONDS = 10.0
 """A connection that lasted as long makes earlier failures forgotten, and the next one begins at once."""
 _RELIST_SECONDS = 1.0
-"""At least between two lists: a server may say at any rate that its tools have changed."""
+"""At least between two lists, and ten times of what the last one took: a server may say at any rate that its tools
+have changed."""
+_LONGEST_RELIST_SECONDS = 10.0
+MAX_LIST = 400_000
+"""Characters of all definitions of a server as JSON: each model call sends them."""
 _SLACK_SECONDS = 5.0
 _SHOWN = 5
 
@@ -89,6 +93,8 @@ class McpServer:
         self.reason = ""
         """Why there was no session the last time that there was none."""
         self._is_given_up = False
+        self._made: Mapping[str, RegisteredTool | PluginFailed] = {}
+        """By the digests of their definitions: those of the last list, and the accepted ones."""
         self._offered: tuple[Pins, Listed | None, tuple[RegisteredTool, ...]] | None = None
 
     async def run(self) -> None:
@@ -126,7 +132,7 @@ class McpServer:
                     "%s: connected, protocol %s, %d tools",
                     self.entry.name,
                     session.protocol,
-                    len(self._tools()),
+                    len(self.tools()),
                 )
                 await self._follow(session)
         except Exception as error:  # of a library and a foreign program: whatever it is, try again
@@ -146,6 +152,7 @@ class McpServer:
 
     async def _follow(self, session: Session) -> None:
         """List the tools anew whenever the server says so, until the session is lost."""
+        pause = _RELIST_SECONDS
         lost = asyncio.get_running_loop().create_task(session.lost.wait())
         try:
             while not session.lost.is_set():
@@ -157,19 +164,37 @@ class McpServer:
                 if session.changed.is_set() and not session.lost.is_set():
                     self._is_current.clear()
                     session.changed.clear()
-                    await asyncio.sleep(_RELIST_SECONDS)
-                    await self._list(session)
+                    await asyncio.sleep(pause)
+                    pause = await self._list(session)
                     self._is_current.set()
         finally:
             lost.cancel()
 
-    async def _list(self, session: Session) -> None:
-        listed = read_list(await session.list_tools())
+    async def _list(self, session: Session) -> float:
+        """Return the seconds until they may be listed again."""
+        started_at = self._clock()
+        listed, pins = await asyncio.to_thread(self._observe, await session.list_tools())
+        before, self._listed = self._listed, listed
+        if before is None or (before.tools, before.reasons) != (listed.tools, listed.reasons):
+            self._report(listed, pins)
+        took = self._clock() - started_at
+        return min(max(_RELIST_SECONDS, 10 * took), _LONGEST_RELIST_SECONDS)
+
+    def _observe(self, found: list[dict[str, Any]]) -> tuple[Listed, Pins]:
+        """Read and record a list. Runs in a thread: a list may be as long as its bounds."""
+        listed = read_list(found)
+        self._pins.observe(self.entry.prefix, listed.tools.values())
+        pins = self._pins.read(self.entry.prefix)
+        tools = (*listed.tools.values(), *pins.accepted.values())
+        self._made = {tool.digest: self._register(tool) for tool in tools}
+        return listed, pins
+
+    def _report(self, listed: Listed, pins: Pins) -> None:
         name = self.entry.name
-        for tool, reason in listed.reasons.items():
+        for tool, reason in list(listed.reasons.items())[:_SHOWN]:
             self._log.warning("%s: its tool '%s' is not offered: %s", name, tool, reason)
-        pins = await asyncio.to_thread(self._pins.observe, self.entry.prefix, listed.tools.values())
-        self._listed = listed
+        if len(listed.reasons) > _SHOWN:
+            self._log.warning("%s: %d more of its tools are not offered", name, len(listed.reasons) - _SHOWN)
         if pins.problem:
             self._log.error("%s: none of its tools is offered: %s", name, pins.problem)
         elif pins.waiting:
@@ -206,24 +231,29 @@ class McpServer:
             self._log.warning(
                 "%s: its tool '%s' is not offered: %s", self.entry.name, without_invisible(tool), reason
             )
-        return list(self._registered(names))
+        return list(self._registered(names.values()))
 
-    def _registered(self, names: Mapping[str, Definition]) -> Iterator[RegisteredTool]:
-        seconds = (self.entry.block.connection_timeout_ms + self.entry.block.request_timeout_ms) / 1000
-        for name, definition in names.items():
-            tool = Tool(
-                name=name,
-                description=definition.description,
-                parameters=definition.parameters,
-                run=self._caller(definition),
-                timeout=seconds + _SLACK_SECONDS,
-            )
-            try:
-                registered = register_tool(self.entry.prefix, tool)
-            except PluginFailed as error:
-                self._log.warning("%s: a tool is not offered: %s", self.entry.name, error)
+    def _registered(self, definitions: Iterable[Definition]) -> Iterator[RegisteredTool]:
+        for definition in definitions:
+            made = self._made.get(definition.digest) or self._register(definition)
+            if isinstance(made, PluginFailed):
+                self._log.warning("%s: a tool is not offered: %s", self.entry.name, made)
             else:
-                yield replace(registered, family=FAMILY, clean=self._clean)
+                yield made
+
+    def _register(self, definition: Definition) -> RegisteredTool | PluginFailed:
+        seconds = (self.entry.block.connection_timeout_ms + self.entry.block.request_timeout_ms) / 1000
+        tool = Tool(
+            name=tool_name(self.entry.prefix, definition.name),
+            description=definition.description,
+            parameters=definition.parameters,
+            run=self._caller(definition),
+            timeout=seconds + _SLACK_SECONDS,
+        )
+        try:
+            return replace(register_tool(self.entry.prefix, tool), family=FAMILY, clean=self._clean)
+        except PluginFailed as error:
+            return error
 
     def _caller(self, definition: Definition) -> Callable[[ToolCall], Any]:
         async def call(given: ToolCall) -> ToolResult:
@@ -269,12 +299,17 @@ def read_list(listed: list[dict[str, Any]]) -> Listed:
     """Return the tools of a server's list; of two with the same name there is none."""
     tools: dict[str, Definition] = {}
     reasons: dict[str, str] = {}
+    characters = 0
     for one in listed:
         name = without_invisible(str(one.get("name", "")))[:80]
         try:
             tool = Definition.of(one)
         except ValueError as error:
             reasons[name] = str(error)
+            continue
+        characters += tool.size
+        if characters > MAX_LIST:
+            reasons[name] = f"the definitions up to it exceed {MAX_LIST} characters"
             continue
         if tool.name in tools:
             reasons[name] = "it is listed twice"

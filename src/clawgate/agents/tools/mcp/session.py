@@ -39,6 +39,7 @@ from clawgate.plugins.api import ToolFailed, ToolResult
 MAX_PAGES = 64
 MAX_TOOLS = 512
 _MAX_REASON = 500
+_MOST_ERRORS = 100
 _RELISTEN_SECONDS = 30.0
 _CLOSED = "Connection closed"
 """What the SDK says of that; servers use its code for errors of their own."""
@@ -192,7 +193,12 @@ def why_lost(error: BaseException) -> str:
 
 
 def _wrong(error: ValidationError) -> str:
-    """Return the first thing that is wrong with a message of the server."""
+    """Return the first thing that is wrong with a message of the server.
+
+    Pydantic makes texts of all of them for that, 20 microseconds each.
+    """
+    if error.error_count() > _MOST_ERRORS:
+        return _line(f"{error.title}: {error.error_count()} things are wrong")
     first = error.errors(include_url=False, include_input=False)[0]
     return _line(f"{error.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
 

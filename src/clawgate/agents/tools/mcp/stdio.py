@@ -18,7 +18,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCRequest, jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from clawgate.agents.tools.mcp.frames import FrameRejected, Lines, decode
+from clawgate.agents.tools.mcp.frames import FrameRejected, Lines, Pace, decode
 from clawgate.plugins.api import ChildSpec
 from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child import Child
@@ -121,13 +121,15 @@ class StdioTransport:
     async def _read(
         self, reader: asyncio.StreamReader, received: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
-        lines = Lines()
+        lines, pace = Lines(), Pace()
         with received, contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             try:
                 while data := await reader.read(_READ_BYTES):
                     for line in lines.feed(data):
                         if (message := self._message(line)) is not None:
                             await received.send(message)
+                        if wait := pace.after(len(line)):
+                            await asyncio.sleep(wait)
             except FrameRejected as error:
                 self._reason = f"it sent {error}"
                 self.lost.set()
