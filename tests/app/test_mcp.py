@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from PIL import Image
+
 from tests.agents.agent_stand import AgentStand, agent_config, says, serving_agents, user
-from tests.agents.model_stand import DONE, call_of, chunk_of
+from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
 from tests.agents.tools.mcp.mcp_stand import eventually, scripted
+from tests.agents.tools.pictures import announced, picture
 from tests.peers.faults import sse_response
 from tests.processes.supervised import there
 from tests.routing.gateway_server import agents_on, write
@@ -106,3 +112,53 @@ async def test_without_the_sdk_the_gateway_serves_and_says_what_to_install(
         assert await stand.text(user("hi")) == "hi"
         await eventually(lambda: "pip install 'clawgate[mcp]'" in caplog.text)
         assert tools_of(stand) == []
+
+
+async def test_a_model_looks_at_the_images_of_a_server(tmp_path: Path) -> None:
+    """Through the sandbox of the tool image, and what it uses counts for the run; two of a result are enough."""
+    (tmp_path / "image.txt").write_text(base64.b64encode(picture("PNG", (400, 200))).decode())
+    scripts = (
+        sse_response([call_of("docs__echo", "{}"), chunk_of(reason="tool_calls"), usage_of(7, 1), DONE]),
+        says("red", prompt=100, completion=5),
+        says("still red", prompt=100, completion=5),
+        says("it is red", prompt=20, completion=3),
+    )
+    config = {"mcp": {"servers": {"docs": scripted("pictures", tmp_path / "image.txt")}}}
+    defaults = {"imageModel": "up/other", "imageMaxDimensionPx": 50, "model": {"primary": "up/m"}}
+    async with serving_agents(tmp_path, *scripts, config=config, defaults=defaults) as stand:
+        await eventually(lambda: "docs__echo" in tools_of(stand))
+        response = (await stand.ask(user("which colour?"))).json()
+        assert response["choices"][0]["message"]["content"] == "it is red"
+        assert response["usage"]["prompt_tokens"] == 227
+        looked = json.loads(stand.model.requests[1].body)
+        result = stand.sent[-1][-1]["content"]
+    assert looked["model"] == "other"
+    text, image = looked["messages"][0]["content"]
+    assert "which the tool docs__echo returned" in text["text"]
+    sent = base64.b64decode(image["image_url"]["url"].partition(",")[2])
+    assert Image.open(io.BytesIO(sent)).size == (50, 25)
+    assert result.startswith("here\n[image: image/png, ") and result.endswith("; it is not shown here]")
+    assert result.count("<<<EXTERNAL_UNTRUSTED_CONTENT id=") == 2 and "still red" in result
+
+
+@pytest.mark.parametrize(
+    ("image", "defaults", "tools", "reason"),
+    [
+        (b"picture", {}, {}, "agents.defaults.imageModel has a model look at images"),
+        (b"picture", {"imageModel": "up/m"}, {"deny": ["image"]}, "this agent may not use the tool image"),
+        (b"", {"imageModel": "up/m"}, {}, "it is none of PNG, JPEG, GIF, WEBP"),
+        (announced(60_000, 60_000), {"imageModel": "up/m"}, {}, "60000 x 60000 pixels"),
+    ],
+)
+async def test_why_no_model_looked_at_an_image_is_said(
+    tmp_path: Path, image: bytes, defaults: dict[str, Any], tools: dict[str, Any], reason: str
+) -> None:
+    (tmp_path / "image.txt").write_text(base64.b64encode(image or b"no image").decode())
+    config = {"mcp": {"servers": {"docs": scripted("pictures", tmp_path / "image.txt")}}, "tools": tools}
+    scripts = asks_for("docs__echo"), says("a pity")
+    model = {"model": {"primary": "up/m"}}
+    async with serving_agents(tmp_path, *scripts, config=config, defaults={**model, **defaults}) as stand:
+        await eventually(lambda: "docs__echo" in tools_of(stand))
+        assert await stand.text(user("which colour?")) == "a pity"
+        assert reason in stand.sent[-1][-1]["content"]
+        assert len(stand.model.requests) == 2, "nobody was paid for it"

@@ -35,7 +35,8 @@ def say(text: str) -> None:
 
 
 def tools() -> list[dict[str, Any]]:
-    return json.loads(FILE.read_text()) if FILE is not None and FILE.exists() else TOOLS
+    is_list = FILE is not None and FILE.exists() and MODE != "pictures"
+    return json.loads(FILE.read_text()) if FILE is not None and is_list else TOOLS
 
 
 def text(value: str) -> dict[str, Any]:
@@ -101,6 +102,9 @@ def call(message: dict[str, Any]) -> None:
             send(id=message["id"], result={"content": [], "structuredContent": {"a": [1] * 30_000}})
         case "blocks":
             send(id=message["id"], result={"content": [1] * 20_000})
+        case "pictures":
+            image = {"type": "image", "mimeType": "image/png", "data": FILE.read_text() if FILE else ""}
+            send(id=message["id"], result={"content": [{"type": "text", "text": "here"}, *[image] * 3]})
         case "pattern":
             send(id=message["id"], result=text("done") | {"structuredContent": {"a": "a" * 40 + "!"}})
         case "wrong-id":

@@ -28,7 +28,7 @@ from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.database import DatabaseSetting, database_setting
 from clawgate.settings.openclaw.own_settings import network_rules
-from clawgate.settings.openclaw.web_tools import offered_tools
+from clawgate.settings.openclaw.web_tools import IMAGE, offered_tools
 from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -157,6 +157,18 @@ class AgentHost:
     def _workspace_of(self, agent: str) -> Path:
         assert self._service is not None, "an agent runs"
         return Path(self._service.config.agents.specs[agent].workspace).expanduser()
+
+    async def describe_image(self, body: bytes, prompt: str, agent: str) -> str:
+        """Return what a model sees on an image, where ``agent`` may use the tool for that. Raises `ToolFailed`."""
+        from clawgate.plugins.api import ToolFailed
+
+        tool = self._built_in.image if self._built_in is not None else None
+        if tool is None:
+            raise ToolFailed("it is not shown here; agents.defaults.imageModel has a model look at images")
+        spec = self._service.config.agents.specs.get(agent) if self._service is not None else None
+        if spec is None or not spec.tools.permits(IMAGE):
+            raise ToolFailed("it is not shown here; this agent may not use the tool image")
+        return await tool.describe(body, prompt, agent)
 
     def _all_tools(self) -> Iterable[RegisteredTool]:
         """Return each tool there is; one of a plugin takes the place of ours with its name."""

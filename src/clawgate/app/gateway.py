@@ -89,6 +89,7 @@ def build_gateway(
     connections = _connections(gateway_router, via, sockets, metrics, verbose=verbose)
     mcp = McpHost(state, dialer, lambda: plugins.tools)
     agents = AgentHost(router, connections, state, mcp.tools, sockets.clients, recorder, dialer)
+    mcp.look = agents.describe_image
     switches = _switches(gateway_router, connections, agents, make_agents, mcp)
     parts = (router, connections, switches, plugins)
     report = partial(write_report, state / "clawgate", instance)

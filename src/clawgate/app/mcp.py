@@ -21,6 +21,7 @@ from clawgate.settings.openclaw.mcp_servers import McpServerEntry, mcp_servers
 from clawgate.settings.openclaw.own_settings import network_rules
 
 if TYPE_CHECKING:
+    from clawgate.agents.tools.mcp.results import Look
     from clawgate.agents.tools.mcp.servers import McpServers
 
 logger = logging.getLogger("clawgate.mcp")
@@ -29,8 +30,11 @@ logger = logging.getLogger("clawgate.mcp")
 class McpHost:
     """The servers of one gateway; `run` is the task that owns them.
 
-    ``state`` is OpenClaw's state folder; ``others`` returns the tools of plugins.
+    ``state`` is OpenClaw's state folder; ``others`` returns the tools of plugins. ``look`` has a model look at an
+    image.
     """
+
+    look: Look | None = None
 
     def __init__(self, state: Path, dialer: Dialer, others: Callable[[], Iterable[RegisteredTool]]) -> None:
         self._state = state
@@ -63,7 +67,11 @@ class McpHost:
                     from clawgate.agents.tools.mcp.servers import McpServers
 
                     self._servers = McpServers(
-                        self._state, self._dialer, wall_clock=time.time, random=random.random
+                        self._state,
+                        self._dialer,
+                        wall_clock=time.time,
+                        random=random.random,
+                        look=self.look,
                     )
                 if self._servers is not None:
                     try:

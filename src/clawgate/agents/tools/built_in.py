@@ -23,6 +23,7 @@ class BuiltInTools:
 
     def __init__(self, dialer: Dialer, models: ImageModels, now: Callable[[], float]) -> None:
         self.tools: tuple[RegisteredTool, ...] = ()
+        self.image: ImageTool | None = None
         self._dialer = dialer
         self._models = models
         self._sandbox = Sandbox()
@@ -30,6 +31,7 @@ class BuiltInTools:
 
     def use(self, config: OpenClawConfig, network: NetworkRules) -> None:
         """Offer what ``config`` has from now on. What is not installed is not offered: see `tool_diagnostics`."""
+        self.image = None
         self.tools = tuple(
             self._made(name, config, tool_policy(name, config, network))
             for name in offered_tools(config)
@@ -51,7 +53,8 @@ class BuiltInTools:
             model_seconds=own / 1000 if own is not None else image.timeout_seconds,
             max_side=defaults.image_max_dimension_px,
         )
-        return ImageTool(of_image, self._dialer, self._sandbox, self._models).registered()
+        self.image = ImageTool(of_image, self._dialer, self._sandbox, self._models)
+        return self.image.registered()
 
     async def close(self) -> None:
         await self._sandbox.close()

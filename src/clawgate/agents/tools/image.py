@@ -87,7 +87,7 @@ class ImageTool:
                 "additionalProperties": False,
             },
             run=self.run,
-            timeout=settings.limits.seconds + WALL_SECONDS + settings.model_seconds + 5,
+            timeout=settings.limits.seconds + self.describe_seconds + 5,
         )
         return register_tool("", tool)
 
@@ -97,12 +97,27 @@ class ImageTool:
         if len(prompt) > _LONGEST_PROMPT:
             raise ToolFailed(f"the prompt has more than {_LONGEST_PROMPT} characters")
         self._sandbox.start()
-        body = await self._body(place, call)
+        return ToolResult(await self._described(await self._body(place, call), prompt, call.agent))
+
+    async def describe(self, body: bytes, prompt: str, agent: str) -> str:
+        """Return what a model sees on an image that another tool of ``agent`` returned. Raises `ToolFailed`."""
+        if len(body) > self._settings.limits.max_bytes:
+            raise ToolFailed(
+                f"the image was not read: it has more than {self._settings.limits.max_bytes} bytes"
+            )
+        return await self._described(body, prompt, agent)
+
+    @property
+    def describe_seconds(self) -> float:
+        """What `describe` takes at most."""
+        return WALL_SECONDS + self._settings.model_seconds
+
+    async def _described(self, body: bytes, prompt: str, agent: str) -> str:
         image = await self._smaller(body)
-        completion = await self._look(call.agent, prompt, image)
+        completion = await self._look(agent, prompt, image)
         if not completion.text:
             raise ToolFailed("the model that looked at the image wrote nothing; try another prompt")
-        return ToolResult(wrapped(completion.text, "Image", secrets.token_hex(8)))
+        return wrapped(completion.text, "Image", secrets.token_hex(8))
 
     async def _body(self, place: str, call: ToolCall) -> bytes:
         most = self._settings.limits.max_bytes

@@ -1,13 +1,15 @@
 """Turns the result of an MCP tool into the text that a model reads.
 
-Pure. Law: nothing of a result is left out without a word: what is no text is named with its type and size.
-Characters that show nothing are no text.
+Pure. Law: nothing of a result is left out without a word: what is no text is named with its type and size, and an
+image with what a model sees on it, or why none looked. Characters that show nothing are no text.
 """
 
 from __future__ import annotations
 
+import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from clawgate.agents.tools.external_content import without_unprintable
@@ -19,11 +21,43 @@ _BASE64_BYTES = 3 / 4
 """Of a character."""
 
 
-def read_result(result: Mapping[str, Any]) -> ToolResult:
-    """Return what a model reads of a `CallToolResult`, as JSON has it."""
+MAX_IMAGES = 2
+"""Of one result that a model looks at."""
+
+Look = Callable[[bytes, str, str], Awaitable[str]]
+"""Returns what a model sees on an image, by a prompt, for an agent. Raises `ToolFailed`."""
+
+
+def images(result: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """Yield the first images of a result: the place of the block, and the image in base64."""
+    found = ((place, _image(block)) for place, block in enumerate(_blocks(result)))
+    yield from islice(((place, image) for place, image in found if image), MAX_IMAGES)
+
+
+def decoded(image: str) -> bytes:
+    """Raises ValueError."""
+    return binascii.a2b_base64(image, strict_mode=True)
+
+
+def _image(block: Mapping[str, Any]) -> str:
+    """Return the image that a block is, in base64; empty if it is none."""
+    if block.get("type") == "image":
+        return str(block.get("data") or "")
+    resource = block.get("resource")
+    if block.get("type") != "resource" or not isinstance(resource, Mapping):
+        return ""
+    return str(resource.get("blob") or "") if _type_of(resource).lower().startswith("image/") else ""
+
+
+def _blocks(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = result.get("content")
-    blocks = [one for one in content if isinstance(one, Mapping)] if isinstance(content, list) else []
-    texts = [text for one in blocks if (text := _block(one))]
+    return [one for one in content if isinstance(one, Mapping)] if isinstance(content, list) else []
+
+
+def read_result(result: Mapping[str, Any], seen: Mapping[int, str]) -> ToolResult:
+    """Return what a model reads of a `CallToolResult`, as JSON has it; ``seen`` is of its `images`."""
+    blocks = _blocks(result)
+    texts = [text for place, one in enumerate(blocks) if (text := _block(one, seen.get(place)))]
     structured = result.get("structuredContent")
     if structured is not None and not any(_is_json_of(structured, one) for one in blocks):
         texts.append(json.dumps(structured, ensure_ascii=False))
@@ -31,12 +65,13 @@ def read_result(result: Mapping[str, Any]) -> ToolResult:
     return ToolResult(text or "[the tool returned nothing]", bool(result.get("isError")))
 
 
-def _block(block: Mapping[str, Any]) -> str:
+def _block(block: Mapping[str, Any], seen: str | None) -> str:
     kind = block.get("type")
+    hint = "it is not shown here" if seen is None else seen
     if kind == "text":
         return str(block.get("text", ""))
     if kind in ("image", "audio"):
-        return f"[{kind}: {_type_of(block)}, {_size_of(block.get('data'))}; it is not shown here]"
+        return f"[{kind}: {_type_of(block)}, {_size_of(block.get('data'))}; {hint}]"
     if kind == "resource_link":
         title = block.get("title") or block.get("name") or "resource"
         description = f": {block['description']}" if block.get("description") else ""
@@ -45,7 +80,7 @@ def _block(block: Mapping[str, Any]) -> str:
         where = resource.get("uri", "")
         if isinstance(text := resource.get("text"), str):
             return f"[resource {where}]\n{text}"
-        return f"[resource {where}: {_type_of(resource)}, {_size_of(resource.get('blob'))}; it is not shown here]"
+        return f"[resource {where}: {_type_of(resource)}, {_size_of(resource.get('blob'))}; {hint}]"
     return f"[content of the type {str(kind)[:80]!r}; it is not shown here]"
 
 

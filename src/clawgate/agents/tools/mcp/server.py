@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from clawgate.agents.tools.mcp.definitions import Definition, named, passes, tool_name, without_invisible
 from clawgate.agents.tools.mcp.pins import Pins, PinStore
+from clawgate.agents.tools.mcp.results import MAX_IMAGES, Look, decoded, images, read_result
 from clawgate.plugins.api import Tool, ToolCall, ToolFailed, ToolResult
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.tools import RegisteredTool, register_tool
@@ -32,6 +33,8 @@ _LONGEST_RELIST_SECONDS = 10.0
 MAX_LIST = 400_000
 """Characters of all definitions of a server as JSON: each model call sends them."""
 _SLACK_SECONDS = 5.0
+_LOOK_SECONDS = 60.0
+_PROMPT = "Describe this image, which the tool {} returned, and read out what is written in it."
 _SHOWN = 5
 
 
@@ -44,7 +47,7 @@ class Session(Protocol):
     @property
     def protocol(self) -> str: ...
     async def list_tools(self) -> list[dict[str, Any]]: ...
-    async def call(self, name: str, arguments: Mapping[str, Any], seconds: float) -> ToolResult: ...
+    async def call(self, name: str, arguments: Mapping[str, Any], seconds: float) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class McpServer:
         random: Callable[[], float],
         clean: Callable[[str], str],
         log: logging.Logger,
+        look: Look | None = None,
     ) -> None:
         self.entry = entry
         self._connector = connector
@@ -84,6 +88,7 @@ class McpServer:
         self._random = random
         self._clean = clean
         self._log = log
+        self._look = look
         self._session: Session | None = None
         self._listed: Listed | None = None
         self._is_current = asyncio.Event()
@@ -248,7 +253,7 @@ class McpServer:
             description=definition.description,
             parameters=definition.parameters,
             run=self._caller(definition),
-            timeout=seconds + _SLACK_SECONDS,
+            timeout=seconds + _SLACK_SECONDS + (MAX_IMAGES * _LOOK_SECONDS if self._look is not None else 0),
         )
         try:
             return replace(register_tool(self.entry.prefix, tool), family=FAMILY, clean=self._clean)
@@ -257,11 +262,28 @@ class McpServer:
 
     def _caller(self, definition: Definition) -> Callable[[ToolCall], Any]:
         async def call(given: ToolCall) -> ToolResult:
-            return await self._call(definition, given.arguments)
+            result = await self._call(definition, given.arguments)
+            return read_result(result, await self._seen(result, given))
 
         return call
 
-    async def _call(self, definition: Definition, arguments: Mapping[str, Any]) -> ToolResult:
+    async def _seen(self, result: Mapping[str, Any], given: ToolCall) -> Mapping[int, str]:
+        """Return what a model sees on the first images of a result, by their place in it, or why none looked."""
+        seen: dict[int, str] = {}
+        for place, image in images(result):
+            if self._look is None:
+                seen[place] = "it is not shown here"
+                continue
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    seen[place] = await self._look(decoded(image), _PROMPT.format(given.name), given.agent)
+            except ToolFailed as error:
+                seen[place] = error.message
+            except (TimeoutError, ValueError):
+                seen[place] = "it is no image, or no model looked at it in time"
+        return seen
+
+    async def _call(self, definition: Definition, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Call a tool of the server, if it is still the one that was accepted. Raises `ToolFailed`."""
         session = await self.current_session()
         if self._listed is None or not _is_listed(definition, self._listed):

@@ -17,6 +17,7 @@ from typing import Any
 
 from clawgate.agents.tools.mcp.logins import Login
 from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
+from clawgate.agents.tools.mcp.results import Look
 from clawgate.agents.tools.mcp.server import Connector, McpServer, Session
 from clawgate.plugins.api import ChildSpec, ToolFailed
 from clawgate.plugins.host.tools import RegisteredTool
@@ -86,6 +87,7 @@ class McpServers:
         random: Callable[[], float],
         load: Callable[[], None] = load_sdk,
         browser: Callable[[str], Awaitable[Mapping[str, str]]] | None = None,
+        look: Look | None = None,
     ) -> None:
         self._state = state
         self.pins = PinStore(pins_folder(state), wall_clock)
@@ -94,6 +96,7 @@ class McpServers:
         self._random = random
         self._load = load
         self._browser = browser
+        self._look = look
         self._is_loaded = False
         self._running: dict[str, _Running] = {}
         self._made_with: tuple[Mapping[str, str], NetworkRules] = ({}, NO_RULES)
@@ -183,6 +186,7 @@ class McpServers:
             random=self._random,
             clean=lambda text: _redactor(login.secrets()).redact_known(redactor.redact_known(text)),
             log=logger,
+            look=self._look,
         )
 
     def _child(self, entry: McpServerEntry) -> ChildSpec:

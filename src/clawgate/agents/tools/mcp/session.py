@@ -33,8 +33,7 @@ from pydantic import ValidationError
 
 from clawgate import __version__
 from clawgate.agents.tools.mcp.definitions import without_invisible
-from clawgate.agents.tools.mcp.results import read_result
-from clawgate.plugins.api import ToolFailed, ToolResult
+from clawgate.plugins.api import ToolFailed
 
 MAX_PAGES = 64
 MAX_TOOLS = 512
@@ -100,8 +99,8 @@ class McpSession:
             cursors.add(cursor)
         raise ListRejected(f"its list of tools has more than {MAX_PAGES} pages")
 
-    async def call(self, name: str, arguments: Mapping[str, Any], seconds: float) -> ToolResult:
-        """Return what the model reads. Raises `ToolFailed`; cancelled, it cancels the call at the server."""
+    async def call(self, name: str, arguments: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+        """Return the result as JSON has it. Raises `ToolFailed`; cancelled, it cancels the call at the server."""
         try:
             async with asyncio.timeout(seconds):
                 result = await self._client.call_tool(name, dict(arguments), read_timeout_seconds=seconds)
@@ -113,7 +112,7 @@ class McpSession:
             raise ToolFailed(f"the server sent a wrong result: {_wrong(error)}") from error
         except RuntimeError as error:  # of the SDK, about results of a kind that it does not expect
             raise ToolFailed(f"the server sent a wrong result: {_line(error)}") from error
-        return read_result(result.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return result.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def _why_failed(self, error: TimeoutError | MCPError, seconds: float) -> str:
         if isinstance(error, TimeoutError) or error.code == REQUEST_TIMEOUT:
