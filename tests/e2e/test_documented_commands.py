@@ -187,13 +187,13 @@ def test_the_page_of_the_claude_proxy_leads_to_a_response(tmp_path: Path) -> Non
     )
 
 
-def test_the_gateway_of_the_readme_works_with_its_config(tmp_path: Path) -> None:
+def test_the_gateway_of_its_page_works_with_its_config(tmp_path: Path) -> None:
     """The example of the config, and each command below it."""
-    heading = "The gateway: all providers behind one address"
+    heading = "Config and commands"
     home = tmp_path / "home"
     environment = activated(empty_environment(home))
     with model.running(build_model(api_key=None)) as upstream, shell(home.parent, environment) as person:
-        (config,) = blocks("README.md", heading, "json5")
+        (config,) = blocks("docs/gateway.md", heading, "json5")
         (home / ".openclaw").mkdir(mode=0o700)
         path = home / ".openclaw" / "openclaw.json"
         path.touch(0o600)
@@ -201,7 +201,7 @@ def test_the_gateway_of_the_readme_works_with_its_config(tmp_path: Path) -> None
         try:
             shown = {
                 line: run(person, line)
-                for line in lines("README.md", heading, {"'LOCAL_TOKEN=...'": "LOCAL_TOKEN=t"})
+                for line in lines("docs/gateway.md", heading, {"'LOCAL_TOKEN=...'": "LOCAL_TOKEN=t"})
             }
         finally:
             stop_gateway(environment)

@@ -180,7 +180,3 @@ def test_the_program_of_the_page_prints_a_streamed_response(walk: Walk) -> None:
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert "Say hello." in done.stdout
-
-
-def test_the_readme_begins_as_the_page_does() -> None:
-    assert blocks("README.md", "Agents", "sh") == blocks(PAGE, "Quick start", "sh")

@@ -54,8 +54,8 @@ def test_it_is_measured_as_the_plugins_of_others_are() -> None:
 
 
 def test_the_config_that_users_of_the_javascript_plugin_have_works(tmp_path: Path) -> None:
-    """As in the README: no ``enabled``, and the provider names the bridge."""
-    for config in blocks((ROOT / "README.md").read_text(encoding="utf-8")) + blocks(DOCS):
+    """As on the page: no ``enabled``, and the provider names the bridge."""
+    for config in blocks(DOCS):
         entry, provider = config.plugins.entries[ID], config.models.providers[ID]
         settings = BridgeSettings.model_validate(entry.config | {"proxyToken": "tok-Xc82Lm"})
         assert str(provider.base_url) == f"http://127.0.0.1:{settings.bridge_port}/v1"
