@@ -9,9 +9,9 @@ from pathlib import Path
 from benchmarks.results import Results
 from reference.markdown import table
 
-_RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "latest.json"
+_RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 _NAMES = ("nginx", "bridge", "server", "gateway", "node", "aiohttp")
-_MARK = "<!-- measured: scripts/reference writes what follows, up to the next mark -->"
+_MARK = "<!-- {}: scripts/reference writes what follows, up to the next mark -->"
 _END = "<!-- end -->"
 
 _ROWS = (
@@ -27,14 +27,29 @@ _CANCELS = ("cancel before headers", "cancel before first token", "cancel mid-st
 
 
 def with_measurements(page: str) -> str:
-    """Return ``page`` with the table between its marks as the stored result gives it."""
-    before, _, rest = page.partition(_MARK)
-    after = rest.partition(_END)[2]
-    return f"{before}{_MARK}\n\n{_measured()}\n{_END}{after}"
+    """Return ``page`` with the tables between its marks as the stored results give them."""
+    for name, measured in (("behaviour", _behaviour()), ("cost", _cost())):
+        before, mark, rest = page.partition(_MARK.format(name))
+        page = f"{before}{mark}\n\n{measured}\n{_END}{rest.partition(_END)[2]}"
+    return page
 
 
-def _measured() -> str:
-    results = Results.from_json(json.loads(_RESULT.read_text(encoding="utf-8")))
+def _behaviour() -> str:
+    stored = json.loads((_RESULTS / "behaviour.json").read_text(encoding="utf-8"))
+    taken_at = stored.pop("taken_at")
+    rows = [
+        [check, *(one["checks"][check] for one in stored.values())] for check in stored["bridge"]["checks"]
+    ]
+    versions = ", ".join(f"{name} {_version(one['version'])}" for name, one in stored.items())
+    return f"{table(['', *stored], rows)}\nMeasured {taken_at}: {versions}.\n"
+
+
+def _version(line: str) -> str:
+    return str(re.findall(r"[0-9][0-9.]*", line)[0])
+
+
+def _cost() -> str:
+    results = Results.from_json(json.loads((_RESULTS / "latest.json").read_text(encoding="utf-8")))
     names = [name for name in _NAMES if results.rounds("streams", name, "cpu_us")]
     rows = [
         [title, *(_cell(results, scenario, name, metric, unit) for name in names)]
@@ -43,8 +58,7 @@ def _measured() -> str:
     slowest = [max(results.worst(one, name, "max_ms") or 0 for one in _CANCELS) for name in names]
     rows.append(["client disconnects, upstream closed: slowest", *(f"{one:.1f} ms" for one in slowest)])
     versions = ", ".join(
-        f"{name} {re.findall(r'[0-9][0-9.]*', results.contenders[name]['version'])[0]}"
-        for name in ("nginx", "node", "aiohttp")
+        f"{name} {_version(results.contenders[name]['version'])}" for name in ("nginx", "node", "aiohttp")
     )
     machine = results.machine
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['kernel']}, Python {machine['python']}"

@@ -69,7 +69,7 @@ INSTRUCTION = re.compile(r"(`|\b(run|see|try|with):? |\$ )$")
 FLAG = re.compile(r"(?<![\w{}/-])--(?!no-\{)[a-z][a-z-]*[a-z]")
 _PART = r"\.(?:[A-Za-z_]\w*(?![\w/])|<\w+>|\"[^\"\s]+\"|\{\})"
 KEY = re.compile(
-    r"(?<![\w./@\"-])(?:gateway|models|plugins(?!\.(?:api|host|install)\b)|agents)"
+    r"(?<![\w./@\"-])(?:gateway(?!\.md\b)|models|plugins(?!\.(?:api|host|install)\b)|agents)"
     rf"{_PART}(?:{_PART}|\[[^\]\n]+\])*"
 )
 FILE = re.compile(r"(?<![\w./-])(?:\.\./)*(?:docs|scripts|benchmarks|changes|tests|src)/[\w./-]*\w")
