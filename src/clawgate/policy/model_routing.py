@@ -115,6 +115,21 @@ def _alias(name: str, aliases: Mapping[str, ModelRef]) -> ModelRef | None:
     return matches.pop() if len(matches) == 1 else None
 
 
+def alias_problem(alias: str, providers: Collection[str]) -> str | None:
+    """Return why ``alias`` cannot be the alias of a model, None if it can."""
+    if not alias or alias != alias.strip() or not alias.isprintable():
+        return "an alias needs a printable name without spaces around it"
+    if "/" in alias or ":" in alias:
+        return f"'{alias}' is not an alias: it must not contain '/' or ':'"
+    if names_agent(alias):
+        return f"'{alias}' stands for the default agent; choose another alias"
+    if alias.lower() in DEFAULT_NAMES:
+        return f"'{alias}' stands for the default model; to set that: clawgate models set <provider/model>"
+    if alias.casefold() in {name.casefold() for name in providers}:
+        return f"'{alias}' is the name of a provider; choose another alias"
+    return None
+
+
 def _not_found(
     name: str,
     providers: Collection[str],

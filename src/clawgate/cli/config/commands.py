@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from clawgate.cli.config.import_litellm import import_
 from clawgate.cli.config.path_argument import complete_path, fail_no_such_path, path_argument
 from clawgate.cli.config.value_argument import check_keys, parse_value, read_stdin, warn_of_secret
 from clawgate.cli.config.warnings import validate_for_openclaw, validate_for_plugins, warnings_at, warnings_of
@@ -40,6 +41,9 @@ def config() -> None:
     A PATH is keys with dots between them; an index, or a key with other characters, stands in brackets:
     models.providers.hut.models[0].id, 'agents.defaults.models["openai/gpt-4o"].alias'
     """
+
+
+config.add_command(import_)
 
 
 @config.command("file")

@@ -7,12 +7,12 @@ import json
 import click
 
 from clawgate.cli.completers import complete_alias, complete_ref
-from clawgate.cli.context import LoadedConfig, load_config
+from clawgate.cli.context import load_config
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.models.changes import known_ref, warn_if_unlisted, write_change
 from clawgate.cli.paths import json_option, path_options
-from clawgate.policy.model_routing import DEFAULT_NAMES, names_agent
+from clawgate.policy.model_routing import alias_problem
 from clawgate.settings.openclaw.model_edits import with_alias, without_alias
 
 
@@ -43,7 +43,7 @@ def list_aliases(config: str | None, as_json: bool) -> None:
 def add_alias(alias: str, model: str, config: str | None, as_json: bool) -> None:
     """Make ALIAS a short name for MODEL (provider/model). A model has one alias: a new one replaces the old."""
     loaded = load_config(config)
-    if problem := _alias_problem(loaded, alias):
+    if problem := alias_problem(alias, loaded.catalog.providers):
         fail(problem, outcome=UNCHANGED)
     ref = known_ref(loaded, model)
     present = next(
@@ -91,17 +91,3 @@ def remove_alias(alias: str, config: str | None, as_json: bool) -> None:
         {"alias": present},
         as_json=as_json,
     )
-
-
-def _alias_problem(loaded: LoadedConfig, alias: str) -> str | None:
-    if not alias or alias != alias.strip() or not alias.isprintable():
-        return "an alias needs a printable name without spaces around it"
-    if "/" in alias or ":" in alias:
-        return f"'{alias}' is not an alias: it must not contain '/' or ':'"
-    if names_agent(alias):
-        return f"'{alias}' stands for the default agent; choose another alias"
-    if alias.lower() in DEFAULT_NAMES:
-        return f"'{alias}' stands for the default model; to set that: clawgate models set <provider/model>"
-    if alias.casefold() in {name.casefold() for name in loaded.catalog.providers}:
-        return f"'{alias}' is the name of a provider; choose another alias"
-    return None

@@ -1,0 +1,1 @@
+"""LiteLLM's config file, read to be written as ours."""
