@@ -11,7 +11,8 @@ from PIL import Image
 
 def picture(kind: str, size: tuple[int, int] = (40, 20), mode: str = "RGB", **options: object) -> bytes:
     written = io.BytesIO()
-    Image.new(mode, size, "red" if mode != "RGBA" else (255, 0, 0, 100)).save(written, kind, **options)
+    colour = {"RGBA": (255, 0, 0, 100), "CMYK": (0, 255, 255, 0)}.get(mode, "red")
+    Image.new(mode, size, colour).save(written, kind, **options)
     return written.getvalue()
 
 

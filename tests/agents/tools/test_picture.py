@@ -6,7 +6,9 @@ import json
 import pytest
 from PIL import Image
 
+from clawgate.agents.tools import sandbox as sandbox_module
 from clawgate.agents.tools.picture import MAX_PIXELS, prepare, read, smaller
+from clawgate.agents.tools.sandbox import Sandbox
 from tests.agents.tools.pictures import announced, picture
 
 
@@ -47,16 +49,64 @@ def test_a_turned_photo_is_upright_and_says_nothing_of_its_place() -> None:
     assert not dict(image.getexif()) and "exif" not in image.info
 
 
+@pytest.mark.parametrize("kind", ["PNG RGB", "PNG RGBA", "PNG LA", "PNG P", "GIF P"])
+async def test_as_many_pixels_as_are_allowed_fit_into_the_sandbox(
+    kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox_module, "WALL_SECONDS", 600.0)  # its CPU time and memory are as ever
+    written = io.BytesIO()
+    name, mode = kind.split()
+    Image.new(mode, (5000, 5000)).save(written, name)
+    line, _, image = (await sandbox.run({"kind": "image", "max_side": 1200}, written.getvalue())).partition(
+        b"\n"
+    )
+    assert "type" in json.loads(line) and opened(image).size == (1200, 1200)
+
+
+@pytest.mark.parametrize(
+    ("body", "most"),
+    [
+        (picture("WEBP", (4001, 2000)), 8_000_000),
+        (picture("JPEG", (5000, 4001), mode="CMYK", progressive=True), 20_000_000),
+    ],
+    ids=["WEBP", "progressive CMYK"],
+)
+def test_a_kind_whose_decoder_takes_more_may_have_fewer_pixels(body: bytes, most: int) -> None:
+    with pytest.raises(ValueError, match=f"pixels; at most {most} of its kind are decoded"):
+        smaller(body, 1200)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_an_image_in_strips_is_that_in_one_piece(mode: str) -> None:
+    whole = Image.linear_gradient("L").resize((301, 1501)).convert(mode)
+    written = io.BytesIO()
+    whole.save(written, "PNG")
+    found = opened(smaller(written.getvalue(), 100)[1]).convert("L")
+    expected = whole.convert("L").resize(found.size, Image.Resampling.BOX)
+    pairs = zip(found.tobytes(), expected.tobytes(), strict=True)
+    assert max(abs(one - other) for one, other in pairs) <= 4
+
+
 def test_pixels_are_counted_before_they_are_decoded() -> None:
     for width, height in ((MAX_PIXELS + 1, 1), (65_000, 65_000), (2**31 - 1, 2**31 - 1)):
-        with pytest.raises(ValueError, match=f"it has {width} x {height} pixels; at most {MAX_PIXELS}"):
+        with pytest.raises(ValueError, match=f"it has {width} x {height} pixels; at most {MAX_PIXELS} of"):
             smaller(announced(width, height), 100)
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"%PDF-1.7", b"BM" + b"\0" * 60, b"II*\0" + b"\0" * 60, b"<svg/>", b"RIFF\0\0\0\0AVI "],
-    ids=["empty", "HTML", "PDF", "BMP", "TIFF", "SVG", "AVI"],
+    [
+        b"",
+        b"<html>",
+        b"%PDF-1.7",
+        b"BM" + b"\0" * 60,
+        b"II*\0" + b"\0" * 60,
+        b"MM\0*" + b"\0" * 60,
+        b"\0\0\1\0" + b"\0" * 60,
+        b"<svg/>",
+        b"RIFF\0\0\0\0AVI ",
+    ],
+    ids=["empty", "HTML", "PDF", "BMP", "TIFF", "TIFF of Motorola", "ICO", "SVG", "AVI"],
 )
 def test_what_is_no_image_is_refused_by_its_content(body: bytes) -> None:
     with pytest.raises(ValueError, match="it is none of PNG, JPEG, GIF, WEBP"):

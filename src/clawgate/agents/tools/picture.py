@@ -9,11 +9,20 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FORMATS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "GIF": b"GIF8", "WEBP": b"RIFF"}
 """What each begins with."""
 MAX_PIXELS = 25_000_000
+_MOST_PIXELS = {"WEBP": 8_000_000}
+"""Its decoder holds several copies of all pixels."""
+_DECODER_BYTES = 160_000_000
+_COEFFICIENT_BYTES = 2
+"""Of each pixel and colour, which the decoder of a progressive JPEG holds at once."""
+_ROWS = 64
 _QUALITY = 85
 
 
@@ -46,18 +55,19 @@ def smaller(body: bytes, side: int) -> tuple[str, bytes]:
     width, height = imagesize.get(io.BytesIO(body))
     if width < 1 or height < 1:
         raise ValueError(f"it begins like {name}, and is none")
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"it has {width} x {height} pixels; at most {MAX_PIXELS} are decoded")
+    _check_pixels(width, height, _MOST_PIXELS.get(name, MAX_PIXELS))
     try:
         with Image.open(io.BytesIO(body), formats=(name,)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(
-                    f"it has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are decoded"
-                )
+            is_progressive = "progressive" in image.info
+            most = (
+                _DECODER_BYTES // (_COEFFICIENT_BYTES * len(image.getbands()))
+                if is_progressive
+                else MAX_PIXELS
+            )
+            _check_pixels(*image.size, min(most, MAX_PIXELS))
             image.draft("RGB", (side, side))
             has_alpha = image.has_transparency_data
-            image.thumbnail((side, side)) if image.mode in ("RGB", "RGBA", "L") else image.load()
-            made = ImageOps.exif_transpose(image).convert("RGBA" if has_alpha else "RGB")
+            made = ImageOps.exif_transpose(_reduced(image, side, "RGBA" if has_alpha else "RGB"))
     except (
         OSError,
         SyntaxError,
@@ -73,6 +83,29 @@ def smaller(body: bytes, side: int) -> tuple[str, bytes]:
     written = io.BytesIO()
     clean.save(written, "PNG" if has_alpha else "JPEG", **({} if has_alpha else {"quality": _QUALITY}))
     return f"image/{'png' if has_alpha else 'jpeg'}", written.getvalue()
+
+
+def _check_pixels(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise ValueError(f"it has {width} x {height} pixels; at most {most} of its kind are decoded")
+
+
+def _reduced(image: Image, side: int, mode: str) -> Image:
+    """Return the image in ``mode``, its longer side less than twice ``side``.
+
+    It is converted row by row: a second copy of all its pixels would not fit into the sandbox.
+    """
+    from PIL.Image import new
+
+    factor = max(*image.size, side) // side
+    width, height = image.size
+    made = new(mode, (-(-width // factor), -(-height // factor)))
+    rows = _ROWS * factor
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height))).convert(mode)
+        made.paste(strip.reduce(factor), (0, top // factor))
+    made.info = {name: value for name, value in image.info.items() if name != "transparency"}
+    return made
 
 
 def _format(body: bytes) -> str:
