@@ -131,6 +131,9 @@ FLAGS |= {
     for one in provider.questions(Answers(), {})
 }
 
+FLAGS |= set(re.findall(r"^  (--[\w-]+)", (ROOT / "deploy" / "deploy.sh").read_text(), re.MULTILINE))
+"""Also those that the help of deploy.sh lists."""
+
 
 def wrong_commands(text: str) -> Iterator[str]:
     for match in COMMAND.finditer(text):

@@ -34,7 +34,9 @@ def write(paths: Paths, *, gateway: dict[str, Any] | None = None, **providers: A
 
 
 def check(paths: Paths, shell: dict[str, str], *, is_active: bool = False) -> str:
-    return "\n".join(check_service(paths, GatewayFlags(), shell, is_active=is_active))
+    return "\n".join(
+        check_service(paths, GatewayFlags(), shell, is_active=is_active, log_file=str(paths.log))
+    )
 
 
 def test_a_variable_that_only_the_shell_has_is_named_and_where_it_belongs(paths: Paths) -> None:

@@ -50,7 +50,16 @@ def install(
     with action_output("install", as_json=as_json) as output:
         paths = find_paths(config)
         is_active = bool(system.unit_folder) or service_state(_ROLE)["state"] == "active"
-        notes = check_service(paths, GatewayFlags(port=port), os.environ, is_active=is_active)
+        notes = check_service(
+            paths,
+            GatewayFlags(port=port),
+            os.environ,
+            is_active=is_active,
+            log_file=str(paths.log)
+            if system.system is None
+            else None,  # the journal has that of the machine's
+            env_file=system.environment_file,
+        )
         plan = _plan(paths, config, port, system)
         install_service(output, _ROLE, plan, notes, dry_run=dry_run, force=force)
         if dry_run or system.unit_folder:

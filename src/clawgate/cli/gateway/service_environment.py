@@ -14,6 +14,7 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.preflight import start_refusal
 from clawgate.cli.paths import Paths
 from clawgate.cli.service import carried_variables
+from clawgate.settings.environment import named_environment
 
 if TYPE_CHECKING:
     from clawgate.settings.openclaw.gateway import GatewayFlags
@@ -28,30 +29,36 @@ _READ_WITHOUT_A_REFERENCE = (
 
 
 def check_service(
-    paths: Paths, flags: GatewayFlags, process: Mapping[str, str], *, is_active: bool
+    paths: Paths,
+    flags: GatewayFlags,
+    process: Mapping[str, str],
+    *,
+    is_active: bool,
+    log_file: str | None,
+    env_file: str | None = None,
 ) -> list[str]:
     """Return a note for each variable that the service would lack; end the command if the gateway could not start.
 
-    ``is_active``: the service runs already, so its port is taken by itself.
+    ``is_active``: the service runs already, so its port is taken by itself. ``env_file`` has variables of the service.
     """
     from clawgate.settings.openclaw.config_file import read_config
 
     own = {name: process[name] for name in _PASSED_BY_THE_MANAGER if name in process}
     own |= carried_variables(process)
-    refusal = start_refusal(paths, flags, own, env_file=None, log_file=str(paths.log), sockets=())
+    refusal = start_refusal(paths, flags, own, env_file=env_file, log_file=log_file, sockets=())
     if refusal is not None and not (is_active and refusal.status == ExitCode.PORT_TAKEN):
         fail(
             "the service could not start, nothing was installed (variables of this shell do not reach it; those of "
-            f"{paths.state / '.env'} do):",
+            f"{env_file or paths.state / '.env'} do):",
             refusal.problems,
             status=refusal.status,
         )
-    file = read_config(paths.config, own, required=paths.config_named)
+    file = read_config(paths.config, named_environment(own, env_file), required=paths.config_named)
     unset = [name for name in _READ_WITHOUT_A_REFERENCE if process.get(name) and name not in file.environment]
-    notes = []
+    notes, file_name = [], env_file or paths.state / ".env"
     for name in dict.fromkeys((*unset, *file.unset.values())):
         where = "set in this shell only" if process.get(name) else "not set"
         notes.append(
-            f"  note: {name} is {where}; the service needs it in {paths.state / '.env'} (mode 0600) or in the config"
+            f"  note: {name} is {where}; the service needs it in {file_name} (mode 0600) or in the config"
         )
     return notes

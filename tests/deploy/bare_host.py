@@ -1,0 +1,253 @@
+"""A bare Debian host on this machine: a real systemd and a real sshd in namespaces of their own.
+
+The root comes from debootstrap and the wheels from pip, both made once in the folder that CLAWGATE_TEST_DEBIAN names.
+Who has entered the host's network reaches it at 127.0.0.1 and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "deploy" / "deploy.sh"
+FOLDER = os.environ.get("CLAWGATE_TEST_DEBIAN", "")
+_PACKAGES = "python3,openssh-server,systemd,systemd-sysv"
+_CLONE_NEWNET = 0x40000000
+
+
+def why_absent() -> str:
+    """Why there can be no such host, "" if there can."""
+    if not FOLDER:
+        return "CLAWGATE_TEST_DEBIAN names no folder for a Debian root (an empty one is filled)"
+    if os.geteuid() != 0:
+        return "only root may make namespaces and run debootstrap"
+    missing = [
+        name for name in ("debootstrap", "ssh", "ssh-keygen", "ip", "nsenter") if shutil.which(name) is None
+    ]
+    return f"these programs are absent: {', '.join(missing)}" if missing else ""
+
+
+def prepared() -> Path:
+    """The folder with `root` and `wheels`, made if need be."""
+    folder = Path(FOLDER)
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        listed = _output(
+            "apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"
+        )
+        name, uri = next(
+            line.split() for line in sorted(set(listed.splitlines())) if "-" not in line.split()[0]
+        )
+        _output("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", name, str(folder / "root"), uri)
+        (folder / "ready").touch()
+    return folder
+
+
+def wheelhouse(folder: Path) -> Path:
+    """A wheelhouse as deploy/README.md makes it, for the Python of the host."""
+    version = _output(
+        "chroot", str(prepared() / "root"), "python3", "-c", "import sys; print(*sys.version_info[:2])"
+    )
+    wheels = prepared() / "wheels"
+    pip = sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"
+    if not wheels.exists():
+        target = (
+            "--only-binary",
+            ":all:",
+            "--python-version",
+            ".".join(version.split()),
+            "--dest",
+            str(wheels),
+        )
+        lock = str(ROOT / "requirements" / "run.lock")
+        _output(*pip, "download", *target, "--no-deps", "--require-hashes", "-r", lock)
+        _output(*pip, "download", *target, "--no-deps", "pip")
+    shutil.copytree(wheels, folder)
+    _output(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
+    return folder
+
+
+def next_release(wheels: Path, folder: Path, *, broken: bool = False) -> Path:
+    """The same wheelhouse with another version of clawgate, which ``broken`` does not start."""
+    shutil.copytree(wheels, folder)
+    (old,) = folder.glob("clawgate-*.whl")
+    version = old.name.split("-")[1]
+    with (
+        zipfile.ZipFile(old) as source,
+        zipfile.ZipFile(folder / old.name.replace(version, "9.9.9"), "w") as made,
+    ):
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "clawgate/__init__.py" or name.endswith(".dist-info/METADATA"):
+                data = data.replace(version.encode(), b"9.9.9")
+            if broken and name == "clawgate/app/server.py":
+                data = b"raise SystemExit('a release that is broken')\n"
+            made.writestr(name.replace(f"clawgate-{version}.", "clawgate-9.9.9."), data)
+    old.unlink()
+    return folder
+
+
+@dataclass
+class Host:
+    """A running host. ``init`` is its systemd, as this machine numbers it."""
+
+    init: int
+    folder: Path
+    network: int = field(repr=False)
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a command on the host as root, and return what it prints."""
+        return _output("nsenter", "-t", str(self.init), "-a", "-r", "-w", "--", *command, check=check)
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """This thread and what it starts are in the host's network."""
+        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        try:
+            _set_network(self.network)
+            yield
+        finally:
+            _set_network(own)
+            os.close(own)
+
+    def deploy(self, *arguments: str, port: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run deploy.sh against the host, from its own network."""
+        kept = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        with self.entered():
+            return subprocess.run(
+                [
+                    "bash",
+                    SCRIPT,
+                    "--ssh-config",
+                    self.folder / "ssh_config",
+                    *arguments,
+                    "bare",
+                    *filter(None, [port]),
+                ],
+                env=kept | environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
+            )
+
+    def state(self) -> dict[str, str]:
+        """What a deployment may change: each file of it with its time, mode and owner, and the services that run."""
+        script = (
+            "find /opt /etc /var/lib/clawgate-* -xdev -printf '%p %m %U %T@ %s\\n' 2>/dev/null; "
+            "systemctl list-units --plain --no-legend 'clawgate*'; pgrep -u clawgate -a ."
+        )
+        return {
+            line.split(" ", 1)[0]: line for line in self.run("sh", "-c", script, check=False).splitlines()
+        }
+
+
+@contextlib.contextmanager
+def running_host(folder: Path) -> Iterator[Host]:
+    """Boot a host from nothing, and end all of it."""
+    key = folder / "key"
+    _output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    (folder / "ssh_config").write_text(
+        f"Host bare\n HostName 127.0.0.1\n User root\n IdentityFile {key}\n StrictHostKeyChecking no\n"
+        " UserKnownHostsFile /dev/null\n LogLevel ERROR\n"
+    )
+    script = Path(__file__).with_name("boot_host.sh")
+    with (folder / "boot").open("wb") as log:
+        popen = subprocess.Popen(
+            [script, prepared() / "root", f"{key}.pub"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        init = _init_of(popen, folder / "boot")
+        network = os.open(f"/proc/{init}/ns/net", os.O_RDONLY)
+        try:
+            host = Host(init, folder, network)
+            _wait(
+                lambda: (
+                    host.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded")
+                )
+            )
+            yield host
+        finally:
+            os.close(network)
+    finally:
+        popen.kill()  # with it goes init, and with that everything on the host
+        popen.wait()
+
+
+def _init_of(popen: subprocess.Popen[bytes], log: Path) -> int:
+    children = Path(f"/proc/{popen.pid}/task/{popen.pid}/children")
+
+    def is_init() -> bool:
+        assert popen.poll() is None, f"the host does not boot: {log.read_text()}"
+        found = children.read_text().split()
+        return bool(found) and b"systemd" in Path(f"/proc/{found[0]}/cmdline").read_bytes()
+
+    _wait(is_init)
+    return int(children.read_text().split()[0])
+
+
+def _wait(ready: object, within: float = 60.0) -> None:
+    assert callable(ready)
+    end = time.monotonic() + within
+    while not ready():
+        assert time.monotonic() < end, "the host does not boot"
+        time.sleep(0.05)
+
+
+def _output(*command: str, check: bool = True) -> str:
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0 or not check, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def _set_network(descriptor: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+class Watch(threading.Thread):
+    """Reads the command line of every process, and the environment of every ssh, over and over, for secrets."""
+
+    def __init__(self, secrets: Mapping[str, bytes]) -> None:
+        super().__init__(daemon=True)
+        self.found: set[str] = set()
+        self.seen: set[bytes] = set()
+        self._secrets = secrets
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Watch:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            for process in Path("/proc").iterdir():
+                if not process.name.isdecimal():
+                    continue
+                with contextlib.suppress(OSError):
+                    line = (process / "cmdline").read_bytes()
+                    self.seen.add(line.partition(b"\0")[0].rpartition(b"/")[2])
+                    if line.startswith(b"ssh\0"):
+                        line += (process / "environ").read_bytes()
+                    self.found |= {
+                        f"{name} in {line!r}" for name, secret in self._secrets.items() if secret in line
+                    }
