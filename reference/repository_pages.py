@@ -44,7 +44,8 @@ def relinked(markdown: str, page: str, pages: set[str]) -> str:
         text, target, anchor = match[1], match[2], match[3] or ""
         path = posixpath.normpath(posixpath.join(folder, target))
         wanted = path.removeprefix("docs/") if path.startswith("docs/") else f"{FOLDER}/{path}"
-        if wanted in pages or not (ROOT / path).exists():  # what does not exist at all is a warning
+        is_known = path in PAGES or (ROOT / path).exists()
+        if wanted in pages or not is_known:  # one to nothing stays, and is a warning
             return f"[{text}]({posixpath.relpath(wanted, posixpath.dirname(page) or '.')}{anchor})"
         return text
 
