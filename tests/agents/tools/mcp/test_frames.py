@@ -9,7 +9,7 @@ import pytest
 from mcp_types import CallToolResult, InitializeResult, ListToolsResult
 from pydantic import BaseModel, ValidationError
 
-from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Lines, Pace, decode
+from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Heads, Lines, Pace, decode
 
 
 def message(**more: Any) -> bytes:
@@ -113,6 +113,34 @@ def test_a_server_has_nobody_reconnect_at_once(value: bytes, before: bytes) -> N
 def test_what_does_not_hurry_stays(line: bytes) -> None:
     stream = line.replace(b"data: retry: 0", b"event: retry: 0") + b"\r\n\r\n"
     assert Events().feed(stream) == stream
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize(
+    ("stream", "passes"),
+    [
+        (b"HTTP/1.1 200 OK\r\na: b\r\n\r\n" + b"x\n" * 100_000, True),
+        (b"HTTP/1.1 103 \r\na: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n" + b"x\n" * 100_000, True),
+        (b"HTTP/1.1 200 OK\n\n" + b"x\n" * 100_000, True),
+        (b"HTTP/1.1 200 OK\r\n" + b"a:b\r\n" * 200, False),
+        (b"HTTP/1.1 200 OK\r\na: " + b"b" * 20_000, False),
+        (b"HTTP/1.1 103 \r\na: b\r\n\r\nHTTP/1.1 200 OK\r\n" + b"a:b\r\n" * 200, False),
+        (b"HTTP/1.1 100 \r\n\r\n" * 2000, False),
+    ],
+)
+def test_what_comes_before_a_body_is_bounded(size: int, stream: bytes, passes: bool) -> None:
+    heads = Heads()
+    heads.begin()
+
+    def feed() -> None:
+        for start in range(0, len(stream), size):
+            heads.feed(stream[start : start + size])
+
+    if passes:
+        feed()
+    else:
+        with pytest.raises(FrameRejected, match="a head of more than 16384 bytes or 128 lines"):
+            feed()
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import httpx2
 import pytest
 
 from clawgate.agents.tools.mcp.frames import MAX_FRAME
-from clawgate.agents.tools.mcp.http import _Body, _Carrier, _media_type
+from clawgate.agents.tools.mcp.http import _Body, _Carrier, _Connection, _media_type, _StreamProtocol
 from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.wire.http.url import Origin
@@ -181,3 +183,39 @@ def test_a_body_of_two_types_has_none() -> None:
     """The SDK could read the one that was not checked."""
     headers = [(b"Content-Type", b"text/event-stream"), (b"content-type", b"application/json")]
     assert _media_type(headers) == b"" and _media_type(headers[:1]) == b"text/event-stream"
+
+
+async def test_what_is_buffered_is_read_in_parts_with_others_in_between() -> None:
+    """A part is parsed at once: 128 kB may be 40 000 chunks of a byte."""
+    protocol = _StreamProtocol()
+    protocol.writer = None  # type: ignore[assignment]  # nothing is written
+    connection = _Connection(protocol)
+    protocol.reader.feed_data(b"1\r\na\r\n" * 20_000)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    parts = [await connection.read(65_536) for _ in range(20)]
+    task.cancel()
+    assert {len(part) for part in parts} == {4096} and turns >= 20
+
+
+@pytest.mark.parametrize("head", [b"a:b\r\n" * 50_000, b"\r\n" + b"HTTP/1.1 100 \r\n\r\n" * 50_000])
+async def test_a_head_without_an_end_is_an_error(tmp_path: Path, head: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 100 Continue\r\n" + head)
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        servers = {"docs": {"url": f"http://127.0.0.1:{port}/mcp", "transport": "streamable-http"}}
+        async with connected(tmp_path, servers, **OPEN) as host:
+            assert "a head of more than 16384 bytes" in await failure_of(host, "docs")

@@ -7,6 +7,7 @@ it does not look into costs a tenth of a microsecond.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,9 @@ _UNIT_BYTES = 16_384
 _UNITS_AT_ONCE = 200
 _PAUSE_SECONDS = 0.05
 _SHORTEST_RETRY, _LONGEST_RETRY = 500, 60_000
+_MAX_HEAD, _MAX_HEAD_LINES = 16_384, 128
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # as h11 finds the end of a head
+_INFORMATIONAL = re.compile(rb"\s*HTTP/1\.[01] 1")
 _MAX_LINES = 10_000
 """Of an event."""
 _ENDPOINT = b"endpoint"
@@ -109,6 +113,32 @@ class Pace:
         self._units += messages + size // _UNIT_BYTES
         pauses, self._units = divmod(self._units, _UNITS_AT_ONCE)
         return pauses * _PAUSE_SECONDS
+
+
+class Heads:
+    """Bounds what a server sends over HTTP before a body: a parser takes it at once, informational ones without end."""
+
+    def __init__(self) -> None:
+        self._head: bytearray | None = None
+        self._before = 0
+
+    def begin(self) -> None:
+        """A request was sent."""
+        self._head, self._before = bytearray(), 0
+
+    def feed(self, data: bytes) -> None:
+        """Raises `FrameRejected`."""
+        while self._head is not None:
+            self._head += data
+            end = _BLANK_LINE.search(self._head)
+            head = self._head if end is None else self._head[: end.end()]
+            if self._before + len(head) > _MAX_HEAD or head.count(b"\n") > _MAX_HEAD_LINES:
+                raise FrameRejected(f"a head of more than {_MAX_HEAD} bytes or {_MAX_HEAD_LINES} lines")
+            if end is None:
+                return
+            data = bytes(self._head[end.end() :])
+            self._before += len(head)
+            self._head = bytearray() if _INFORMATIONAL.match(head) else None
 
 
 class Lines:

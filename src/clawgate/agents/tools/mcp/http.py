@@ -22,7 +22,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from clawgate import __version__
-from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Pace, decode
+from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Heads, Pace, decode
 from clawgate.agents.tools.mcp.oauth import Access, Authorization
 from clawgate.errors import GatewayError
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
@@ -32,6 +32,7 @@ _CONNECT_SECONDS = 30.0
 _IDLE_SECONDS = 300.0
 """Between two reads of a stream on which the server may have nothing to say."""
 _SLACK_SECONDS = 30.0
+_READ_BYTES = 4096
 _EVENTS = b"text/event-stream"
 _JSON = b"application/json"
 
@@ -252,11 +253,18 @@ class _Connection(httpcore2.AsyncNetworkStream):
     def __init__(self, protocol: _StreamProtocol) -> None:
         self._reader = protocol.reader
         self._writer = protocol.writer
+        self._heads = Heads()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return a small part: the caller parses all of it at once, 40 000 chunks of a byte in 128 kB."""
         try:
             async with asyncio.timeout(timeout):
-                return await self._reader.read(max_bytes)
+                data = await self._reader.read(min(max_bytes, _READ_BYTES))
+            await asyncio.sleep(0)  # what is buffered is read without a pause else
+            self._heads.feed(data)
+            return data
+        except FrameRejected as error:
+            raise httpcore2.RemoteProtocolError(f"the server sent {error}") from error
         except TimeoutError as error:
             raise httpcore2.ReadTimeout(f"no data within {timeout:g} s") from error
         except OSError as error:
@@ -265,6 +273,7 @@ class _Connection(httpcore2.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         try:
             async with asyncio.timeout(timeout):
+                self._heads.begin()
                 self._writer.write(buffer)
                 await self._writer.drain()
         except TimeoutError as error:

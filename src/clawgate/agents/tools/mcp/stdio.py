@@ -25,7 +25,7 @@ from clawgate.processes.supervision.child import Child
 from clawgate.processes.supervision.child_state import Event, Exited, SpawnFailed
 from clawgate.processes.supervision.output_tail import OutputTail
 
-_READ_BYTES = 65_536
+_READ_BYTES = 16_384
 _LEAVE_SECONDS = 1.0
 """From the end of its input until SIGTERM: a server should end by itself (MCP 2025-11-25, lifecycle, shutdown)."""
 _KILL_SECONDS = 5.0
@@ -130,6 +130,7 @@ class StdioTransport:
                             await received.send(message)
                         if wait := pace.after(len(line)):
                             await asyncio.sleep(wait)
+                    await asyncio.sleep(0)  # what is buffered is read without a pause else
             except FrameRejected as error:
                 self._reason = f"it sent {error}"
                 self.lost.set()
