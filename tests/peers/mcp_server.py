@@ -155,6 +155,8 @@ def main() -> None:
             with Path(f"{FILE}.log").open("a") as log:
                 log.write(line)
         method = message.get("method", "")
+        if method == "server/discover" and MODE == "strict":
+            os._exit(5)  # as some SDKs do where the first message is not `initialize`
         if method == "initialize":
             initialize(message)
         elif method == "tools/list":

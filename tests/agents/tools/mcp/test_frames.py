@@ -16,6 +16,13 @@ def message(**more: Any) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": 1, **more}).encode()
 
 
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 def test_a_message_is_read() -> None:
     assert decode(message(result={"content": []})) == {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
 
@@ -45,6 +52,8 @@ def test_what_is_no_message_is_noise(frame: bytes) -> None:
         (message(result={"structuredContent": {"b": [1] * 20_000}}), "a message with more than 20000 values"),
         (message(result={"a": {"b": [1] * 4000}}), "a message with more than 4000 values"),
         (message(result={"content": [1] * 257}), "a result with more than 256 content"),
+        (message(result={"structuredContent": nested(101)}), "a message that is nested more than 100 deep"),
+        (message(result=nested(101)), "a message that is nested more than 100 deep"),
         (message(result={"tools": [{}] * 257}), "a result with more than 256 tools"),
         *(
             (message(result={"x": mark * 200_001}), "a message with more than 200000 commas and brackets")

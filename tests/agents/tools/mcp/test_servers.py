@@ -55,3 +55,9 @@ def test_the_docs_name_what_a_server_has_of_our_environment() -> None:
     text = (Path(__file__).parents[4] / "docs" / "mcp.md").read_text()
     *names, last = (f"`{name}`" for name in INHERITED)
     assert f"{', '.join(names)} and {last} of the gateway" in text
+
+
+async def test_a_program_that_ends_where_it_is_not_initialized_first_is_used(tmp_path: Path) -> None:
+    async with connected(tmp_path, {"docs": scripted("strict")}) as host:
+        assert (await call(host, "docs__echo", text="x")).text == 'echo: {"text": "x"}'
+        assert await host.result_of("docs") == ("2025-11-25", "")

@@ -20,6 +20,8 @@ _MAX_MARKS = 200_000
 _MAX_VALUES = 20_000
 _MAX_CHECKED = 4000
 """Of these, those that the SDK validates one by one: 256 tools or blocks have about 3000."""
+_MAX_DEPTH = 100
+"""The SDK writes 255 levels, and JSON of Python about 1000."""
 _FREE = frozenset({"_meta", "data", "inputSchema", "outputSchema", "requestedSchema", "structuredContent"})
 """What is below them may be anything, and the SDK takes it as it is."""
 _MAX_REQUESTS = 1000
@@ -78,17 +80,23 @@ def _check_amount(message: dict[str, Any]) -> None:
 
 
 def amount_exceeds(values: list[Any], most: int) -> bool:
-    """Whether there are more than ``most`` values in these, at any depth."""
+    """Whether there are more than ``most`` values in these, at any depth. Raises `FrameRejected` for too deep a one."""
     return _amount(values, most, None) > most
 
 
 def _amount(level: list[Any], most: int, free: list[Any] | None) -> int:
-    """Return how many values there are, but for those that go to ``free``; it stops above ``most``."""
-    values = 0
+    """Return how many values there are, but for those that go to ``free``; it stops above ``most``.
+
+    Raises `FrameRejected` for what is nested too deep.
+    """
+    values = depth = 0
     while level:
         values += len(level)
+        depth += 1
         if values > most:
             break
+        if depth > _MAX_DEPTH:
+            raise FrameRejected(f"a message that is nested more than {_MAX_DEPTH} deep")
         below: list[Any] = []
         for one in level:
             if isinstance(one, list):

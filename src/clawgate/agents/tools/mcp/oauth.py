@@ -19,7 +19,7 @@ from mcp.client.auth.utils import extract_field_from_www_auth, extract_scope_fro
 from pydantic import ValidationError
 
 from clawgate.agents.tools.mcp.definitions import without_invisible
-from clawgate.agents.tools.mcp.frames import amount_exceeds
+from clawgate.agents.tools.mcp.frames import FrameRejected, amount_exceeds
 from clawgate.agents.tools.mcp.logins import Login
 from clawgate.agents.tools.mcp.token_client import Browser, TokenClient
 from clawgate.errors import GatewayError
@@ -188,6 +188,8 @@ def _check_amount(url: str, body: bytes) -> None:
         too_much = amount_exceeds([msgspec.json.decode(body)], _MAX_VALUES)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return  # the SDK says so
+    except FrameRejected as error:
+        raise OAuthFlowError(f"{url.partition('?')[0]}: the response is {error}") from error
     if too_much:
         raise OAuthFlowError(f"{url.partition('?')[0]}: the response has more than {_MAX_VALUES} values")
 

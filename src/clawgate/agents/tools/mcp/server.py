@@ -234,7 +234,7 @@ class McpServer:
         names, reasons = named(self.entry.prefix, accepted)
         for tool, reason in reasons.items():
             self._log.warning(
-                "%s: its tool '%s' is not offered: %s", self.entry.name, without_invisible(tool), reason
+                "%s: its tool '%s' is not offered: %s", self.entry.name, without_invisible(tool)[:80], reason
             )
         return list(self._registered(names.values()))
 

@@ -267,9 +267,18 @@ def _connector(make: Callable[[], Awaitable[Any]], entry: McpServerEntry) -> Con
     async def opened() -> AsyncIterator[Session]:
         from clawgate.agents.tools.mcp.session import open_session
 
-        last[:] = [await make()]
-        async with open_session(last[0], entry.block.request_timeout_ms / 1000) as session:
-            yield session
+        seconds = entry.block.request_timeout_ms / 1000
+        for is_old in (False, True):
+            last[:] = [await make()]
+            is_open = False
+            try:
+                async with open_session(last[0], seconds, is_old=is_old) as session:
+                    is_open = True
+                    yield session
+                    return
+            except Exception:  # a program may end where it first receives another message than `initialize`
+                if is_open or is_old or entry.transport != "stdio" or not last[0].lost.is_set():
+                    raise
 
     def why_lost(error: BaseException | None) -> str:
         reason = str(last[0].reason) if last else ""

@@ -144,8 +144,13 @@ class McpSession:
 
 
 @asynccontextmanager
-async def open_session(transport: Transport, call_seconds: float) -> AsyncIterator[McpSession]:
-    """Connect, and speak the newest version of the protocol that both know. Raises what the SDK raises."""
+async def open_session(
+    transport: Transport, call_seconds: float, *, is_old: bool = False
+) -> AsyncIterator[McpSession]:
+    """Connect, and speak the newest version of the protocol that both know, or one up to 2025-11-25.
+
+    Raises what the SDK raises.
+    """
     changed = asyncio.Event()
 
     async def on_message(message: IncomingMessage) -> None:
@@ -159,6 +164,7 @@ async def open_session(transport: Transport, call_seconds: float) -> AsyncIterat
         elicitation_callback=_decline,
         read_timeout_seconds=call_seconds,
         cache=None,
+        mode="legacy" if is_old else "auto",
     )
     async with client:
         client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]
