@@ -39,9 +39,10 @@ class Browser:
                 returned.set_result(query)
             return True
 
-        async with self._listening(take), _reading(take, self._show), asyncio.timeout(WAIT_SECONDS):
+        async with self._listening(take), asyncio.timeout(WAIT_SECONDS):
             self._show(f"Open this address in a browser, and allow the access:\n\n  {url}\n")
-            return await returned
+            async with _reading(take, self._show):
+                return await returned
 
     @asynccontextmanager
     async def _listening(self, take: Callable[[Query], bool]) -> AsyncIterator[None]:
