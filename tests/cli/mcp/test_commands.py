@@ -177,15 +177,17 @@ def test_a_login_is_made_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         async with listening(server):
             docs = {"url": f"{server.url}/mcp", "transport": "streamable-http", "auth": "oauth"}
             commands = ("test", "login", "test", "login", "logout", "logout")
-            return [await asyncio.to_thread(run, tmp_path, {"docs": docs}, one, "docs") for one in commands]
+            found = [await asyncio.to_thread(run, tmp_path, {"docs": docs}, one, "docs") for one in commands]
+            return [*found, await asyncio.to_thread(run, tmp_path, {"docs": docs})]
 
     monkeypatch.setattr(Browser, "__call__", browser)
-    before, login, after, again, logout, nothing = asyncio.run(served())
+    before, login, after, again, logout, nothing, listed = asyncio.run(served())
     assert before.exit_code == 1 and "run: clawgate mcp login docs" in before.stderr
     assert login.exit_code == 0 and "Logged in to docs at http://127.0.0.1:" in login.stdout, login.output
     assert "Connected to docs" in after.stdout and "Logged in to docs" in again.stdout
     assert logout.stdout == "Removed the login at docs.\n"
     assert nothing.stdout == "There is no login at docs.\n"
+    assert listed.stderr == "mcp.servers.docs: there is no login; run: clawgate mcp login docs\n"
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,22 @@ async def test_a_redirect_to_two_places_is_rejected() -> None:
             await fetched(upstream)
 
 
+@pytest.mark.parametrize("status", [200, 302, 307, 308])
+async def test_a_body_is_sent_once_and_no_redirect_of_it_is_followed(status: int) -> None:
+    """It may be a secret, which goes to no other place than it is for."""
+    async with planned() as (upstream, plan):
+        plan.extend((redirect("/elsewhere", status), page()))
+        url = f"http://a.example:{port_of(upstream)}/token"
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        found = await fetch_url(RecordingDialer(resolver), url, OPEN, headers=headers, body=b"secret=1")
+        assert (found.status, found.url) == (status, url)
+        [request] = upstream.requests
+        assert (request.method, request.target, request.body) == ("POST", "/token", b"secret=1")
+        assert request.header_all("content-length") == ["8"]
+        assert request.header_all("content-type") == ["application/x-www-form-urlencoded"]
+        assert upstream.anomalies == []
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_followed_relative_to_their_url(status: int) -> None:
     async with planned() as (upstream, plan):

@@ -66,7 +66,7 @@ def list_servers(config: str | None, as_json: bool) -> None:
         ],
     )
     for entry, pins in found:
-        for problem in _problems(entry, pins):
+        for problem in (*_problems(entry, pins), *_missing_login(loaded, entry)):
             click.echo(problem, err=True)
 
 
@@ -267,6 +267,15 @@ def _problems(entry: McpServerEntry, pins: Pins, *, next_verb: str = "show") -> 
         name = escape_controls(entry.name)
         waiting = f"{len(pins.waiting)} tools wait and are not offered"
         yield f"mcp.servers.{name}: {waiting}; run: clawgate mcp {next_verb} {name}"
+
+
+def _missing_login(loaded: LoadedConfig, entry: McpServerEntry) -> Iterator[str]:
+    from clawgate.agents.tools.mcp.servers import login_of
+
+    if entry.is_used and entry.oauth is not None and not entry.oauth.is_headless:
+        kept, name = login_of(loaded.paths.state, entry), escape_controls(entry.name)
+        if not kept.is_made:
+            yield f"mcp.servers.{name}: {kept.problem or f'there is no login; run: clawgate mcp login {name}'}"
 
 
 def _to_json(entry: McpServerEntry, pins: Pins) -> dict[str, Any]:

@@ -49,6 +49,19 @@ def test_what_is_no_login_counts_as_none(tmp_path: Path, text: str) -> None:
     assert Login(path, URL).read() == {}
 
 
+def test_a_login_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "docs.json"
+    kept = Login(path, URL)
+    kept.write(tokens=TOKENS)
+    found = []
+    for mode in (0o600, 0o640, 0o600):
+        path.chmod(mode)
+        found.append((kept.is_made, kept.problem))
+    assert found[0] == found[2] == (True, "")
+    assert not found[1][0] and "other users have access to it (mode 0640)" in found[1][1]
+    assert f"run: chmod 600 {path}" in found[1][1]
+
+
 def test_a_login_counts_for_its_url_alone(tmp_path: Path) -> None:
     Login(tmp_path / "docs.json", URL).write(tokens=TOKENS)
     assert not Login(tmp_path / "docs.json", "https://mcp.example/other").is_made

@@ -1,6 +1,7 @@
 """Keeps the login at each MCP server with OAuth: tokens, the client that was registered, and who issued them.
 
-Law: a login counts for the URL that it was made for. The file is private, and is replaced as a whole.
+Law: a login counts for the URL that it was made for. The file is private, and is replaced as a whole; one that others
+have access to is not used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from clawgate.settings.private_folder import make_private_folder, replace_private
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.regular_file import read_regular
+from clawgate.settings.regular_file import exposure, read_regular
 
 _VERSION = 1
 _LOCK_SECONDS = 30.0
@@ -32,6 +33,8 @@ class Login:
         self._url = url
         self._seen: tuple[int, int, int] | None = None
         self._parts: Mapping[str, Any] = {}
+        self.problem = ""
+        """Why the file is not used, if it is there."""
 
     def read(self) -> Mapping[str, Any]:
         """Return what is kept; the file is read again when it has changed. Of a damaged file nothing is kept."""
@@ -40,11 +43,13 @@ class Login:
         try:
             status = self.path.stat()
         except OSError:
-            self._seen, self._parts = None, {}
+            self._seen, self._parts, self.problem = None, {}, ""
             return self._parts
-        seen = status.st_mtime_ns, status.st_size, status.st_ino
+        seen = status.st_ctime_ns, status.st_size, status.st_ino
         if seen != self._seen:
-            self._seen, self._parts = seen, _read(self.path, self._url)
+            exposed = exposure(self.path, status)
+            self.problem = str(exposed) if exposed is not None else ""
+            self._seen, self._parts = seen, {} if self.problem else _read(self.path, self._url)
         return self._parts
 
     @property

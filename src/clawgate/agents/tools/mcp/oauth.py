@@ -127,7 +127,7 @@ class Authorization(httpx2.Auth):
                 wanted = union_scopes(granted, extract_scope_from_www_auth(response))
                 self._access.login.write(wanted=wanted)
                 raise OAuthFlowError(f"it wants a login with more rights ({wanted}); {_command(client)}")
-            raise OAuthFlowError(f"it wants a login; {_command(client)}")
+            raise OAuthFlowError(self._access.login.problem or f"it wants a login; {_command(client)}")
         await self._drive(request, response)
 
     async def _refresh(self, rejected: str | None) -> None:
