@@ -84,7 +84,7 @@ class Host:
         return self.run("plugins", "install", str(PACKAGES / package), "--force", "--accept-capabilities")
 
     @contextlib.contextmanager
-    def gateway(self) -> Iterator[Gateway]:
+    def gateway(self, started: str = "http server listening") -> Iterator[Gateway]:
         log = self.folder / "gateway.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -98,7 +98,7 @@ class Host:
             )
         gateway = Gateway(self, process, log)
         try:
-            gateway.until("http server listening")
+            gateway.until(started)
             yield gateway
         finally:
             gateway.stop()
@@ -120,8 +120,8 @@ class Gateway:
 
         poll(shown, f"the log to have {text!r}", within=START_SECONDS)
 
-    def complete(self, *, stream: bool = False) -> tuple[int, str]:
-        """Return status and body of a chat completion."""
+    def complete(self, *, stream: bool = False, model: str = "") -> tuple[int, str]:
+        """Return status and body of a chat completion, of the default model if none is named."""
         body = {"model": "openclaw", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
         request = Request(
             f"http://127.0.0.1:{self.host.port}/v1/chat/completions",
@@ -129,6 +129,7 @@ class Gateway:
             headers={
                 "authorization": f"Bearer {GATEWAY_TOKEN}",
                 "content-type": "application/json",
+                "x-openclaw-model": model,
                 "x-openclaw-scopes": "operator.write",  # wanted by 2026.3.28
             },
         )

@@ -1,4 +1,4 @@
-"""A remote proxy for the packages: it wants X-Proxy-Token, lists one model, and streams one sentence."""
+"""A remote proxy for the packages: it wants X-Proxy-Token or Bearer, lists one model, and streams one sentence."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _is_known(self) -> bool:
-        if self.headers.get("x-proxy-token") == TOKEN:
+        if TOKEN in (
+            self.headers.get("x-proxy-token"),
+            self.headers.get("authorization", "")[len("Bearer ") :],
+        ):
             return True
         error = {"message": "wrong token", "type": "authentication_error", "code": "invalid_token"}
         self._send(401, {"error": error})

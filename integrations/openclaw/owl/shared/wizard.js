@@ -15,9 +15,13 @@ export async function signIn({ id, token }, context) {
     profiles: token ? [{ profileId: `${id}:local`, credential: { type: "token", provider: id, token } }] : [],
     configPatch: withDefault(result),
     ...(result.defaultModel ? { defaultModel: result.defaultModel } : {}),
-    notes: result.notes.map((note) => inHostsWords(note)),
+    notes: [...result.notes.map((note) => inHostsWords(note)), removal(id)],
   };
 }
+
+const removal = (id) =>
+  `To remove it: openclaw plugins uninstall ${id}, which keeps the provider and its models in the config; then ` +
+  `openclaw config unset models.providers.${id}, and openclaw models set <provider/model> for another default.`;
 
 /** The host uses this part with --set-default alone: without fallbacks of its own a failed request fails. */
 function withDefault({ configPatch, defaultModel, fallbacks }) {
