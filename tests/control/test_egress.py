@@ -27,7 +27,7 @@ async def test_a_connection_and_a_refusal_are_one_row_each(tmp_path: Path) -> No
     assert listed["source"] == "memory"
     refused, allowed = listed["rows"]
     assert (refused["requester"], refused["verdict"], refused["url"]) == (
-        "provider:shut", "refused", "http://10.0.0.9",
+        "provider:shut", "refused", "http://10.0.0.9/v1",
     )  # fmt: skip
     assert (allowed["requester"], allowed["verdict"], allowed["address"]) == (
         "provider:open", "allowed", "127.0.0.1",

@@ -43,7 +43,10 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def token() -> None:
-    """Tokens of callers: add, list, revoke; a running server follows within a second."""
+    """Tokens of callers: add, list, revoke.
+
+    A running server follows within a second.
+    """
 
 
 @token.command(short_help="Add a token, and print it once.")
