@@ -159,13 +159,18 @@ class Container:
 
 @contextlib.contextmanager
 def container(
-    image: Image, volume: Path, log: Path, *command: str, user: int, env: Mapping[str, str]
+    image: Image, volume: Path, log: Path, *command: str, user: int, env: Mapping[str, str], config: Path
 ) -> Iterator[Container]:
-    """`docker run --read-only --cap-drop ALL --security-opt no-new-privileges --user`; HOME is not set."""
+    """`docker run --read-only --cap-drop ALL --security-opt no-new-privileges --user`; HOME is not set.
+
+    ``config`` is a folder that is mounted read-only.
+    """
     root = image.root
     script = f"""set -e
         mount --bind {root} {root}
         mount --bind {volume} {root}/{VOLUME}
+        mount --bind {config} {root}/mnt
+        mount -o remount,ro,bind {root}/mnt
         mount -t proc proc {root}/proc
         mount -t tmpfs -o mode=1777,noexec tmpfs {root}/tmp
         mount -o remount,ro,bind {root}

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import pyjson5
 import pytest
 
 from clawgate import __version__
@@ -160,6 +161,13 @@ def test_the_config_is_one_that_the_gateway_takes(tmp_path: Path) -> None:
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "a-value-of-the-chart-17")
     found = command("config", "validate", "--config", str(file), folder=tmp_path, environment=variables)
     assert found.returncode == 0 and "arning" not in found.stdout + found.stderr, found.stdout + found.stderr
+
+
+def test_the_config_is_that_of_the_compose_file_but_for_its_proxy() -> None:
+    chart = json.loads(render({})["ConfigMap", "demo-clawgate"]["data"]["openclaw.json"])
+    compose: Any = pyjson5.decode((CHART.parents[1] / "config" / "openclaw.json").read_text())
+    assert chart["gateway"].pop("trustedProxies") == [] and compose["gateway"].pop("trustedProxies")
+    assert chart == compose
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ SECRETS = {
     "OPENAI_PROXY_TOKEN": CLIENT_TOKEN,
     "OPENCLAW_GATEWAY_TOKEN": f"{CLIENT_TOKEN}-gateway",
 }
+CONFIG = ROOT / "deploy" / "config"
 BASE = os.environ.get("CLAWGATE_TEST_DEBIAN", "")
 
 builds = pytest.mark.skipif(
@@ -106,7 +107,9 @@ def test_it_serves_as_any_user_with_a_read_only_root_and_is_healthy(
     images: Builder, target: str, user: int, volume: Path, tmp_path: Path
 ) -> None:
     image, command = image_of(images, target)
-    with container(image, volume, tmp_path / "log", *command, user=user, env=SECRETS) as running:
+    with container(
+        image, volume, tmp_path / "log", *command, user=user, env=SECRETS, config=CONFIG
+    ) as running:
         runs_and_is_healthy(running, target)
         assert running.execute("sh", "-c", "touch /opt/x || touch /x || touch /usr/x").returncode != 0
         os.kill(running.pid, signal.SIGTERM)
@@ -125,9 +128,24 @@ def test_one_that_was_killed_is_followed_by_another_on_its_volume(
     image, command = image_of(images, target)
     for number in range(3):
         with container(
-            image, volume, tmp_path / f"log{number}", *command, user=54321, env=SECRETS
+            image, volume, tmp_path / f"log{number}", *command, user=54321, env=SECRETS, config=CONFIG
         ) as running:
             runs_and_is_healthy(running, target)
+
+
+@builds
+@pytest.mark.timeout(900)
+def test_the_config_of_the_compose_file_serves_agents_to_a_user_who_does_not_own_it(
+    images: Builder, volume: Path, tmp_path: Path
+) -> None:
+    image, command = image_of(images, "gateway")
+    env = {**SECRETS, "OPENCLAW_CONFIG_PATH": "/mnt/openclaw.json"}
+    with container(image, volume, tmp_path / "log", *command, user=54321, env=env, config=CONFIG) as running:
+        runs_and_is_healthy(running, "gateway")
+        found = running.execute("clawgate", "doctor")
+        assert found.returncode == 0 and "0 error(s)" in found.stdout, found.stdout + found.stderr
+        found = running.execute("clawgate", "config", "set", "gateway.port", "1")
+        assert found.returncode == 1 and "Read-only file system; nothing was changed" in found.stderr
 
 
 @builds
@@ -137,7 +155,9 @@ def test_a_container_that_does_not_serve_is_unhealthy(
     images: Builder, target: str, volume: Path, tmp_path: Path
 ) -> None:
     image, _ = image_of(images, target)
-    with container(image, volume, tmp_path / "log", "sleep", "60", user=54321, env=SECRETS) as running:
+    with container(
+        image, volume, tmp_path / "log", "sleep", "60", user=54321, env=SECRETS, config=CONFIG
+    ) as running:
         found = running.execute(*FILE.command(target, "HEALTHCHECK"))
         assert found.returncode == 1 and "Traceback" not in found.stderr
 
