@@ -32,6 +32,7 @@ PARAMS = {
     "sessions.delete": "SessionsDeleteParams", "sessions.send": "SessionsSendParams",
     "sessions.abort": "SessionsAbortParams", "chat.send": "ChatSendParams", "chat.abort": "ChatAbortParams",
     "chat.history": "ChatHistoryParams", "agent": "AgentParams", "agent.wait": "AgentWaitParams",
+    "plugin.approval.resolve": "PluginApprovalResolveParams",
 }  # fmt: skip
 """The definition of each method's params; for the others the contract has none."""
 RESULTS = {

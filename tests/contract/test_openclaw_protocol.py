@@ -15,6 +15,7 @@ from clawgate.control.websocket.handshake import Connect, read_connect
 from clawgate.control.websocket.methods.table import METHODS
 from clawgate.errors import InvalidRequest
 from tests.agents.agent_stand import CALLS_LOOK, says, serving_agents
+from tests.agents.approval_stand import calls, serving_shed
 from tests.contract.openclaw_contract import EVENTS, PARAMS, RESULTS, contract, is_valid, validator
 from tests.control.websocket.socket_stand import SocketClient, connected, params
 from tests.peers.faults import error_response
@@ -61,10 +62,10 @@ async def use_everything(client: SocketClient) -> None:
         ("chat.inject", {"sessionKey": "made", "message": "hi", "label": "note"}),
         ("chat.history", {"sessionKey": KEY, "limit": 10}), ("chat.abort", {"sessionKey": KEY}),
         ("sessions.abort", key), ("agent.wait", {"runId": "k1", "timeoutMs": 0}), ("sessions.reset", key),
-        ("sessions.delete", {"key": "agent:main:none"}),
+        ("sessions.delete", {"key": "agent:main:none"}), ("plugin.approval.list", {}),
     ):  # fmt: skip
         await client.call(name, given)
-    for name in ("logs.tail", "gateway.restart.request", "nope"):
+    for name in ("logs.tail", "gateway.restart.request", "plugin.approval.resolve", "nope"):
         await client.error(name, {})
 
 
@@ -77,6 +78,25 @@ async def test_every_frame_is_one_of_the_contract(tmp_path: Path) -> None:
         seen = check(client.frames)
     assert METHODS.keys() <= seen
     assert {"chat", "agent", "sessions.changed", "connect.challenge"} <= seen
+
+
+async def test_a_call_that_waits_for_approval_is_shown_as_the_contract_has_it(tmp_path: Path) -> None:
+    contract()
+    saws = calls(("saw", '{"at": 1}'))
+    async with (
+        serving_shed(tmp_path, saws, says("done")) as (stand, _),
+        connected(stand.gateway.url) as client,
+    ):
+        await client.call("agent", {"message": "hi", "idempotencyKey": "k1"})
+        waiting = await client.event("plugin.approval.requested")
+        request = {name: value for name, value in waiting["request"].items() if name != "runId"}
+        validator("PluginApprovalRequestParams")(request)
+        decided = {"id": waiting["id"], "decision": "allow-once"}
+        validator("PluginApprovalResolveParams")(decided)
+        await client.call("plugin.approval.resolve", decided)
+        await client.event("plugin.approval.resolved", id=waiting["id"])
+        await client.event("chat", state="final")
+        check(client.frames)
 
 
 def test_every_method_has_the_right_and_the_params_of_the_contract() -> None:
@@ -137,6 +157,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "chat.history": {"sessionKey": "a", "limit": 3, "offset": 1, "maxChars": 5},
     "agent": {"message": "m", "idempotencyKey": "k", "timeout": 600, "deliver": False, "lane": "main", "label": "x"},
     "agent.wait": {"runId": "r", "timeoutMs": 0},
+    "plugin.approval.resolve": {"id": "plugin:x", "decision": "deny"},
 }  # fmt: skip
 ODD: list[Any] = [None, True, False, 0, -1, 1.5, 2**63, "", "x", "x" * 600, [], [""], [1], {}, {"a": 1}]
 

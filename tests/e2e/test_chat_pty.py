@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.gateway_home import Home
 from tests.e2e.terminal import terminal
-from tests.processes.instance.raw_gateway import RawGateway, content, stream
+from tests.processes.instance.raw_gateway import RawGateway, chunk, content, stream
 
 MODEL = [stream(content("It is **he"), content("re**.\n")), stream(content("half\n\n"), ends=False)[:-1]]
 """A reply, then one that does not end."""
@@ -64,6 +64,50 @@ def test_ctrl_c_cancels_the_run_and_the_chat_continues(home: Home, model: RawGat
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
     shown = home.run("sessions", "show", "work").stdout
     assert "assistant (interrupted)\n  half" in shown and "It is **here**." in shown
+
+
+def fetches() -> list[bytes]:
+    """A model that calls `web_fetch` with what is no URL."""
+    function = {"name": "web_fetch", "arguments": '{"url": "nowhere\\u001b[2J"}'}
+    call = {"index": 0, "id": "1", "type": "function", "function": function}
+    return stream(chunk(choices=[{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}]))
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_a_call_is_approved_or_refused_at_the_terminal(tmp_path: Path, term: str) -> None:
+    """What was typed before the question approves nothing, and Ctrl-C refuses the call and not the run."""
+    replies = [part for text in ("one", "two", "three") for part in (fetches(), stream(content(text)))]
+    home = Home(tmp_path)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    words = [sys.executable, "-m", "clawgate", "chat", "--session", "work"]
+    with RawGateway(*replies) as model:
+        home.configure(upstream=model.port, http={"endpoints": {"chatCompletions": {"enabled": True}}})
+        config = json.loads((home.state / "openclaw.json").read_text())
+        own = {"entries": {"clawgate": {"config": {"agents": {"main": {"approveTools": "all"}}}}}}
+        home.write(json.dumps(config | {"tools": {"web": {"fetch": {}}}, "plugins": own}))
+        assert home.gateway("start").returncode == 0
+        try:
+            with terminal(
+                words, home.folder, kept | {"HOME": str(home.folder), "TERM": term}, columns=200
+            ) as person:
+                for typed, text in (("y\n", "one"), ("\n", "two"), ("\x03", "three")):
+                    person.until("> ")
+                    person.type("hi\n")
+                    shown = person.until("[y/N]")
+                    assert "web_fetch" in shown and "nowhere" in shown and "\x1b[2J" not in shown
+                    person.type(typed)
+                    assert ("(refused)" in person.until(text)) is (text != "one")
+                person.until("> ")
+                person.type("\x04")
+                assert person.end() == 0
+        finally:
+            home.close()
+        results = [
+            body["messages"][-1]["content"]
+            for _, body in model.requests
+            if body["messages"][-1]["role"] == "tool"
+        ]
+    assert ["was not run" in result for result in results] == [False, True, True]
 
 
 def test_a_message_is_sent_to_the_gateway_that_runs(home: Home) -> None:

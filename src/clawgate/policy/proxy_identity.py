@@ -18,7 +18,8 @@ from clawgate.policy.local_hosts import is_loopback
 SCOPES = b"x-openclaw-scopes"
 """By which a caller that is identified, and not by a secret, gives up rights."""
 READ, WRITE, ADMIN = "operator.read", "operator.write", "operator.admin"
-_IMPLIED = {READ: (WRITE, ADMIN), WRITE: (ADMIN,), ADMIN: ()}
+APPROVALS = "operator.approvals"
+_IMPLIED = {READ: (WRITE, ADMIN), WRITE: (ADMIN,), APPROVALS: (ADMIN,), ADMIN: ()}
 _LONGEST_USER = 200
 _USER = "user:"
 """Before a user's name, so that none is the name of a token."""

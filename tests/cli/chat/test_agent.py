@@ -21,7 +21,7 @@ def test_the_reply_alone_is_printed(home: ChatHome, options: list[str]) -> None:
         (connected,), (sent,) = gateway.params("connect"), gateway.params("agent")
     assert (found.exit_code, found.stdout, found.stderr) == (0, "hello\n", "")
     assert connected["auth"] == {"token": TOKEN} and gateway.paths == ["/"]
-    assert connected["scopes"] == ["operator.read", "operator.write"]
+    assert connected["scopes"] == ["operator.read", "operator.write", "operator.approvals"]
     key = sent.pop("idempotencyKey")
     assert len(key) >= 32 and sent == {"message": "hi", "sessionKey": "main"}
 
@@ -117,7 +117,7 @@ def test_a_reply_that_breaks_off_is_an_error_behind_what_came(home: ChatHome) ->
 
 
 def test_ctrl_c_cancels_the_run(home: ChatHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Conversation, "send", interrupted)

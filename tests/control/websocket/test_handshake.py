@@ -29,7 +29,7 @@ def accepted(declared: bytes | None = None, **over: Any) -> Connect:
 def test_a_client_gets_the_rights_that_it_requests_and_no_others() -> None:
     assert accepted().scopes == ("operator.read", "operator.write", "operator.admin")
     assert accepted(scopes=["operator.admin"]).scopes == ("operator.admin",)
-    assert accepted(scopes=["zzz", "operator.approvals", "operator.read"]).scopes == ("operator.read",)
+    assert accepted(scopes=["zzz", "operator.pairing", "operator.read"]).scopes == ("operator.read",)
 
 
 @pytest.mark.parametrize("scopes", [None, []])

@@ -36,7 +36,7 @@ from clawgate.agents.request.target import (
     read_target,
 )
 from clawgate.agents.run.events import RunEvent
-from clawgate.agents.session.run_order import Past, ResponseOrder, RunOrder, RunServices, Tools
+from clawgate.agents.session.run_order import Approve, Past, ResponseOrder, RunOrder, RunServices, Tools
 from clawgate.agents.session.runs import Runs, RunStart
 from clawgate.agents.session.session_run import SessionRun
 from clawgate.errors import GatewayError, InvalidRequest, ModelNotFound
@@ -112,14 +112,20 @@ class AgentService:
         """Set before the first request, and again with each change of the config."""
 
     def prepare(
-        self, caller: str, headers: Mapping[str, str], body: bytes, dialect: Dialect = Dialect.CHAT
+        self,
+        caller: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        dialect: Dialect = Dialect.CHAT,
+        approve: Approve | None = None,
     ) -> AgentRequest:
         """Return what starts a run, for every door: `Runs.start` does it.
 
         ``headers`` are those of `AdmittedHead.agent_headers`, ``body`` is a request in ``dialect``. Raises as `route`.
         """
         reader = read_messages if dialect is Dialect.MESSAGES else read_chat
-        return self.prepare_read(caller, headers, body, reader(body, self.config.images))
+        read = reader(body, self.config.images)
+        return self.prepare_read(caller, headers, body, read, approve=approve)
 
     def prepare_read(
         self,
@@ -129,6 +135,7 @@ class AgentService:
         read: ReadRequest,
         terms: ResponseTerms | None = None,
         continued: Continued | None = None,
+        approve: Approve | None = None,
     ) -> AgentRequest:
         """Do the same for a request that was read; ``continued`` is what a response continues."""
         config, request, run = self.config, read.request, uuid.uuid4().hex
@@ -172,6 +179,7 @@ class AgentService:
             command=command_of(request.conversation.turns),
             facts_of=partial(self._facts, spec, target),
             choose=lambda name: _chosen(name, spec, self._models.catalog),
+            approve=approve,
         )
         return self._request(order, read, spec, headers, body)
 

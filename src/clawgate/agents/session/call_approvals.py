@@ -71,12 +71,16 @@ class CallApprovals:
     async def run_tool(self, call: Call) -> ToolOutcome:
         order = self._order
         if call not in self._left:
-            is_free = call.name not in order.tools.needed
-            return await order.tools.run(call) if is_free else ToolOutcome(_NOT_APPROVED, failed=True)
+            refusal = await self._refusal(call) if call.name in order.tools.needed else None
+            return await order.tools.run(call) if refusal is None else ToolOutcome(refusal, failed=True)
         self._left.remove(call)
         outcome = await order.tools.run(call)
         await shielded(self._services.store.finish_call(order.caller, call.id, order.run, outcome.result))
         return outcome
+
+    async def _refusal(self, call: Call) -> str | None:
+        approve = self._order.approve
+        return _NOT_APPROVED if approve is None else await approve(call)
 
 
 async def shielded(work: Coroutine[Any, Any, None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -22,6 +22,9 @@ from clawgate.errors import GatewayError
 from clawgate.policy.model_routing import ModelRef
 from clawgate.state.records import StoredSession
 from clawgate.state.store import Store
+
+Approve = Callable[[Call], Awaitable[str | None]]
+"""Has the client decide on a call while the run waits; returns what the model reads of a refusal, None without one."""
 
 
 class Tools(Protocol):
@@ -69,7 +72,8 @@ class RunOrder:
 
     ``chain_of`` returns the models that serve it, given the model that its session was set to; ``command`` is what its
     turn is in place of a message for the model, done by ``facts_of`` and ``choose``. ``seconds`` is how long
-    it may take, ``key`` its idempotency key. ``past`` is what it continues, in a session of its own or in none.
+    it may take, ``key`` its idempotency key. ``past`` is what it continues, in a session of its own or in none. Without
+    ``approve`` the run ends with calls that need approval.
     """
 
     run: str
@@ -91,6 +95,7 @@ class RunOrder:
     command: SlashCommand | None = None
     facts_of: Callable[[StoredSession | None, int], Facts]
     choose: Callable[[str], ModelRef]
+    approve: Approve | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,7 @@ def plan_of(order: RunOrder) -> RunPlan:
     unusable = needed if choice.mode == "none" else ()
     return RunPlan(
         tools=tuple(tool for tool in order.tools.definitions() if tool["function"]["name"] not in unusable),
-        guarded=needed.difference(unusable),
+        guarded=needed.difference(unusable) if order.approve is None else frozenset(),
         new_id=partial(approval_id, order.run),
         client_tools=() if choice.mode == "none" else request.tools,
         required=choice.mode == "required",

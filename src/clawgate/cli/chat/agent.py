@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 from typing import NoReturn
 
 import click
 
+from clawgate.cli.chat.approval import is_approved
 from clawgate.cli.chat.conversation import Reply, open_conversation
 from clawgate.cli.chat.options import conversation_options
 from clawgate.cli.chat.output import PlainOutput
@@ -56,7 +58,9 @@ def agent(
             ) as conversation,
             PlainOutput() as output,
         ):
-            conversation.send(reply, output.write if stream else lambda text: None)
+            conversation.send(
+                reply, output.write if stream else lambda text: None, approves=partial(is_approved, output)
+            )
             if not (stream or as_json):
                 output.write(reply.text)
     except GatewayCallFailed as failure:

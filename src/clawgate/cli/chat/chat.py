@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import click
 
+from clawgate.cli.chat.approval import is_approved
 from clawgate.cli.chat.conversation import Conversation, Reply, open_conversation
 from clawgate.cli.chat.line_input import LineInput
 from clawgate.cli.chat.options import conversation_options
@@ -91,7 +93,9 @@ def _show_reply(
     """Return whether there was a reply, and the one that can be resumed."""
     try:
         with new_output() as output:
-            conversation.send(reply, output.write, lambda name: output.note(f"-> {name}"))
+            conversation.send(
+                reply, output.write, lambda name: output.note(f"-> {name}"), partial(is_approved, output)
+            )
     except GatewayLost as failure:
         print_error(f"{failure.message}; its run may continue: to get the rest of the reply, type {_RESUME}")
         return False, reply

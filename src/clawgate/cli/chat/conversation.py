@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clawgate.cli.chat.approval import RESOLVE, WaitingCall, waiting_call
 from clawgate.cli.credential import fail_if_another_counts, read_secret
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
@@ -24,6 +25,7 @@ from clawgate.cli.remote import with_model_step, with_next_step
 from clawgate.cli.running import find_running
 from clawgate.policy.path_routing import AGENTS_SWITCH
 from clawgate.processes.instance.gateway_client import (
+    APPROVALS,
     READ,
     WRITE,
     GatewayAddress,
@@ -78,8 +80,11 @@ class Conversation:
         reply: Reply,
         on_text: Callable[[str], None],
         on_call: Callable[[str], None] = lambda name: None,
+        approves: Callable[[WaitingCall], bool] = lambda call: False,
     ) -> None:
         """Send the reply's message, or resume it; pieces of text and names of tools are passed on as they come.
+
+        ``approves`` decides on calls that wait for approval, while the run waits.
 
         Raises `GatewayCallFailed`, and `GatewayLost` if the run may still be under way.
         """
@@ -96,12 +101,19 @@ class Conversation:
             reply.session = str(payload.get("sessionKey") or "")
 
         try:
-            with connect(self._address(), scopes=(READ, WRITE)) as gateway:
+            with connect(self._address(), scopes=(READ, WRITE, APPROVALS)) as gateway:
+
+                def on_event(name: str, payload: dict[str, Any]) -> None:
+                    _take(name, payload, reply, on_text, on_call)
+                    if (call := waiting_call(name, payload, reply.run)) is not None:
+                        decision = "allow-once" if approves(call) else "deny"
+                        gateway.send(RESOLVE, {"id": call.id, "decision": decision})
+
                 try:
                     result = gateway.request(
                         "agent",
                         params,
-                        on_event=lambda name, payload: _take(name, payload, reply, on_text, on_call),
+                        on_event=on_event,
                         on_accepted=on_accepted,
                     )
                 except GatewayCallFailed:

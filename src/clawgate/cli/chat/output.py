@@ -5,9 +5,12 @@ What a model wrote must not steer the terminal.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -29,6 +32,9 @@ class Output(Protocol):
     def write(self, text: str) -> None: ...
     def note(self, text: str) -> None:
         """Show a line that is no part of the reply."""
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Leave the terminal to another within the context."""
 
 
 def is_rich_terminal() -> bool:
@@ -63,6 +69,11 @@ class PlainOutput:
     def note(self, text: str) -> None:
         self.end()
         click.echo(escape_steering(text), err=True)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        self.end()
+        yield
 
     def end(self) -> None:
         """End the last line."""
@@ -102,6 +113,14 @@ class MarkdownOutput:
         from rich.text import Text
 
         self._live.console.print(Text(escape_steering(text), style="dim"))
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        self._live.stop()
+        self._open = ""  # it stays where it was drawn
+        yield
+        self._live.update("")
+        self._live.start()
 
 
 def split_paragraphs(text: str) -> tuple[str, str]:

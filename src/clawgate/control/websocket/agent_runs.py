@@ -25,6 +25,7 @@ from clawgate.agents.request.target import AGENT_HEADER, MODEL_HEADER, SESSION_H
 from clawgate.agents.run.events import Finished
 from clawgate.agents.session.live_run import LiveRun
 from clawgate.agents.session.runs import Repeated, Runs
+from clawgate.control.websocket.approvals import Approvals
 from clawgate.control.websocket.clients import Client, Clients
 from clawgate.control.websocket.run_errors import in_words_of_the_protocol
 from clawgate.control.websocket.run_events import (
@@ -120,6 +121,7 @@ class AgentRuns:
         self._runs = runs
         self.store = store
         self.changes = SessionChanges(service, store, clients, now_ms)
+        self.approvals = Approvals(clients, now_ms)
         self._clients = clients
         self._now_ms = now_ms
         self._followed: dict[str, FollowedRun] = {}
@@ -177,7 +179,8 @@ class AgentRuns:
         if turn.effort is not None:
             body["reasoning_effort"] = turn.effort
         encoded = msgspec.json.encode(body)
-        prepare = partial(self._service.prepare, client.caller, headers, encoded)
+        approve = partial(self.approvals.refusal, client.caller, turn.target.agent, session, turn.key)
+        prepare = partial(self._service.prepare, client.caller, headers, encoded, approve=approve)
         start = (prepare() if len(encoded) <= _READ_HERE else await asyncio.to_thread(prepare)).start
         found = await self._runs.start(start)
         if isinstance(found, Repeated):

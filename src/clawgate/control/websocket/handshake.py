@@ -17,13 +17,13 @@ from clawgate.control.websocket.error_shapes import NOT_PAIRED, invalid, shape_o
 from clawgate.control.websocket.frames import ErrorShape, Request
 from clawgate.control.websocket.params import Count, NonEmpty, Params, ParamsReader, Positive
 from clawgate.errors import GatewayError
-from clawgate.policy.proxy_identity import ADMIN, READ, WRITE, implies
+from clawgate.policy.proxy_identity import ADMIN, APPROVALS, READ, WRITE, implies
 
 PROTOCOL = 4
 _PROBE_PROTOCOL = 3
 """The oldest of a client that only looks whether a gateway is there."""
 OPERATOR = "operator"
-SCOPES = (READ, WRITE, ADMIN)
+SCOPES = (READ, WRITE, APPROVALS, ADMIN)
 _PROTOCOL_ERROR, _POLICY_VIOLATION = 1002, 1008
 
 _Bounded96 = Annotated[str, msgspec.Meta(min_length=1, max_length=96)]

@@ -18,7 +18,7 @@ from clawgate.relay.websocket import MESSAGE_BYTES, UNSENT_BYTES
 from clawgate.settings.openclaw.agent_ids import default_agent
 
 EVENTS = ("connect.challenge", "tick", "shutdown")
-AGENT_EVENTS = ("agent", "chat", "sessions.changed")
+AGENT_EVENTS = ("agent", "chat", "sessions.changed", "plugin.approval.requested", "plugin.approval.resolved")
 CAPABILITIES = ("published-model-catalog",)
 """`models.list` is the catalog of the running gateway, without which OpenClaw's `models list` refuses it."""
 

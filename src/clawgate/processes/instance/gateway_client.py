@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 PROTOCOL = 4
-READ, WRITE = "operator.read", "operator.write"
+READ, WRITE, APPROVALS = "operator.read", "operator.write", "operator.approvals"
 CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
 _TICK_MS = 30_000
@@ -138,9 +138,8 @@ class GatewayConnection:
 
         ``seconds`` None: as long as the gateway shows that it lives. Raises `GatewayCallFailed`.
         """
-        id_ = uuid.uuid4().hex
         deadline = None if seconds is None else time.monotonic() + seconds
-        self._send({"type": "req", "id": id_, "method": method, "params": dict(params)})
+        id_ = self.send(method, params)
         while True:
             frame = self._receive(deadline)
             if frame.get("type") == "event":
@@ -152,6 +151,12 @@ class GatewayConnection:
                 if on_accepted is None or payload.get("status") not in _INTERIM:
                     return payload
                 on_accepted(payload)
+
+    def send(self, method: str, params: Mapping[str, Any]) -> str:
+        """Send a request whose response nothing waits for; return its id."""
+        id_ = uuid.uuid4().hex
+        self._send({"type": "req", "id": id_, "method": method, "params": dict(params)})
+        return id_
 
     def _send(self, frame: Mapping[str, Any]) -> None:
         from websockets.exceptions import ConnectionClosed

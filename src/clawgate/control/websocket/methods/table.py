@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from clawgate.control.websocket.method import Handler, Method
-from clawgate.control.websocket.methods import chat, gateway, models, sessions
+from clawgate.control.websocket.methods import approvals, chat, gateway, models, sessions
 from clawgate.control.websocket.params import NonEmpty, Params, ParamsReader, Positive, Text
-from clawgate.policy.proxy_identity import ADMIN, READ, WRITE
+from clawgate.policy.proxy_identity import ADMIN, APPROVALS, READ, WRITE
 
 Members = Mapping[Any, str]
 RunIds = Annotated[
@@ -222,6 +222,13 @@ _ALL = (
         _AGENT_IGNORED, _AGENT_REFUSED,
     ),
     _of_agents("agent.wait", WRITE, chat.AgentWait, chat.agent_wait, "wait for the end of a run"),
+    _of_agents(
+        "plugin.approval.list", APPROVALS, Params, approvals.approval_list, "the calls of tools that wait for approval"
+    ),
+    _of_agents(
+        "plugin.approval.resolve", APPROVALS, approvals.ApprovalResolve, approvals.approval_resolve,
+        "approve a call (`allow-once`), or refuse it (`deny`)", None, {dict[str, Any]: "reviewer"},
+    ),
 )  # fmt: skip
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
