@@ -176,7 +176,7 @@ render_units() { # release instance folder env-file
 }
 
 start_first() { # generation [old]: where nothing serves; what served before comes back if this one does not start
-    cp "$home/$1/units/"* "$units/"
+    install -m 644 "$home/$1/units/"* "$units/"
     systemctl daemon-reload
     systemctl enable --quiet --now "$socket" && systemctl enable --quiet --now "$(service "$1")" && return
     show_why "$1"
@@ -185,7 +185,7 @@ start_first() { # generation [old]: where nothing serves; what served before com
     rm -rf "${home:?}/$1"
     if [ -n "${2-}" ]; then
         cp -p "$home/$2/env" "$env_file"
-        cp "$home/$2/units/$socket" "$units/"
+        install -m 644 "$home/$2/units/$socket" "$units/"
     fi
     systemctl daemon-reload
     [ -z "${2-}" ] || systemctl enable --quiet --now "$socket" "$(service "$2")"
@@ -206,7 +206,7 @@ switch() { # old new: the new service serves before the old one stops; a gateway
         start_first "$new" "$old"
         return
     fi
-    cp "$home/$new/units/$(service "$new")" "$units/"
+    install -m 644 "$home/$new/units/$(service "$new")" "$units/"
     systemctl daemon-reload
     if [ "$role" = gateway ]; then
         systemctl stop "$(service "$old")"
@@ -225,7 +225,7 @@ switch() { # old new: the new service serves before the old one stops; a gateway
         rm -rf "${home:?}/$new"
         die "the new service does not start (its log is above); the old one goes on serving, correct what the log names and run it again"
     fi
-    cp "$home/$new/units/$socket" "$units/"
+    install -m 644 "$home/$new/units/$socket" "$units/"
     systemctl daemon-reload
     systemctl enable --quiet "$(service "$new")"
     systemctl disable --quiet "$(service "$old")"
@@ -275,7 +275,7 @@ finish() { # generation
 
 deploy_on_host() {
     local now next was wanted rendered
-    new_env=$(mktemp) # not local: the trap needs it
+    new_env=$(mktemp /run/clawgate.XXXXXX) # in memory, and not local: the trap needs it
     trap 'rm -rf "$payload" "$new_env"' EXIT
     [ ! -f "$env_file" ] || cat "$env_file" >"$new_env"
     set_variables "$new_env"
@@ -502,7 +502,7 @@ arguments="$arguments --id $id --payload $payload ${wheelhouse:+--offline yes}"
 } | on "$sudo bash $payload/deploy.sh $arguments"
 
 if [ "$role" = server ]; then
-    served=$(on "sed -n 's/^ListenStream=//p' $units/$socket")
+    served=$(on "$sudo sed -n 's/^ListenStream=//p' $units/$socket")
     port=${served##*:}
     url=http://${target##*@}:$port
     case $served in

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "deploy.sh"
 FOLDER = os.environ.get("CLAWGATE_TEST_DEBIAN", "")
-_PACKAGES = "python3,openssh-server,systemd,systemd-sysv"
+_PACKAGES = "python3,openssh-server,sudo,systemd,systemd-sysv"
 _CLONE_NEWNET = 0x40000000
 
 
@@ -122,7 +122,9 @@ class Host:
             _set_network(own)
             os.close(own)
 
-    def deploy(self, *arguments: str, port: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    def deploy(
+        self, *arguments: str, port: str = "", target: str = "bare", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run deploy.sh against the host, from its own network."""
         kept = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
         with self.entered():
@@ -133,7 +135,7 @@ class Host:
                     "--ssh-config",
                     self.folder / "ssh_config",
                     *arguments,
-                    "bare",
+                    target,
                     *filter(None, [port]),
                 ],
                 env=kept | environment,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from clawgate.state.migrate import HEAD
 from tests.deploy.bare_host import SCRIPT, Host, Watch, next_release, running_host, wheelhouse, why_absent
 from tests.e2e.processes import fields_for, role_process
 from tests.e2e.stand import BODY, CLIENT_TOKEN, OPENAI_KEY, PATH, PATIENCE, until
@@ -24,6 +25,11 @@ from tests.peers.upstream import FakeUpstream
 SERVED = "http://127.0.0.1:8089"
 SECRETS = {"OPENAI_API_KEY": OPENAI_KEY, "OPENAI_PROXY_TOKEN": CLIENT_TOKEN}
 CANARIES = {"the key": OPENAI_KEY.encode(), "the token": CLIENT_TOKEN.encode()}
+_SCHEMA = """
+import sqlite3
+with sqlite3.connect({!r}) as database:
+    print(*database.execute({!r}))
+"""
 STREAMS, REQUESTS, CLIENTS = 20, 1000, 10
 
 on_a_host = [
@@ -168,18 +174,31 @@ class TestOnAHost:
     def test_a_gateway_is_deployed_upgraded_and_rolled_back(
         self, host: Host, wheels: Path, newer: Path
     ) -> None:
-        """Its config is that of the release that serves; the token that it made for itself stays."""
+        """Its config and its schema are those of the release that serves, and the newer database is kept."""
         done = host.deploy("--offline", str(wheels), "--role", "gateway")
         assert done.returncode == 0, done.stdout + done.stderr
         config = "/var/lib/clawgate-gateway/openclaw.json"
         first = host.run("cat", config)
         assert host.run("stat", "-c", "%a %U", config).split() == ["600", "clawgate"]
+        home = "/var/lib/clawgate-gateway"
+        migrate = (
+            f"HOME={home} OPENCLAW_STATE_DIR={home} /opt/clawgate/releases/*/venv/bin/clawgate state migrate"
+        )
+        host.run("runuser", "-u", "clawgate", "--", "sh", "-c", migrate)
         up = host.deploy("--offline", str(newer), "--role", "gateway", "--upgrade")
         assert up.returncode == 0 and "release 9.9.9-" in up.stdout, up.stdout + up.stderr
         host.run("sh", "-c", f"echo '// of the newer release' >> {config}")
+        host.run(
+            "python3",
+            "-c",
+            _SCHEMA.format(f"{home}/clawgate/state.db", "UPDATE clawgate_version SET version_num='0099_x'"),
+        )
         back = host.deploy("--role", "gateway", "--rollback")
         assert back.returncode == 0 and "9.9.9" not in back.stdout, back.stdout + back.stderr
         assert host.run("cat", config) == first
+        for name, version in (("state.db", HEAD), ("state.db.of-2", "0099_x")):
+            read = _SCHEMA.format(f"{home}/clawgate/{name}", "SELECT version_num FROM clawgate_version")
+            assert version in host.run("python3", "-c", read)
         assert host.deploy("--role", "gateway", "--uninstall").returncode == 0
 
     def test_what_is_wrong_with_the_host_is_named_with_the_next_step(self, host: Host, wheels: Path) -> None:
@@ -201,7 +220,15 @@ class TestOnAHost:
             and "shorter than 16" in bad.stderr
             and "the token cannot be used" in bad.stderr
         )
-        made = host.deploy(*offline, "--make-token", OPENAI_API_KEY=OPENAI_KEY)
+        host.run(
+            "sh",
+            "-c",
+            "useradd -m deployer && cp -r /root/.ssh /home/deployer && chown -R deployer /home/deployer",
+        )
+        powerless = host.deploy(*offline, target="deployer@bare", **SECRETS)
+        assert powerless.returncode == 1 and "allow it in /etc/sudoers.d" in powerless.stderr
+        host.run("sh", "-c", "echo 'deployer ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/deployer")
+        made = host.deploy(*offline, "--make-token", target="deployer@bare", OPENAI_API_KEY=OPENAI_KEY)
         assert made.returncode == 0, made.stdout + made.stderr
         (token,) = re.findall(r"PROXY_BRIDGE_TOKEN=(\S{43}) ", made.stdout)
         assert token not in host.run("journalctl", "--no-pager") + host.run("cat", "/etc/clawgate/server.env")
