@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def why_absent() -> str:
     missing = [
         name for name in ("debootstrap", "ssh", "ssh-keygen", "ip", "nsenter") if shutil.which(name) is None
     ]
+    missing += [] if importlib.util.find_spec("pip") else ["pip of this Python"]
     return f"these programs are absent: {', '.join(missing)}" if missing else ""
 
 
@@ -187,6 +189,7 @@ def running_host(folder: Path) -> Iterator[Host]:
     finally:
         popen.kill()  # with it goes init, and with that everything on the host
         popen.wait()
+        _wait(lambda: _removed(f"clawgate-test-{popen.pid}"), "the host does not end")
 
 
 def _init_of(popen: subprocess.Popen[bytes], log: Path) -> int:
@@ -201,11 +204,23 @@ def _init_of(popen: subprocess.Popen[bytes], log: Path) -> int:
     return int(children.read_text().split()[0])
 
 
-def _wait(ready: object, within: float = 60.0) -> None:
-    assert callable(ready)
+def _removed(cgroup: str) -> bool:
+    """Remove the control groups that boot_host.sh has made; False while a process is still in one."""
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    for top in (Path(place) / cgroup for _, place, kind, *_ in mounts if kind == "cgroup2"):
+        with contextlib.suppress(OSError):
+            for folder in sorted((one for one in top.rglob("*") if one.is_dir()), reverse=True):
+                folder.rmdir()
+            top.rmdir()
+        if top.exists():
+            return False
+    return True
+
+
+def _wait(ready: Callable[[], bool], failure: str = "the host does not boot", within: float = 60.0) -> None:
     end = time.monotonic() + within
     while not ready():
-        assert time.monotonic() < end, "the host does not boot"
+        assert time.monotonic() < end, failure
         time.sleep(0.05)
 
 
