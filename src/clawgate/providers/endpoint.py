@@ -6,6 +6,7 @@ change.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from clawgate.errors import EgressDenied
@@ -17,6 +18,7 @@ from clawgate.providers.credential_selection import how_to_set
 from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
 from clawgate.settings.schema.openclaw import ProviderBlock, RequestProxy
+from clawgate.wire.http.base_url import base_url
 from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
 
 
@@ -53,9 +55,26 @@ def address_notes(provider: Provider) -> list[str]:
         notes.append(
             f"egress: blocked until {provider.allow_private_setting} is true ({origin.host} is {kind})"
         )
+    if (misplaced := endpoint_note(provider)) is not None:
+        notes.append(misplaced)
     if is_public and origin.scheme == "http" and provider.credential.line():
         notes.append(f"its credential is sent unencrypted to {origin}")
     return notes
+
+
+def endpoint_note(provider: Provider) -> str | None:
+    """Return a note where the base URL is that of a request, so that every request goes to a path behind it."""
+    given = provider.base_url
+    if provider.api == "anthropic-messages":
+        given = given.removesuffix("/v1")
+    base = base_url(given)
+    if base == given:
+        return None
+    setting = shlex.quote(provider.address_setting)
+    return (
+        f"{provider.address_setting} is the address of a request, and requests add theirs to it; set the part in "
+        f"front: clawgate config set {setting} {shlex.quote(base)}"
+    )
 
 
 def proxy_of(

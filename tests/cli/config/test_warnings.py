@@ -42,6 +42,18 @@ def test_warnings_hold_what_openclaw_rejects_and_models_without_a_provider(tmp_p
             "models.providers.hut.api 'ollama' is not supported",
         ),
         ('baseUrl: "https://a.test", apiKey: "${NO_SUCH_KEY}"', "set NO_SUCH_KEY"),
+        (
+            'baseUrl: "https://a.test/v1/chat/completions"',
+            "clawgate config set models.providers.hut.baseUrl https://a.test/v1",
+        ),
+        (
+            'baseUrl: "https://a.test/v1/messages", api: "anthropic-messages"',
+            "clawgate config set models.providers.hut.baseUrl https://a.test/v1",
+        ),
+        (
+            'baseUrl: "https://a.test/x/responses/", api: "openai-responses"',
+            "clawgate config set models.providers.hut.baseUrl https://a.test/x",
+        ),
     ],
 )
 def test_a_provider_that_cannot_serve_is_a_warning(tmp_path: Path, provider: str, says: str) -> None:

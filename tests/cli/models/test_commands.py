@@ -109,6 +109,17 @@ def test_without_a_verb_it_shows_what_it_is_about(
     assert (found.exit_code, found.stdout) == (0, expected.stdout) and found.stdout
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=str)
+def test_a_probe_that_fails_is_a_failure_of_the_command(path: Path, options: tuple[str, ...]) -> None:
+    path.write_text(
+        '{models: {mode: "replace", providers: {near: {baseUrl: "http://127.0.0.1:9/v1", apiKey: "k-1234567890", '
+        "api: 'openai-completions', request: {allowPrivateNetwork: true}, models: [{id: 'm', name: 'm'}]}}}}"
+    )
+    assert run_models(path, "status", *options).exit_code == 0
+    found = run_models(path, "status", "--probe", *options)
+    assert found.exit_code == 1 and "unreachable" in found.stdout
+
+
 def test_the_status_of_one_provider_is_a_probe_of_it_alone(path: Path) -> None:
     path.write_text(
         '{models: {providers: {near: {baseUrl: "http://127.0.0.1:9/v1", apiKey: "k-1234567890", '

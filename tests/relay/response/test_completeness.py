@@ -8,11 +8,18 @@ import pytest
 
 from clawgate.errors import UpstreamClosed, UpstreamFailed
 from clawgate.relay.interfaces import ResponseWriter
+from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.wire.dialect import Dialect
 from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from tests.peers.script import ReadBody, Send
 from tests.peers.upstream import FakeUpstream
-from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer, response_head, written
+from tests.relay.response.streams import (
+    MESSAGES_FRAMES,
+    provider_writer,
+    response_head,
+    response_options,
+    written,
+)
 from tests.routing.gateway_server import ANTHROPIC, MESSAGES, config_of, provider, question, serving_gateway
 from tests.wire.exchanges import sse
 
@@ -138,6 +145,31 @@ def test_a_response_without_its_last_event_has_no_end(stream: bytes, size: int) 
     if stream.endswith(WORDS):
         data, has_event = writer.abort_message(UpstreamClosed("cut"))
         assert has_event and b'event: error\ndata: {"type":"error","sequence_number":2,' in data
+
+
+@pytest.mark.parametrize("size", [1, 13, 100_000])
+@pytest.mark.parametrize(
+    ("keepalive", "number"),
+    [
+        (b'event: keepalive\ndata: {"type": "keepalive", "sequence_number": 2}\n\n', 3),
+        (b'data: {"type": "keepalive", "sequence_number": 2}\n\n', 3),
+        (b'event: keepalive\ndata: {"type": "keepalive"}\n\n', 2),
+        (b": still here\n\n", 2),
+    ],
+)
+@pytest.mark.parametrize("relays", [False, True])
+def test_an_error_behind_a_keepalive_does_not_repeat_its_number(
+    keepalive: bytes, number: int, size: int, relays: bool
+) -> None:
+    writer: ResponseWriter = response()
+    if relays:
+        options = response_options(secrets=(), attribution_headers=b"", dialect=Dialect.RESPONSES)
+        writer = PassthroughWriter(response_head(content_type=STREAM), options)
+    stream = CREATED + WORDS + keepalive
+    for start in range(0, len(stream), size):
+        writer.feed(stream[start : start + size])
+    data, has_event = writer.abort_message(UpstreamClosed("cut"))
+    assert has_event and b'"type":"error","sequence_number":%d,' % number in data
 
 
 def test_a_response_that_failed_ends_as_it_should_and_counts_as_a_failure() -> None:

@@ -36,11 +36,12 @@ def _serving_notes(file: ConfigFile) -> list[Diagnostic]:
 
 def _of_catalog(file: ConfigFile) -> list[str]:
     from clawgate.providers.catalog import build_catalog
+    from clawgate.providers.endpoint import endpoint_note
 
     catalog = build_catalog(file.config, file.unset, file.environment)
     configured = [one for name, one in catalog.providers.items() if name in file.config.models.providers]
     not_ready = [f"{one.id} cannot serve: {one.problem}" for one in configured if one.problem]
-    texts = [*not_ready, *catalog.notes]
+    texts = [*not_ready, *filter(None, map(endpoint_note, configured)), *catalog.notes]
     for name in file.config.models.providers:  # one may be a key, given the wrong way round
         texts = [text.replace(name, redact_name(name)) for text in texts]
     return texts

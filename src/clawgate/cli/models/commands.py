@@ -50,7 +50,8 @@ def status(
     """Show the default model, fallbacks and aliases, and of each provider its endpoint, credential and health.
 
     Of a gateway at --url it is what that gateway reports. The exit status is 1 if requests for the default model
-    (without one: for any model) would fail; with --provider, if those to that provider would.
+    (without one: for any model) would fail; with --provider, if those to that provider would; with --probe, also if a
+    probe fails.
     """
     if remote is not None:
         from clawgate.cli.models.remote_models import status_remote
@@ -75,7 +76,7 @@ def status(
         click.echo(json.dumps(status_json(loaded.path, loaded.known, results), indent=2))
     else:
         print_status(loaded.path, loaded.known, results)
-    if loaded.known.availability.serving_error() is not None:
+    if loaded.known.availability.serving_error() is not None or any(one.message for one in results.values()):
         sys.exit(ExitCode.FAILED)
 
 

@@ -29,6 +29,7 @@ from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_lines
 from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.responses.stream_end import number_of
 from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.exchange import Translation
 
@@ -101,6 +102,7 @@ class EventStreamWriter:
         self._served = served
         self._out: list[bytes] = []
         self._last: Event | None = None  # with content that the client was sent
+        self._last_counted: Event | None = None  # or a keep-alive with a number
         self._error_event = b""  # of the upstream's stream, translated
 
     @property
@@ -164,7 +166,7 @@ class EventStreamWriter:
         if self._translation is not None:
             made = self._translation.failure_event(**error_members(error, self._dialect))
             made = masked(made, self._content_secrets)  # it may repeat what came before
-        return made or encode_error_event(error, self._dialect, self._last)
+        return made or encode_error_event(error, self._dialect, self._last_counted)
 
     def _only_opens(self, event: Event) -> bool:
         """Whether a fallback may still serve the request, although ``event`` came."""
@@ -191,7 +193,9 @@ class EventStreamWriter:
         if self._translation is None:
             self._out.append(event.raw)
             if not is_keepalive(event):
-                self._last = event
+                self._last = self._last_counted = event
+            elif number_of(event) is not None:
+                self._last_counted = event
             return
         if event.data is not None and (data := masked(event.data, self._content_secrets)) is not event.data:
             event = replace(event, data=data)  # packed into an id, it would be hidden from the mask below

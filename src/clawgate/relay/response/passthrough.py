@@ -27,6 +27,7 @@ from clawgate.relay.response.progress import note_event, note_open_event
 from clawgate.relay.response.redact import BodyMask, secrets_in_content
 from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.openai.stream_end import is_last_event
+from clawgate.wire.responses.stream_end import number_of
 from clawgate.wire.sse.reader import Event, EventReader
 
 _NO_CONTENT = 204
@@ -48,6 +49,7 @@ class PassthroughWriter:
     _unread = b""
     _last: Event | None = None  # with content
     _last_but_one: Event | None = None
+    _last_counted: Event | None = None  # or a keep-alive with a number
 
     def __init__(self, head: ResponseHead, options: ResponseOptions) -> None:
         self.status = head.status
@@ -143,7 +145,7 @@ class PassthroughWriter:
         closing = b""
         if self._reader is not None and self._framing.length is None:
             self._read_latest()
-            event = encode_error_event(error, self._dialect, self._last)
+            event = encode_error_event(error, self._dialect, self._last_counted)
             closing = closing_event(self._reader, self._last, event)
         rest = self._take()
         return rest + self._framing.frame(closing), bool(closing) or reports_error(self._last)
@@ -182,6 +184,9 @@ class PassthroughWriter:
         for event in events:
             if not is_keepalive(event):
                 self._last_but_one, self._last = self._last, event
+                self._last_counted = event
+            elif number_of(event) is not None:
+                self._last_counted = event
 
     def _check_end(self) -> None:
         if not self._checks_end or self._reader is None:

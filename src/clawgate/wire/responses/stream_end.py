@@ -77,10 +77,15 @@ def ends_response(event: Event) -> bool:
     return (as_word(found.type) if found is not None else None) == "response.failed"
 
 
+def number_of(event: Event) -> int | None:
+    """Return the `sequence_number` of an event, which a keep-alive may have, too; None where it has none."""
+    data = decode(event.data, _numbered) if event.data else None
+    return as_int(data.sequence_number) if data is not None else None
+
+
 def next_number(last: Event | None) -> int:
     """Return the `sequence_number` of an event behind ``last``; 0 where there is none, or that has none."""
-    data = decode(last.data, _numbered) if last is not None and last.data else None
-    number = as_int(data.sequence_number) if data is not None else None
+    number = number_of(last) if last is not None else None
     return 0 if number is None else number + 1
 
 
