@@ -119,8 +119,8 @@ class AgentHost:
         """Route a request of the Responses API to a model, whose response is stored where agents are on."""
         return (self._direct or self._models).route(head, body)
 
-    def _stop_direct(self, caller: str, run: str) -> bool:
-        return self._direct is not None and self._direct.stop(caller, run)
+    def _stop_direct(self, caller: str, run: str) -> dict[str, Any] | None:
+        return None if self._direct is None else self._direct.stop(caller, run)
 
     def _use_built_in(self, file: ConfigFile) -> None:
         """Import our own tools, where the config has one of them."""

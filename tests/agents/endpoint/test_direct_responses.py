@@ -22,6 +22,7 @@ from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import provider
 
 MODEL = {"model": "up/m"}
+ENDS = ("response.completed", "response.failed", "error")
 STREAMED = pytest.mark.parametrize("streamed", [False, True])
 CALLS = sse_response(
     [call_of("look", '{"at":1}', id="call_1"), chunk_of(reason="tool_calls"), usage_of(5, 1), DONE]
@@ -162,7 +163,10 @@ async def test_a_cut_stream_stays_cut_and_is_stored_as_failed(tmp_path: Path) ->
         assert (await call(stand, "GET", expected[-1]["response"]["id"])).status == 404
 
 
-async def test_what_is_deleted_while_it_is_made_ends_and_is_not_stored(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/cancel")])
+async def test_what_is_deleted_or_cancelled_while_it_is_made_ends_and_is_not_stored(
+    method: str, path: str, tmp_path: Path
+) -> None:
     gates = [asyncio.Event(), asyncio.Event()]
     gates[0].set()
     script = faults.sse_gated(gates, [chunk_of({"content": "one"}), chunk_of(reason="stop") + DONE])
@@ -171,10 +175,14 @@ async def test_what_is_deleted_while_it_is_made_ends_and_is_not_stored(tmp_path:
             await stand.gateway.send(client, asked("x", stream=True, **MODEL), target=RESPONSES)
             await until(lambda: b'"delta":"one"' in client.received, "the first text")
             name = client.received.partition(b'"id":"')[2].partition(b'"')[0].decode()
-            assert (await call(stand, "DELETE", name)).json()["deleted"] is True
+            ended = (await call(stand, method, f"{name}{path}")).json()
+            assert ended["id"] == name and (ended.get("deleted") or ended["status"] == "cancelled")
             await until(lambda: not stand.model.open_connections, "the end of the model call")
-            await until(lambda: b"stopped by its caller" in client.received, "the end of the stream")
-            assert b"response.completed" not in client.received
+            found = events(await client.response())
+            assert "stopped by its caller" in found[-1]["response"]["error"]["message"]
+            assert [one["type"] for one in found if one["type"] in ENDS] == ["response.failed"]
+            numbers = [one["sequence_number"] for one in found]
+            assert numbers == sorted(set(numbers))
         for method in ("GET", "DELETE"):
             assert (await call(stand, method, name)).status == 404
 

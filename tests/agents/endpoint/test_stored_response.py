@@ -254,6 +254,23 @@ async def test_what_another_gateway_deletes_is_not_repeated(tmp_path: Path, post
         assert anew.json()["id"] != first["id"] and anew.header("x-clawgate-repeated") is None
 
 
+async def test_a_response_that_an_agent_makes_for_its_client_is_cancelled_by_its_caller(
+    tmp_path: Path,
+) -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    gates[0].set()
+    script = faults.sse_gated(gates, [chunk_of({"content": "one"}), chunk_of(reason="stop") + DONE])
+    async with serving_agents(tmp_path, script) as stand:
+        async with await stand.client() as client:
+            await stand.gateway.send(client, asked("x", stream=True), target=RESPONSES)
+            await until(lambda: b'"delta":"one"' in client.received, "the first text")
+            name = client.received.partition(b'"id":"')[2].partition(b'"')[0].decode()
+            cancelled = (await call(stand, "POST", f"{name}/cancel")).json()
+            assert (cancelled["id"], cancelled["status"]) == (name, "cancelled")
+            await until(lambda: not stand.model.open_connections, "the end of the model call")
+        assert (await call(stand, "GET", name)).status == 404
+
+
 async def test_only_what_is_in_the_background_is_cancelled(tmp_path: Path) -> None:
     async with serving_agents(tmp_path, echoes) as stand:
         one = await made(stand, "hi")

@@ -40,7 +40,7 @@ from clawgate.state.store import Store
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import find_model
 from clawgate.wire.json.strict import encode_request, encode_response
-from clawgate.wire.responses.stream_end import EventKind, kind_of
+from clawgate.wire.responses.stream_end import EventKind, kind_of, next_number
 from clawgate.wire.sse.reader import Event, EventReader
 
 Object = dict[str, Any]
@@ -72,12 +72,10 @@ class DirectResponses:
         self.under_way: dict[tuple[str, str], DirectAttempt] = {}
         """Those whose response has begun and is to be stored, by its caller and run."""
 
-    def stop(self, caller: str, run: str) -> bool:
-        """End a response that is being made: it is not stored. Return whether there is one."""
+    def stop(self, caller: str, run: str) -> Object | None:
+        """End a response that is being made: it is not stored. Return it as it began; None if there is none."""
         attempt = self.under_way.get((caller, run))
-        if attempt is not None:
-            attempt.stop()
-        return attempt is not None
+        return None if attempt is None else attempt.stop()
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest`, `ModelNotFound`."""
@@ -111,6 +109,7 @@ class DirectAttempt(LocalAttempt):
         self._own_lines = b""
         self._client: _Forwarder | None = None
         self._place: tuple[str, str] | None = None
+        self._begun: Object = {}
         self._is_stopped = False
         super().__init__("stored responses", dialect=Dialect.RESPONSES, seconds=LONGEST_SECONDS)
 
@@ -142,11 +141,12 @@ class DirectAttempt(LocalAttempt):
             if self._place is not None:
                 del self._door.under_way[self._place]
 
-    def stop(self) -> None:
-        """End the response, and have it not stored."""
+    def stop(self) -> Object:
+        """End the response, have it not stored, and return it as it began."""
         self._is_stopped = True
         if self._client is not None:
             self._client.close(InvalidRequest(STOPPED))
+        return self._begun
 
     def _attribute(self, client: _Forwarder) -> None:
         """Name who serves the request, as the exchange did."""
@@ -186,15 +186,17 @@ class DirectAttempt(LocalAttempt):
         self, client: _Forwarder, response: LocalResponse, store: Store, request: _Request
     ) -> None:
         reader = EventReader()
-        last = b""
+        last: Event | None = None
         try:
             async for piece in client.pieces():
                 for event in reader.feed(piece):
-                    last = event.name or last
+                    last = event
                     response.send(await self._kept_event(event, store, request))
                 await response.ready()
-        except GatewayError:
-            if last != b"response.failed":  # which is the end of a stream in order
+        except GatewayError as error:
+            if self._is_stopped and self._begun:
+                response.send(_failed_event(self._begun, error, next_number(last)))
+            elif last is None or last.name != b"response.failed":  # which is the end of a stream in order
                 raise
 
     async def _kept_event(self, event: Event, store: Store, request: _Request) -> bytes:
@@ -210,7 +212,7 @@ class DirectAttempt(LocalAttempt):
         run = run_in(kept.get("id"))
         if self._place is None and kept["store"] and run is not None:
             self._place = (self._head.caller, run)
-            self._door.under_way[self._place] = self
+            self._door.under_way[self._place], self._begun = self, kept
         if kind is not EventKind.OPENING:
             await self._store(store, kept, request)
         return b"event: %b\ndata: %b\n\n" % (event.name, encode_response(data))
@@ -267,6 +269,12 @@ class DirectAttempt(LocalAttempt):
             raise not_found(f"resp_{parent}") from None  # it was deleted meanwhile
         if self._is_stopped:
             await store.delete_response(record.caller, run)
+
+
+def _failed_event(begun: Object, error: GatewayError, number: int) -> bytes:
+    failed = {**begun, "status": "failed", "error": {"code": error.code, "message": error.message}}
+    data = {"type": "response.failed", "sequence_number": number, "response": failed}
+    return b"event: response.failed\ndata: %b\n\n" % encode_response(data)
 
 
 class _Forwarder(InnerClient):

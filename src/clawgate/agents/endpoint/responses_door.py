@@ -23,7 +23,7 @@ from clawgate.agents.endpoint.responses_request import (
     with_references,
 )
 from clawgate.agents.endpoint.service import AgentService, Continued
-from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS, StoredAttempt
+from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS, StopDirect, StoredAttempt
 from clawgate.agents.request.refusal import reject
 from clawgate.agents.run.history import HistoryLimit
 from clawgate.agents.session.run_order import Past
@@ -45,7 +45,7 @@ _BYTES_PER_CHARACTER = 6
 class ResponsesDoor:
     """``stop_direct`` is as in `StoredAttempt`."""
 
-    def __init__(self, service: AgentService, stop_direct: Callable[[str, str], bool]) -> None:
+    def __init__(self, service: AgentService, stop_direct: StopDirect) -> None:
         self._service = service
         self._stop_direct = stop_direct
 

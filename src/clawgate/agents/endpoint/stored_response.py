@@ -27,6 +27,15 @@ from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.strict import encode_response
 
 Object = dict[str, Any]
+_NEVER_STORED = {
+    "object": "response",
+    "status": "cancelled",
+    "background": False,
+    "error": None,
+    "output": [],
+}
+"""A response that was cancelled while it was made for its client."""
+StopDirect = Callable[[str, str], Object | None]
 Serve = Callable[[Store, LocalResponse], Awaitable[None]]
 
 LONGEST_SECONDS = 10 * 365 * 86_400.0
@@ -37,11 +46,12 @@ _ROUTES = "a response has /v1/responses/{id}, /v1/responses/{id}/input_items and
 
 
 class StoredAttempt(LocalAttempt):
-    """``stop_direct`` ends a response of a caller that a model makes without an agent; False where there is none."""
+    """``stop_direct`` ends a response of a caller that a model makes without an agent, and returns it.
 
-    def __init__(
-        self, head: AdmittedHead, service: AgentService, stop_direct: Callable[[str, str], bool]
-    ) -> None:
+    None where there is none.
+    """
+
+    def __init__(self, head: AdmittedHead, service: AgentService, stop_direct: StopDirect) -> None:
         name, _, part = (
             head.path.removeprefix(RESPONSES_PATH + b"/").decode("ascii", "replace").partition("/")
         )
@@ -109,18 +119,22 @@ class StoredAttempt(LocalAttempt):
     async def _delete(self, store: Store, response: LocalResponse) -> None:
         """Delete first, so that its end is not stored; a response that is made for its client is not stored before."""
         runs = self._service.runs
-        live = runs.find(self._caller, self._run)
-        is_made = live is not None and live.stores_response and not live.is_over
+        is_made = self._is_made()
         deleted = await store.delete_response(self._caller, self._run)
         if is_made:
             await self._stop()
             deleted = await store.delete_response(self._caller, self._run) or is_made
-        if not (self._stop_direct(self._caller, self._run) or deleted):
+        if self._stop_direct(self._caller, self._run) is None and not deleted:
             raise not_found(self._name, None)
         runs.forget(self._caller, self._run)
         begin_body(
             response, _JSON, encode_response({"id": self._name, "object": "response", "deleted": True})
         )
+
+    def _is_made(self) -> bool:
+        """Whether an agent makes the response for its client now: it is stored at its end."""
+        live = self._service.runs.find(self._caller, self._run)
+        return live is not None and live.stores_response and not live.is_over
 
     async def _stop(self) -> None:
         """Cancel the run, if it is run here, and return once it has ended."""
@@ -130,12 +144,19 @@ class StoredAttempt(LocalAttempt):
                 await live.ended()
 
     async def _cancel(self, store: Store, response: LocalResponse) -> None:
-        found = await self._found(store)
-        if not found.body.get("background"):
+        found = await store.response(self._caller, self._run)
+        if found is None and (begun := self._stop_direct(self._caller, self._run)) is not None:
+            begin_body(response, _JSON, encode_response({**begun, "status": "cancelled"}))
+            return
+        if found is not None and not found.body.get("background"):
             raise InvalidRequest(
-                "only a response that was made with 'background': true can be cancelled; end the request itself"
+                "only a response that is being made, or that was made with 'background': true, can be cancelled"
             )
+        is_made = self._is_made()
         await self._stop()  # what another gateway makes ends once that sees what is stored here
+        if found is None and is_made and await store.response(self._caller, self._run) is None:
+            begin_body(response, _JSON, encode_response({"id": self._name, **_NEVER_STORED}))
+            return
         found = await self._found(store)
         body = {**found.body, "status": "cancelled", "error": None}
         await store.end_response(self._caller, self._run, "cancelled", body)
