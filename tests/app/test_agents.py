@@ -23,13 +23,15 @@ from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.state import store
 from clawgate.state.store import Store, open_store
-from tests.agents.agent_stand import says, serving_agents, user
+from tests.agents.agent_stand import agent_config, says, serving_agents, user
 from tests.agents.model_stand import DONE, call_of, chunk_of
 from tests.e2e.stand import until
 from tests.peers import faults
 from tests.peers.faults import sse_response
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_tool_plugin, imports_undone
+from tests.relay.response.streams import MESSAGES_FRAMES
+from tests.routing.gateway_server import ANTHROPIC, provider
 from tests.state.runs import run
 
 
@@ -92,6 +94,29 @@ async def test_an_agent_uses_the_tool_of_a_plugin(tmp_path: Path) -> None:
             first, second = (json.loads(request.body) for request in stand.model.requests)
     assert [tool["function"]["name"] for tool in first["tools"]] == ["days_between"]
     assert second["messages"][-1]["content"] == "2"
+
+
+async def test_the_calls_of_a_run_mark_what_an_anthropic_provider_is_to_cache(tmp_path: Path) -> None:
+    """The end of the system prompt and of the last two turns; nothing where a provider of another kind may serve."""
+    async with serving_agents(tmp_path, sse_response([*MESSAGES_FRAMES])) as stand:
+        config = agent_config(stand.model.url)
+        claude = provider(stand.model.url, api=ANTHROPIC, models=[{"id": "m"}])
+        config["models"]["providers"] |= {"claude": claude}
+        for chain in (["claude/m"], ["claude/m", "up/m"]):
+            config["agents"]["defaults"]["model"] = {"primary": chain[0], "fallbacks": chain[1:]}
+            stand.gateway.rewrite(config)
+            past = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
+            messages = [
+                {"role": "system", "content": "be brief"},
+                *past,
+                {"role": "user", "content": "three"},
+            ]
+            body = json.dumps({"model": "openclaw", "messages": messages}).encode()
+            assert (await stand.ask(body)).status == 200
+    marked, plain = (json.loads(request.body) for request in stand.model.requests)
+    turns = [one["content"][-1] for one in marked["messages"] if one["role"] == "user"]
+    assert all(one["cache_control"] == {"type": "ephemeral"} for one in (marked["system"][-1], *turns))
+    assert "prompt_cache_key" not in marked and "cache_control" not in json.dumps(plain)
 
 
 async def test_what_is_too_old_is_deleted_by_the_config_of_now(tmp_path: Path) -> None:

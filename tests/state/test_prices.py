@@ -28,6 +28,13 @@ def test_what_was_read_from_a_cache_has_the_price_of_that() -> None:
     )
 
 
+def test_what_was_written_to_a_cache_has_the_price_of_that() -> None:
+    assert cost("anthropic", "claude-sonnet-4-5", cache_write_tokens=1000) == Decimal("0.00525")
+    assert cost("anthropic", "claude-sonnet-4-5", cached_tokens=400, cache_write_tokens=9999) == Decimal(
+        "0.00387"
+    )
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "base_url"),
     [

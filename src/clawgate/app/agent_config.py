@@ -123,6 +123,7 @@ class PriceList:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
             at=time.time(),
             base_url=None if provider.built_in else f"{provider.origin}{provider.path}",
         )

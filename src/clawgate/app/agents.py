@@ -279,7 +279,7 @@ class AgentHost:
         caller = self._caller
         return RunServices(
             store=await self._open_store(),
-            call_model=lambda chain, fields, name: caller.call(chain, fields, caller=name),
+            call_model=lambda chain, fields, name: caller.call(chain, fields, caller=name, repeats=True),
             cost_of=PriceList(self._models).cost_of,
             clock=time.time,
         )

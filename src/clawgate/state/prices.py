@@ -20,16 +20,19 @@ def cost_of(
     input_tokens: int,
     output_tokens: int,
     cached_tokens: int = 0,
+    cache_write_tokens: int = 0,
     at: float,
     base_url: str | None = None,
 ) -> Decimal | None:
-    """Return the cost in US dollars; ``input_tokens`` include ``cached_tokens``, which were read from a cache."""
+    """Return the cost in US dollars; ``input_tokens`` include those that were read from a cache or written to it."""
     if base_url is None and provider not in {known.id for known in get_snapshot().providers}:
         return None
+    read = min(cached_tokens, input_tokens)
     usage = Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cache_read_tokens=min(cached_tokens, input_tokens),
+        cache_read_tokens=read,
+        cache_write_tokens=min(cache_write_tokens, input_tokens - read),
     )
     when = datetime.fromtimestamp(at, UTC)
     try:

@@ -36,6 +36,7 @@ _PAUSE_EVENTS = 256
 """So many chunks may wait for the run before the upstream has to."""
 LINGER_SECONDS = 1.0
 """How long the upstream may take to end a response whose last event has come; some never do."""
+_CACHED = {"prompt_cache_key": "clawgate-agent"}
 _FAILED = 400
 _FINISHED = {"stop", "length", "content_filter"}
 _HEAD = AdmittedHead(
@@ -72,9 +73,19 @@ class ModelCaller:
         self._exchanges = exchanges
 
     def call(
-        self, chain: Sequence[ModelRef], fields: Message, *, caller: str, lines: bytes = b""
+        self,
+        chain: Sequence[ModelRef],
+        fields: Message,
+        *,
+        caller: str,
+        lines: bytes = b"",
+        repeats: bool = False,
     ) -> ModelCall:
-        """Send a request to the first model of ``chain`` that takes it. ``lines`` are further header lines."""
+        """Send a request to the first model of ``chain`` that takes it. ``lines`` are further header lines.
+
+        ``repeats``: more requests with the same beginning follow, so that a cache is worth its price.
+        """
+        cache = _CACHED if repeats and all(map(self._marks_its_cache, chain)) else {}
         body = encode_request(
             {
                 "model": str(chain[0]),
@@ -82,6 +93,7 @@ class ModelCaller:
                 "messages": with_short_ids(fields["messages"]),
                 "stream": True,
                 "stream_options": {"include_usage": True},
+                **cache,
             }
         )
         head = replace(
@@ -93,6 +105,11 @@ class ModelCaller:
         call = ModelCall()
         self._exchanges.start(call, head, body)
         return call
+
+    def _marks_its_cache(self, model: ModelRef) -> bool:
+        """Whether the provider caches what is marked, and what names a cache becomes marks on the way to it."""
+        provider = self._router.catalog.providers.get(model.provider)
+        return provider is not None and provider.api == "anthropic-messages"
 
 
 class ModelCall(InnerClient):
@@ -216,6 +233,7 @@ def _usage(usage: Any) -> Usage:
         output_tokens=_count(usage, "completion_tokens"),
         cached_tokens=_count(of_input, "cached_tokens"),
         reasoning_tokens=_count(of_output, "reasoning_tokens"),
+        cache_write_tokens=_count(of_input, "cache_write_tokens"),
     )
 
 

@@ -38,6 +38,7 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     cost: Decimal | None = Decimal(0)
+    cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         known = self.cost is not None and other.cost is not None
@@ -47,6 +48,7 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
             self.cost + other.cost if known else None,  # type: ignore[operator]
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
     @property
