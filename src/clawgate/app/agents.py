@@ -1,7 +1,7 @@
 """Hosts the agents of one gateway: their router, their runs and their database, from the moment they are on.
 
 Law: where agents have never been on, nothing of them is imported. The database is opened by the first run that needs
-it, and again by the next one where that failed.
+it, or the first row of the egress ledger, and again by the next run where that failed.
 """
 
 from __future__ import annotations
