@@ -99,7 +99,7 @@ def test_the_first_images_of_a_result_are_those_that_a_model_looks_at() -> None:
     assert list(images({"content": "none"})) == []
 
 
-@pytest.mark.parametrize("image", ["AAA", "A A A A", "%%%%", "AAAA===="])
+@pytest.mark.parametrize("image", ["AAA", "A A A A", "%%%%"])
 def test_what_is_no_base64_is_no_image(image: str) -> None:
     with pytest.raises(binascii.Error):
         decoded(image)
