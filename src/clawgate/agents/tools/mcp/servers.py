@@ -7,8 +7,10 @@ server that is not changed keeps its connection.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -56,7 +58,11 @@ class SdkMissing(Exception):
 
 
 def load_sdk() -> None:
-    """Import what sessions need. Raises `SdkMissing`."""
+    """Import what sessions need. Raises `SdkMissing`.
+
+    A garbage collection would walk all of it, 80 ms, whenever a server sends enough to begin one.
+    """
+    is_loaded = "mcp" in sys.modules
     try:
         import clawgate.agents.tools.mcp.http
         import clawgate.agents.tools.mcp.session
@@ -67,6 +73,8 @@ def load_sdk() -> None:
         raise SdkMissing(
             f"MCP servers need {error.name}, which is not installed; run: {install_command('mcp')}"
         ) from error
+    if not is_loaded:
+        gc.freeze()
 
 
 @dataclass(slots=True)
