@@ -65,7 +65,7 @@ def gateway(host: Host) -> Iterator[Gateway]:
 def test_the_default_model_is_owls_and_the_alias_is_claudes(host: Host) -> None:
     defaults = host.read()["agents"]["defaults"]
     assert defaults["model"] == {"primary": f"owl/{MODEL}", "fallbacks": []}
-    assert defaults["models"][f"{CLAUDE}/claude-opus-4.6"]["alias"] == "claude-max-proxy"
+    assert defaults["models"][f"{CLAUDE}/claude-opus-4-6"]["alias"] == "claude-max-proxy"
 
 
 def test_a_completion_goes_to_the_server_with_its_credential(gateway: Gateway, remote: Remote) -> None:
@@ -77,7 +77,7 @@ def test_a_completion_goes_to_the_server_with_its_credential(gateway: Gateway, r
 
 
 def test_a_completion_goes_to_the_claude_proxy_that_the_engine_supervises(gateway: Gateway) -> None:
-    status, body = gateway.complete(model=f"{CLAUDE}/claude-opus-4.6")
+    status, body = gateway.complete(model=f"{CLAUDE}/claude-opus-4-6")
     assert status == 200 and "pong" in body
     document = json.loads(gateway.host.run(CLAUDE, "status", "--json"))
     assert document["ok"] is True and document["child"]["state"] == "ready"
@@ -87,7 +87,7 @@ def test_a_killed_supervisor_leaves_no_claude_proxy_and_is_started_again(gateway
     (before,) = engines(gateway.host.folder)
     kill(before)
     poll(lambda: engines(gateway.host.folder) not in ([], [before]), "another supervisor")
-    poll(lambda: gateway.complete(model=f"{CLAUDE}/claude-opus-4.6")[0] == 200, "a Claude proxy")
+    poll(lambda: gateway.complete(model=f"{CLAUDE}/claude-opus-4-6")[0] == 200, "a Claude proxy")
 
 
 def test_a_killed_gateway_leaves_neither(gateway: Gateway) -> None:

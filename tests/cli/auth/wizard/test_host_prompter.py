@@ -74,11 +74,22 @@ def test_the_questions_are_those_of_the_provider_and_a_secret_is_read_hidden(tmp
 
 def test_an_alias_and_the_models_of_the_claude_proxy_are_in_the_change(tmp_path: Path) -> None:
     status, messages, errors = login(
-        tmp_path, ["127.0.0.1", str(free_port()), "claude-opus-4.6", "", "yes"], "anthropic-claude-proxy"
+        tmp_path,
+        [
+            "127.0.0.1",
+            str(free_port()),
+            "claude-opus-4.6, claude-opus-4-6-thinking, claude-haiku-4",
+            "",
+            "yes",
+        ],
+        "anthropic-claude-proxy",
     )
     assert status == 0, errors
-    models = messages[-1]["result"]["configPatch"]["agents"]["defaults"]["models"]
-    assert models == {"anthropic-claude-proxy/claude-opus-4.6": {"alias": "claude-max-proxy"}}
+    patch = messages[-1]["result"]["configPatch"]
+    models = patch["agents"]["defaults"]["models"]
+    assert models == {"anthropic-claude-proxy/claude-opus-4-6": {"alias": "claude-max-proxy"}}
+    listed = patch["models"]["providers"]["anthropic-claude-proxy"]["models"]
+    assert [one["id"] for one in listed] == ["claude-opus-4-6", "claude-haiku-4"], "as the proxy knows them"
 
 
 def test_the_end_of_its_input_changes_nothing(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from clawgate.cli.auth.wizard.targets import ProviderTarget
 from clawgate.cli.auth.wizard.write import NothingWritten, write_shown
 from clawgate.cli.context import LoadedConfig
 from clawgate.plugins.api import PluginError
-from clawgate.plugins.api.provider import CheckResult, ConfigChange
+from clawgate.plugins.api.provider import CheckResult, ConfigChange, TransformsRequests, UpstreamRequest
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import FetchFailed
 from clawgate.plugins.host.isolation import PluginFailed, reason_of
@@ -107,7 +107,10 @@ def sign_in(target: ProviderTarget, options: SignInOptions, context: SignInConte
     previous, questions = questions_of(target, context.setup)
     answers = _working_answers(target, questions, previous, options, context)
     name = answers.plain.text("id") or target.provider.id
-    change = _call(target, lambda: target.provider.config_change(answers.written))
+    written = (
+        _call(target, lambda: _direct(target, answers.written)) if context.is_hosted else answers.written
+    )
+    change = _call(target, lambda: target.provider.config_change(written))
     is_default = _make_default(change, options, context)
     try:
         after = with_provider(context.text, name, change, plugin=target.plugin, default=is_default)
@@ -123,8 +126,17 @@ def sign_in(target: ProviderTarget, options: SignInOptions, context: SignInConte
         if one.kind == "secret" and (text := answers.written.text(one.name)).startswith("${")
     )
     secrets = [*answers.secrets(questions), *([token] if token else [])]
-    written = _confirm_and_write(context, after, secrets, closes_file=bool(token))
-    return SignInResult(name, change, written, is_default, tuple(dict.fromkeys(references)), bool(token))
+    result = _confirm_and_write(context, after, secrets, closes_file=bool(token))
+    return SignInResult(name, change, result, is_default, tuple(dict.fromkeys(references)), bool(token))
+
+
+def _direct(target: ProviderTarget, answers: Answers) -> Answers:
+    """Return the answers with the ids that the upstream itself knows: the other gateway calls no hook of the plugin."""
+    provider = target.provider
+    if not isinstance(provider, TransformsRequests):
+        return answers
+    sent = (provider.transform_request(UpstreamRequest(model=one)).model for one in answers.words("models"))
+    return answers.merged({"models": ", ".join(dict.fromkeys(sent))})
 
 
 def sign_out(provider: str, target: ProviderTarget | None, context: SignInContext) -> WriteResult | None:
