@@ -36,6 +36,7 @@ WHY_NOT = {
     },
     "general_settings": {
         "database_url": "clawgate needs no database for this",
+        **dict.fromkeys(("host", "port"), "where clawgate listens is set by gateway.bind and gateway.port"),
         "master_key": "clients present the gateway's token; to keep this one: "
         "clawgate config set gateway.auth.token --stdin",
     },

@@ -87,11 +87,12 @@ class DeploymentReader:
         prefix, name = split_model(model, params.get("custom_llm_provider"))
         upstream = UPSTREAMS.get(prefix or "")
         if prefix is None or upstream is None:
-            why = UNSUPPORTED.get(
-                prefix or "", "clawgate does not know the address that its prefix stands for"
+            unknown = (
+                "clawgate does not know its prefix" if prefix else "its name has no prefix of a provider"
             )
-            fix = "add the provider with: clawgate providers add <id>"
-            self._notes.add(params, (*inner, "model"), f"the model is left out: {why}", fix)
+            fix = "where the API is OpenAI's, write openai/<model> with an api_base; else: clawgate providers add <id>"
+            message = f"the model is left out: {UNSUPPORTED.get(prefix or '', unknown)}"
+            self._notes.add(params, (*inner, "model"), message, fix)
             return None
         info = info if isinstance(info, YamlMapping) else YamlMapping("")
         if info.get("mode") not in _MODES:
