@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+HEAD = (ROOT / "CHANGELOG.md").read_text().partition("\n## ")[0]
+"""Up to the first release."""
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def clone(tmp_path: Path) -> Path:
     for name in ("scripts", "changes", "src/clawgate"):
         (tmp_path / name).mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "changelog", tmp_path / "scripts")
-    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.1.0 (2026-01-02)\n\n### New\n\n- All.\n")
+    (tmp_path / "CHANGELOG.md").write_text(f"{HEAD}\n## 0.1.0 (2026-01-02)\n\n### New\n\n- All.\n")
     (tmp_path / "changes" / "README.md").write_text("- No fragment.\n")
     (tmp_path / "changes" / "9.fix.md").write_text("- Nine.\n")
     (tmp_path / "changes" / "10.fix.md").write_text("- Ten, [see](../docs/errors.md).\n")
@@ -35,7 +37,7 @@ def changelog(clone: Path, version: str, *day: str) -> str:
 def test_a_release_has_its_fragments_above_the_older_ones(clone: Path) -> None:
     assert changelog(clone, "0.1.1", "2026-02-03") == ""
     assert (clone / "CHANGELOG.md").read_text() == (
-        "# Changelog\n\n## 0.1.1 (2026-02-03)\n\n### Fixed\n\n- Nine.\n- Ten, [see](docs/errors.md).\n"
+        f"{HEAD}\n## 0.1.1 (2026-02-03)\n\n### Fixed\n\n- Nine.\n- Ten, [see](docs/errors.md).\n"
         "\n## 0.1.0 (2026-01-02)\n\n### New\n\n- All.\n"
     )
     assert [path.name for path in (clone / "changes").iterdir()] == ["README.md"]
