@@ -15,7 +15,8 @@ import click
 from clawgate.cli.confirmation import require_confirmation
 from clawgate.cli.context import LoadedConfig, load_config, print_effect_of, print_written
 from clawgate.cli.effect import effect_of
-from clawgate.cli.errors import UNCHANGED, fail, fail_invalid_config
+from clawgate.cli.errors import UNCHANGED, fail
+from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import json_option, path_options
 from clawgate.settings.problems import SettingsInvalid
 
@@ -98,7 +99,7 @@ def _plan(file: Path, loaded: LoadedConfig, default: str, *, allow_private: bool
     try:
         source = read_source(file)
     except SettingsInvalid as error:
-        fail_invalid_config(error.problems)
+        fail(f"{file} cannot be imported:", error.problems, outcome=UNCHANGED, status=ExitCode.USAGE)
     present = object_at(loaded.file.raw, ("models", "providers"))
     try:
         plan = plan_import(
