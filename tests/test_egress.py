@@ -50,6 +50,8 @@ LISTED = {
     "cli/auth/wizard/setup_context.py": {"getaddrinfo"},
     "processes/instance/reexec.py": {"getaddrinfo"},
     "relay/downstream/server.py": {"getaddrinfo"},
+    # A Unix socket of the service manager that started this process.
+    "processes/instance/service_manager.py": {"sendto"},
     # No socket: `ModelRouter.connect` returns a provider's pool, whose connections the dialer opens.
     "app/gateway.py": {"connect"},
     "routing/router.py": {"connect"},

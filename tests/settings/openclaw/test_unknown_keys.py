@@ -31,7 +31,7 @@ OWN = {
     "plugins": "load slots",
     "plugins.entries.x": "hooks llm subagent",
     "mcp": "apps sessionIdleTtlMs",
-    "mcp.servers.s": "codex oauth supportsParallelToolCalls anything",
+    "mcp.servers.s": "codex supportsParallelToolCalls anything",
 }
 """Keys of the schema that OpenClaw 2026.9.6 prints."""
 
