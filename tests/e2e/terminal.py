@@ -54,6 +54,13 @@ class Terminal:
         self._read_to = found + len(text)
         return self.shown[start:found]
 
+    def ends_with(self, text: str) -> None:
+        """Wait until this is the last that is shown."""
+        deadline = time.monotonic() + SECONDS
+        while not self.shown.endswith(text):
+            assert self._more(deadline), f"it ended before {text!r}:\n{self.shown}"
+        self._read_to = len(self.shown)
+
     def interrupt(self, text: str) -> None:
         """Press Ctrl-C at a prompt until this is shown.
 

@@ -20,7 +20,7 @@ from tests.e2e.processes import environment, post_chat, role_command, started
 from tests.e2e.stand import CLIENT_TOKEN, Kind
 from tests.routing.gateway_server import agents_on
 
-BUDGETS = {"bridge": 340, "server": 350, "gateway": 555, "gateway with agents": 905}
+BUDGETS = {"bridge": 340, "server": 355, "gateway": 555, "gateway with agents": 905}
 """The most modules of each. To raise one is a decision: the commit says what the new modules are for."""
 OF_AGENTS = ("clawgate.agents", "clawgate.state", "sqlalchemy", "alembic", "genai_prices", "httpx2", "mcp")
 NOTED = """
