@@ -268,3 +268,14 @@ async def test_arguments_that_are_read_in_two_ways_are_not_run(tmp_path: Path) -
         assert message_of(await stand.ask(messages(decision(call_id)), session("s")))["content"] == "well"
         assert "more than once" in stand.sent[1][-1]["content"]
     assert shed.cut == []
+
+
+@pytest.mark.parametrize("second", [APPROVED, REFUSED])
+async def test_a_history_that_shows_a_call_twice_runs_it_once_at_most(tmp_path: Path, second: str) -> None:
+    async with serving_shed(tmp_path, SAWS, says("done")) as (stand, shed):
+        message = message_of(await stand.ask(user("hi")))
+        (call,) = message["tool_calls"]
+        twice = {**message, "tool_calls": [call, call]}
+        past = messages(HI, twice, decision(call["id"]), decision(call["id"], second))
+        assert (await stand.ask(past)).status == 400
+    assert shed.cut == []

@@ -6,9 +6,16 @@ from typing import Any
 
 import pytest
 
+from clawgate.settings.diagnostic import Severity
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.key_catalog import known_key
-from clawgate.settings.openclaw.own_settings import OwnSettings, own_settings, problems
+from clawgate.settings.openclaw.own_settings import (
+    OwnSettings,
+    approval_lists,
+    misplaced,
+    own_settings,
+    problems,
+)
 from clawgate.settings.openclaw.validate import problems as all_problems
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
@@ -60,6 +67,36 @@ def test_an_agents_own_list_of_tools_to_approve_takes_the_place_of_that_of_all()
         config({"agents": {"defaults": {"approveTools": "all"}, "main": {"approveTools": []}, "a": {}}})
     )
     assert (made.agent("main").approve_tools, made.agent("a").approve_tools) == ((), ("*",))
+
+
+@pytest.mark.parametrize("every", ["all", "ALL", ["all"], ["web_fetch", " All "]])
+def test_all_is_every_tool_to_approve_in_each_spelling(every: Any) -> None:
+    made = config({"agents": {"main": {"approveTools": every}}})
+    assert own_settings(made).agent("main").approve_tools == ("*",)
+    assert [list(entries) for _, entries in approval_lists(made)] == [["*"]]
+
+
+def test_an_entry_that_differs_from_ours_in_its_case_alone_is_an_error() -> None:
+    made = OpenClawConfig.model_validate({"plugins": {"entries": {"Clawgate": {"config": {}}, "claw": {}}}})
+    (found,) = problems(made)
+    assert str(found.key) == "plugins.entries.Clawgate" and "did you mean 'clawgate'?" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "fix"),
+    [
+        ("tools.approveTools", f"{KEY}.agents.defaults.approveTools"),
+        ("agents.entries.main.approve_tools", f"{KEY}.agents.defaults.approveTools"),
+        ("plugins.entries.clawgate.agents", f"put it into {KEY}"),
+        ("plugins.entries.other.agents", None),
+        ("tools.approve", None),
+    ],
+)
+def test_a_key_of_these_settings_elsewhere_is_an_error(key: str, fix: str | None) -> None:
+    found = misplaced(tuple(key.split(".")))
+    assert (
+        (fix in str(found) and found is not None and found.severity is Severity.ERROR) if fix else not found
+    )
 
 
 def test_models_are_discovered_unless_it_is_turned_off() -> None:

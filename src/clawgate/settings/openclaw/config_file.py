@@ -20,7 +20,7 @@ from clawgate.settings.json5.file import PRIVATE_MODE, Json5File, missing_file, 
 from clawgate.settings.json5.source_map import SourceMap, nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.compatibility import incompatibilities, unknown_key
-from clawgate.settings.openclaw.own_settings import DATABASE_VARIABLE
+from clawgate.settings.openclaw.own_settings import DATABASE_VARIABLE, misplaced
 from clawgate.settings.openclaw.own_settings import SECTION as OWN_SECTION
 from clawgate.settings.openclaw.unknown_keys import unknown_keys
 from clawgate.settings.openclaw.unusable_providers import problems_by_provider, with_problems
@@ -341,7 +341,9 @@ class _Validation:
     def _check_keys(self, raw: Mapping[str, Any]) -> None:
         openclaw: dict[KeyPath, list[str]] = {}
         for key in islice(unknown_keys(raw), _MAX_UNKNOWN_KEYS):
-            if key.is_openclaw:
+            if (problem := misplaced(key.path)) is not None and not key.is_openclaw:
+                self._add(problem)
+            elif key.is_openclaw:
                 openclaw.setdefault(key.path[:-1], []).append(str(key.path[-1]))
             elif key.is_read and not key.is_beside:
                 problem = Diagnostic(key.path, "is not read", fix=f"did you mean '{key.suggestion}'?")

@@ -106,7 +106,10 @@ class ProviderSettings(BaseModel):
 
 
 def _every_tool(value: object) -> object:
-    return ("*",) if value == "all" else value
+    """Read ``"all"``, in a list, too: as the name of a tool, which none has, it would have no call wait."""
+    entries = value if isinstance(value, list) else [value]
+    is_all = any(isinstance(entry, str) and entry.strip().lower() == "all" for entry in entries)
+    return ["*"] if is_all else value
 
 
 ToolNames = Annotated[
@@ -283,6 +286,9 @@ def network_rules_of(raw: Mapping[str, Any]) -> NetworkRules:
 
 def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
     """Yield what is wrong with them, by their key paths. An unknown key is an error, with a suggestion."""
+    for name in config.plugins.entries:
+        if name != ENTRY and name.strip().lower() == ENTRY:
+            yield Diagnostic((*SECTION[:2], name), "is not read", fix=f"did you mean '{ENTRY}'?")
     try:
         OwnSettings.model_validate(_block(config))
     except ValidationError as error:
@@ -305,9 +311,20 @@ def approval_lists(config: OpenClawConfig) -> Iterator[tuple[KeyPath, Sequence[s
     """Yield the lists of tools whose calls wait for approval, of those that can be read."""
     agents = _block(config).get("agents")
     for name, settings in agents.items() if isinstance(agents, dict) else ():
-        entries = settings.get(APPROVE) if isinstance(settings, dict) else None
+        entries = _every_tool(settings.get(APPROVE)) if isinstance(settings, dict) else None
         if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
             yield (*SECTION, "agents", name, APPROVE), entries
+
+
+def misplaced(path: KeyPath) -> Diagnostic | None:
+    """Return what is wrong with a key that nothing reads, where it was meant for these settings."""
+    letters = str(path[-1]).replace("_", "").replace("-", "").lower()
+    if letters == APPROVE.lower():
+        fix = f"set {format_key_path((*SECTION, 'agents', DEFAULTS, APPROVE))}"
+        return Diagnostic(path, "is not read here, so no call would wait for approval", fix=fix)
+    if path[: len(SECTION) - 1] == SECTION[:-1]:
+        return Diagnostic(path, "is not read here", fix=f"put it into {format_key_path(SECTION)}")
+    return None
 
 
 def _model_at(path: KeyPath) -> type[BaseModel]:
