@@ -34,7 +34,7 @@ def test_no_version_with_a_known_advisory_can_be_installed(group: str, name: str
     assert not found.specifier.contains(last_affected), f"{found} allows {last_affected}"
 
 
-@pytest.mark.parametrize(("group", "lock"), [("run", "run"), ("run", "dev"), ("dev", "dev")])
+@pytest.mark.parametrize(("group", "lock"), [("run", "run"), ("run", "all"), ("run", "dev"), ("dev", "dev")])
 def test_the_locked_version_is_one_that_the_project_allows(group: str, lock: str) -> None:
     text = (ROOT / "requirements" / f"{lock}.lock").read_text(encoding="utf-8")
     pins = dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", text, flags=re.MULTILINE))
@@ -75,3 +75,15 @@ def test_the_sbom_says_which_package_needs_which() -> None:
     ]
     direct = {canonicalize_name(one.name) for one in requirements("run")}
     assert {one.partition("@")[0].removeprefix("pkg:pypi/") for one in needs["pkg:pypi/clawgate"]} == direct
+
+
+@pytest.mark.parametrize("extra", PROJECT["project"]["optional-dependencies"])
+def test_every_extra_is_locked_for_the_image(extra: str) -> None:
+    """The image installs extras without an index, from what all.lock names."""
+    text = (ROOT / "requirements" / "all.lock").read_text(encoding="utf-8")
+    pins = dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", text, flags=re.MULTILINE))
+    for one in map(Requirement, PROJECT["project"]["optional-dependencies"][extra]):
+        name = canonicalize_name(one.name)
+        assert name in pins and one.specifier.contains(pins[name], prereleases=True), (
+            f"{one}: run scripts/lock"
+        )
