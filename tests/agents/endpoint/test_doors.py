@@ -85,13 +85,10 @@ def test_what_an_agent_does_not_read_is_refused_with_its_place() -> None:
         read(mcp_servers=[{"type": "url", "url": "https://mcp.example", "name": "m"}])
 
 
-def test_two_calls_of_one_id_are_named_as_such() -> None:
+def test_two_calls_of_one_id_become_two() -> None:
     call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
-    with pytest.raises(
-        InvalidRequest, match=r"^The id of a call must be a name that no other call"
-    ) as caught:
-        read(Dialect.RESPONSES, input=[call, call])
-    assert caught.value.param is None
+    turns = read(Dialect.RESPONSES, input=[call, call]).request.conversation.turns
+    assert len({one["id"] for turn in turns for one in turn["tool_calls"]}) == 2
 
 
 def test_each_stream_has_a_translation_of_its_own() -> None:

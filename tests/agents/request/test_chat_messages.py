@@ -47,7 +47,7 @@ def test_null_members_are_as_if_absent_and_unknown_ones_are_reported() -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [CALL], "audio": None, "function_call": None,
                "annotations": [], "x_new": 1, "a, b": 0}  # fmt: skip
     conversation = read(USER, message)
-    assert conversation.turns[1] == {"role": "assistant", "tool_calls": [CALL]}
+    assert conversation.turns[1] == {"role": "assistant", "content": None, "tool_calls": [CALL]}
     assert conversation.ignored == ("messages.a??b", "messages.x_new")
 
 
@@ -64,7 +64,7 @@ def test_old_function_calls_become_calls_of_tools() -> None:
     )
     made = {"id": "call_1", "type": "function", "function": call}
     assert conversation.turns[1:] == (
-        {"role": "assistant", "tool_calls": [made]},
+        {"role": "assistant", "content": None, "tool_calls": [made]},
         {"role": "tool", "content": "", "tool_call_id": "call_1"},
     )
     with pytest.raises(InvalidRequest, match="names no function that was called"):
@@ -114,8 +114,7 @@ def test_the_images_of_each_message_are_counted_and_the_bytes_of_all() -> None:
         ({"role": "assistant", "tool_calls": {}}, "messages[1].tool_calls"),
         ({"role": "assistant", "tool_calls": ["x"]}, "messages[1].tool_calls[0]"),
         ({"role": "assistant", "tool_calls": [CALL | {"type": "custom"}]}, "messages[1].tool_calls[0]"),
-        ({"role": "assistant", "tool_calls": [CALL | {"id": None}]}, "messages[1].tool_calls[0].id"),
-        ({"role": "assistant", "tool_calls": [CALL, CALL]}, "messages[1].tool_calls[1].id"),
+        ({"role": "assistant", "tool_calls": [CALL | {"id": 7}]}, "messages[1].tool_calls[0].id"),
         ({"role": "assistant", "tool_calls": [CALL | {"function": {"arguments": ""}}]},
          "messages[1].tool_calls[0].function.name"),
         ({"role": "assistant", "tool_calls": [CALL | {"function": {"name": "f", "arguments": {}}}]},
@@ -132,6 +131,42 @@ def test_what_cannot_be_sent_on_is_refused_with_its_place(message: Any, param: s
     with pytest.raises(InvalidRequest) as refused:
         read(USER, message)
     assert refused.value.param == param and param in refused.value.message
+
+
+@pytest.mark.parametrize("given", [{"id": ""}, {"id": None}, {}, {"id": "call_0"}])
+def test_results_of_calls_with_one_id_are_told_apart_by_their_order(given: dict[str, Any]) -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": "{}"}} | given
+    named = {"tool_call_id": given["id"]} if "id" in given else {}
+    results = [{"role": "tool", "content": text} | named for text in ("first", "second")]
+    turns = read(USER, {"role": "assistant", "tool_calls": [call, call]}, *results).turns
+    ids = [one["id"] for one in turns[1]["tool_calls"]]
+    assert len(set(ids)) == 2 and all(ids)
+    assert [(one["tool_call_id"], one["content"]) for one in turns[2:]] == [
+        (ids[0], "first"),
+        (ids[1], "second"),
+    ]
+
+
+def test_an_id_that_a_later_message_repeats_stays_what_the_client_named() -> None:
+    messages = [{"role": "assistant", "tool_calls": [CALL]},
+                {"role": "tool", "tool_call_id": CALL["id"], "content": "a"}] * 2  # fmt: skip
+    turns = read(USER, *messages).turns
+    assert [turn["tool_call_id"] for turn in turns if turn["role"] == "tool"] == [CALL["id"]] * 2
+
+
+def test_calls_of_two_messages_without_ids_have_different_ones() -> None:
+    messages = [{"role": "assistant", "tool_calls": [CALL | {"id": ""}]},
+                {"role": "tool", "tool_call_id": "", "content": "a"}] * 2  # fmt: skip
+    turns = read(USER, *messages).turns
+    ids = [turn["tool_call_id"] for turn in turns if turn["role"] == "tool"]
+    assert len(set(ids)) == 2 and [turns[1]["tool_calls"][0]["id"], turns[3]["tool_calls"][0]["id"]] == ids
+
+
+@pytest.mark.parametrize("absent", [{}, {"content": None}])
+def test_a_message_of_the_assistant_always_has_content(absent: dict[str, Any]) -> None:
+    spoken = read(USER, {"role": "assistant"} | absent, USER).turns[1]
+    calling = read(USER, {"role": "assistant", "tool_calls": [CALL]} | absent).turns[1]
+    assert spoken["content"] == "" and calling == {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
 
 def test_an_empty_list_of_calls_is_none() -> None:

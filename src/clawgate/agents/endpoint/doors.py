@@ -142,8 +142,7 @@ def without_places(error: InvalidRequest) -> InvalidRequest:
     """Return the error of a chat request for a client that sent something else, which has none of its places."""
     if error.param is None or not error.param.startswith("messages"):
         return error
-    endings = {"image_url": "An image", "].id": "The id of a call"}
-    named = next((name for end, name in endings.items() if error.param.endswith(end)), "A message")
+    named = "An image" if error.param.endswith("image_url") else "A message"
     message = error.message.replace("image_url content in `messages`.", "image content.")
     return InvalidRequest(message.replace(f"`{error.param}`", named))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from clawgate.agents.request.images import MAX_IMAGES, MAX_TOTAL_BYTES, ImageRules, check_image
 from clawgate.agents.request.refusal import field_name, reject, type_name
+from clawgate.wire.translate.openai_to_anthropic.call_ids import CallIds
 
 Message = dict[str, Any]
 
@@ -81,6 +82,8 @@ class _Reader:
         self._rules = rules
         self._image_bytes = 0
         self._old_calls: dict[str, list[str]] = {}
+        self._ids = CallIds(str)
+        """Of the calls of the latest message: clients and their models repeat ids in each message."""
         self.system: list[str] = []
         self.turns: list[Message] = []
         self.places: list[str] = []
@@ -130,13 +133,30 @@ class _Reader:
         if "content" in turn:
             turn["content"] = self._content(turn["content"], role, f"{place}.content")
         if role == "assistant":
-            _check_calls(turn, place)
+            self._read_calls(turn, place)
+            # Strict chat templates reject a message without the member.
+            turn.setdefault("content", None if "tool_calls" in turn else "")
             return turn
         turn.setdefault("content", "")  # of a tool that produced no text
-        if role == "tool" and (not isinstance(turn.get("tool_call_id"), str) or not turn["tool_call_id"]):
-            path = f"{place}.tool_call_id"
-            reject(path, f"`{path}` must name the call that this is the result of")
+        if role == "tool":
+            given = turn.get("tool_call_id", "")
+            turn["tool_call_id"] = self._ids.of_result(given) if isinstance(given, str) else ""
+            if not turn["tool_call_id"]:
+                path = f"{place}.tool_call_id"
+                reject(path, f"`{path}` must name the call that this is the result of")
         return turn
+
+    def _read_calls(self, turn: Message, place: str) -> None:
+        """Give each call an id of its own; drop an empty list of calls, which OpenAI does not accept."""
+        calls = turn.pop("tool_calls", [])
+        _check_calls(calls, f"{place}.tool_calls")
+        if calls:
+            made = f"call_of_turn_{len(self.turns)}"
+            self._ids = CallIds(lambda given: made + given if given[:1] in ("", "#") else given)
+            turn["tool_calls"] = [
+                {"type": "function"} | call | {"id": self._ids.of_call(call.get("id") or "")}
+                for call in calls
+            ]
 
     def _note_ignored(self, message: Message, known: tuple[str, ...]) -> None:
         for name, value in message.items():
@@ -174,28 +194,20 @@ class _Reader:
         return part | {"image_url": image}
 
 
-def _check_calls(turn: Message, place: str) -> None:
-    """Check the calls of an assistant's turn, and drop an empty list of them, which OpenAI does not accept."""
-    calls = turn.get("tool_calls", [])
+def _check_calls(calls: object, place: str) -> None:
     if not isinstance(calls, list):
-        reject(f"{place}.tool_calls", f"`{place}.tool_calls` must be a list of calls")
-    ids = set()
+        reject(place, f"`{place}` must be a list of calls")
     for number, call in enumerate(calls):
-        where = f"{place}.tool_calls[{number}]"
+        where = f"{place}[{number}]"
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict) or call.get("type", "function") != "function":
             reject(where, f"`{where}` must be the call of a function")
-        if not isinstance(call.get("id"), str) or not call["id"] or call["id"] in ids:
-            reject(f"{where}.id", f"`{where}.id` must be a name that no other call of the message has")
-        ids.add(call["id"])
+        if not isinstance(call.get("id") or "", str):
+            reject(f"{where}.id", f"`{where}.id` must be a string")
         if not isinstance(function.get("name"), str) or not function["name"]:
             reject(f"{where}.function.name", f"`{where}.function.name` is required")
         if not isinstance(function.get("arguments", ""), str):
             reject(f"{where}.function.arguments", f"`{where}.function.arguments` must be a string of JSON")
-    if calls:
-        turn["tool_calls"] = [{"type": "function"} | call for call in calls]
-    else:
-        turn.pop("tool_calls", None)
 
 
 def _system_text(content: object, place: str) -> str:
