@@ -253,6 +253,19 @@ def test_what_openclaw_owns_is_one_line_a_block(world: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{agents: {defaults: {approveTools: ['a']}}}", "no call would wait for approval"),
+        ("{plugins: {entries: {clawgate: {agents: {}}}}}", "put it into plugins.entries.clawgate.config"),
+        ("{plugins: {entries: {clawgate: {confg: {}}}}}", "did you mean 'config'?"),
+    ],
+)
+def test_our_own_setting_in_a_wrong_place_is_an_error(world: dict[str, str], text: str, error: str) -> None:
+    (problem,) = problems(world, text)
+    assert error in str(problem)
+
+
+@pytest.mark.parametrize(
     ("text", "warning"),
     [
         (

@@ -341,7 +341,7 @@ class _Validation:
     def _check_keys(self, raw: Mapping[str, Any]) -> None:
         openclaw: dict[KeyPath, list[str]] = {}
         for key in islice(unknown_keys(raw), _MAX_UNKNOWN_KEYS):
-            if (problem := misplaced(key.path)) is not None and not key.is_openclaw:
+            if not (key.suggestion or key.is_openclaw) and (problem := misplaced(key.path)) is not None:
                 self._add(problem)
             elif key.is_openclaw:
                 openclaw.setdefault(key.path[:-1], []).append(str(key.path[-1]))
