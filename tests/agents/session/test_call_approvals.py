@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from clawgate.agents.session import call_approvals
-from tests.agents.agent_stand import TOOL, chunks, says, session, user
+from tests.agents.agent_stand import ANN, BEHIND_PROXY, BOB, TOOL, chunks, says, serving_agents, session, user
 from tests.agents.approval_stand import (
     APPROVED,
     REFUSED,
     TEXT_OF_REFUSAL,
+    Shed,
     approving,
     calls,
     decision,
@@ -279,3 +280,21 @@ async def test_a_history_that_shows_a_call_twice_runs_it_once_at_most(tmp_path: 
         past = messages(HI, twice, decision(call["id"]), decision(call["id"], second))
         assert (await stand.ask(past)).status == 400
     assert shed.cut == []
+
+
+@pytest.mark.parametrize("where", [(), (session("s"),)])
+async def test_another_caller_decides_nothing(tmp_path: Path, where: tuple[tuple[str, str], ...]) -> None:
+    async with serving_agents(
+        tmp_path, SAWS, says("done"), config=approving() | {"gateway": BEHIND_PROXY}
+    ) as stand:
+        shed = Shed()
+        shed.may_cut.set()
+        stand.gateway.role.agents._tools = shed.tools
+        message = message_of(await stand.ask(user("hi"), *ANN, *where))
+        for content in (APPROVED, REFUSED):
+            past = messages(HI, message, decision(message["tool_calls"][0]["id"], content))
+            rejected(await stand.ask(past, *BOB, *where))
+        assert shed.cut == []
+        past = messages(HI, message, decision(message["tool_calls"][0]["id"]))
+        assert message_of(await stand.ask(past, *ANN, *where))["content"] == "done"
+    assert len(shed.cut) == 1
