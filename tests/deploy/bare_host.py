@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "deploy.sh"
 FOLDER = os.environ.get("CLAWGATE_TEST_DEBIAN", "")
@@ -52,7 +54,12 @@ def prepared() -> Path:
         name, uri = next(
             line.split() for line in sorted(set(listed.splitlines())) if "-" not in line.split()[0]
         )
-        _output("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", name, str(folder / "root"), uri)
+        try:
+            _output(
+                "debootstrap", "--variant=minbase", f"--include={_PACKAGES}", name, str(folder / "root"), uri
+            )
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"this machine gets no packages for a Debian root: {str(error)[-300:]}")
         (folder / "ready").touch()
     return folder
 
