@@ -27,6 +27,7 @@ from clawgate.agents.run.step import (
     after_tools,
     begin,
 )
+from clawgate.errors import UpstreamMalformed
 
 HELLO = {"role": "user", "content": "hi"}
 
@@ -261,3 +262,26 @@ def test_calls_of_a_completion_that_was_cut_are_returned_as_cut() -> None:
     given = replace(completion("theirs"), finish_reason="length")
     _, action = after_completion(run_of(client_tools=(tool("theirs"),)), given)
     assert isinstance(action, Finish) and action.finish_reason == "length" and names(action) == ["theirs"]
+
+
+@pytest.mark.parametrize("member", ["reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"])
+def test_a_run_whose_model_only_reasoned_fails(member: str) -> None:
+    response = completion(text="")
+    response.message[member] = "hm"
+    _, action = after_completion(run_of(), response)
+    assert isinstance(action, GiveUp) and isinstance(action.error, UpstreamMalformed)
+
+
+@pytest.mark.parametrize("how", [{"text": "a"}, {"reason": "length"}, {"reason": "content_filter"}])
+def test_a_run_that_reasoned_and_says_how_it_ended_is_complete(how: dict[str, Any]) -> None:
+    response = completion(**how)
+    response.message["reasoning_content"] = "hm"
+    _, action = after_completion(run_of(), response)
+    assert action == Finish(how.get("reason", "stop"))
+
+
+def test_a_run_that_reasoned_at_its_end_is_complete_when_the_client_has_text() -> None:
+    response = completion(text="")
+    response.message["reasoning_content"] = "hm"
+    _, action = after_completion(replace(run_of(), text="I look it up."), response)
+    assert action == Finish("stop")

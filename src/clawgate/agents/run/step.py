@@ -12,9 +12,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from clawgate.errors import GatewayError, RunLimitExceeded, ToolChoiceUnsatisfied
+from clawgate.errors import GatewayError, RunLimitExceeded, ToolChoiceUnsatisfied, UpstreamMalformed
 
 Message = dict[str, Any]
+
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
+"""Members of a message that a client of an agent is not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +203,13 @@ def after_completion(run: Run, completion: Completion) -> tuple[Run, Action]:
     if theirs:
         # Where the model was cut, the arguments may be half of what it wanted.
         return run, Finish("length" if completion.finish_reason == "length" else "tool_calls", theirs)
+    if (
+        completion.finish_reason == "stop"
+        and not (run.text or run.refusal)
+        and any(map(message.get, _REASONING))
+    ):
+        cause = "the model ended after its reasoning, without a text or a call; send the request again"
+        return run, GiveUp(UpstreamMalformed(cause))
     return run, Finish(completion.finish_reason)
 
 
