@@ -21,6 +21,27 @@ def test_a_long_id_is_shortened_always_to_the_same_one() -> None:
     assert CallIds().to_upstream("c" * LONGEST) == "c" * LONGEST
 
 
+@pytest.mark.parametrize("client_id", ["", "call_0"])
+def test_calls_of_a_message_with_one_id_have_two_at_the_upstream(client_id: str) -> None:
+    ids = CallIds()
+    made = []
+    for _ in range(2):
+        ids.begin_message()
+        calls = [ids.of_call(client_id), ids.of_call("b"), ids.of_call(client_id)]
+        assert len(set(calls)) == 3 and all(calls)
+        assert [ids.of_result(client_id), ids.of_result(client_id), ids.of_result("b")] == [
+            calls[0],
+            calls[2],
+            "b",
+        ]
+        made.append(calls[2])
+    assert len(set(made)) == 2
+
+
+def test_the_result_of_no_call_has_an_id_at_the_upstream() -> None:
+    assert CallIds().of_result("") and CallIds().of_result("x") == "x"
+
+
 @pytest.mark.parametrize("sent", [None, "", "  ", 7])
 def test_an_id_that_is_missing_is_made(sent: object) -> None:
     ids = CallIds(unique="u1")

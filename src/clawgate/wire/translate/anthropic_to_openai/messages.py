@@ -122,7 +122,7 @@ class TurnTranslator:
         part = self.mark({"type": "text", "text": text}, block)
         message: Message = {
             "role": "tool",
-            "tool_call_id": self.ids.to_upstream(block.tool_use_id),
+            "tool_call_id": self.ids.of_result(block.tool_use_id),
             "content": [part] if "cache_control" in part else text,
         }
         return message, attached
@@ -179,6 +179,7 @@ class TurnTranslator:
 
     def _assistant(self, content: str | Sequence[messages.AssistantBlock] | None) -> None:
         translated = _Assistant(self)
+        self.ids.begin_message()
         for block in [messages.Text(content)] if isinstance(content, str) else content or ():
             translated.add(block)
         if (message := translated.message()) is not None:
@@ -208,7 +209,7 @@ class _Assistant:
                 turns.mark({}, block)
                 arguments = strict.encode_request(block.input).decode()
                 function = {"name": turns.names.shorten(block.name), "arguments": arguments}
-                call: Part = {"id": turns.ids.to_upstream(block.id), "type": "function", "function": function}
+                call: Part = {"id": turns.ids.of_call(block.id), "type": "function", "function": function}
                 state = turns.ids.state_in(block.id)
                 if state is not None:
                     call |= opaque_state.only(state.call, opaque_state.CALL_MEMBERS)

@@ -2,14 +2,15 @@
 
 OpenAI accepts 40 characters, others more. A long id keeps its beginning and ends in a digest, so the same id always
 becomes the same one, for the call and for its result. The client's id of a call may carry what the upstream wants back,
-see `opaque_state`; the upstream finds that where it had put it. Ids that the upstream leaves out are made, unique in
-the conversation.
+see `opaque_state`; the upstream finds that where it had put it. Ids that the upstream or the client leaves out, or
+repeats in one message, are made, unique in the conversation; results of calls with one id are in their order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 
 from clawgate.wire.json import lenient
 from clawgate.wire.translate.chat_upstream import opaque_state
@@ -34,7 +35,7 @@ class CallIds:
     ``longest`` is how many characters the upstream accepts, None for any number.
     """
 
-    __slots__ = ("_longest", "_number", "_provider", "_unique", "_used")
+    __slots__ = ("_longest", "_made", "_number", "_open", "_provider", "_unique", "_used")
 
     def __init__(self, *, unique: str = "", provider: str = "", longest: int | None = LONGEST) -> None:
         self._longest = longest
@@ -42,6 +43,8 @@ class CallIds:
         self._provider = opaque_state.provider_tag(provider)
         self._used: set[str] = set()
         self._number = 0
+        self._made = 0
+        self._open: dict[str, deque[str]] = {}  # calls of the latest message with the same id of the client
 
     def message_id(self, sent: object) -> str:
         """Return the id of the response: the upstream's, or one that is made."""
@@ -51,6 +54,24 @@ class CallIds:
         """Return the id of a call for the upstream."""
         plain, _ = opaque_state.split(client_id)
         return plain if self._longest is None else shortened(plain, self._longest)
+
+    def begin_message(self) -> None:
+        """A message with calls begins: results belong to its calls from now on."""
+        self._open.clear()
+
+    def of_call(self, client_id: str) -> str:
+        """Return the id of the next call for the upstream."""
+        own = self.to_upstream(client_id)
+        if not own or client_id in self._open:
+            self._made += 1
+            own = f"call_without_id_{self._made}"
+        self._open.setdefault(client_id, deque()).append(own)
+        return own
+
+    def of_result(self, client_id: str) -> str:
+        """Return the id, for the upstream, of the call to which the next result belongs."""
+        waiting = self._open.get(client_id)
+        return waiting.popleft() if waiting else self.to_upstream(client_id) or "call_without_id"
 
     def state_in(self, text: str) -> OpaqueState | None:
         """Return the state that an id or a signature of the client carries, if the upstream's provider made it."""

@@ -180,7 +180,7 @@ class ConversationTranslator:
     def _call(self, call_id: str, tool: KnownTool, arguments: str) -> None:
         turn = self._turn
         function = {"name": self._tools.upstream_name(tool), "arguments": arguments}
-        call: Part = {"id": self._ids.to_upstream(call_id), "type": "function", "function": function}
+        call: Part = {"id": self._ids.of_call(call_id), "type": "function", "function": function}
         if (state := self._ids.state_in(call_id)) is not None:
             call |= opaque_state.only(state.call, opaque_state.CALL_MEMBERS)
             self._note(state)
@@ -229,6 +229,7 @@ class ConversationTranslator:
                 result, more = self._result(call_id, waiting.pop(0))
                 self._messages.append(result)
                 attached += more
+        self._ids.begin_message()
         if attached:
             self._messages.append({"role": "user", "content": attached})
 
@@ -248,7 +249,7 @@ class ConversationTranslator:
         attached = [part for part in parts if part["type"] != "text"]
         if attached and not text:
             text = NO_TEXT
-        return {"role": "tool", "tool_call_id": self._ids.to_upstream(call_id), "content": text}, attached
+        return {"role": "tool", "tool_call_id": self._ids.of_result(call_id), "content": text}, attached
 
 
 class _AssistantTurn:
