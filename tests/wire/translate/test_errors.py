@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clawgate.wire.translate import errors as upstream_errors
@@ -161,6 +161,8 @@ json_values = st.recursive(
 @given(
     st.binary(max_size=50) | json_values.map(lambda value: json.dumps(value).encode()), st.integers(100, 599)
 )
+@example(b"\x1c", 500)
+@example("\u2003".encode(), 500)
 def test_no_body_is_too_strange(body: bytes, status: int) -> None:
     error = parse_error(body, status)
     assert error.message.strip()

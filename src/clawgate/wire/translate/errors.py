@@ -254,12 +254,17 @@ def _kind_of(status: int | None) -> str:
 
 def has_words(body: bytes) -> bool:
     """Whether the body of an error is more than a web page, which no client renders, or nothing."""
-    return body.lstrip()[:1] not in (b"", b"<")
+    return _text(body)[:1] not in ("", "<")
+
+
+def _text(body: bytes) -> str:
+    """Return the beginning of ``body`` without what is blank to `str`, which is more than to `bytes`."""
+    return body[: 4 * MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
 
 
 def _plain(body: bytes, status: int) -> str:
     """Return the message of a text without structure."""
-    text = body[: 4 * MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
+    text = _text(body)
     if not has_words(body):
         form = "an HTML page" if text else "an empty body"
         return f"the upstream sent status {status} with {form} and no error message"
