@@ -359,7 +359,7 @@ rollback_on_host() {
     now=$(generation)
     [ -n "$now" ] || die "the host: no $role is deployed; there is nothing to roll back"
     old=$(cat "$home/$now/previous" 2>/dev/null || true)
-    [ -n "$old" ] && [ -d "$home/$old" ] || die "the host: there is no deployment before $(service "$now")"
+    if [ -z "$old" ] || [ ! -d "$home/$old" ]; then die "the host: there is no deployment before $(service "$now")"; fi
     next=$((now + 1))
     while [ -e "$home/$next" ]; do next=$((next + 1)); done
     mkdir -p "$home/$next/units"
