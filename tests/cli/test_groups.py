@@ -56,7 +56,7 @@ def test_what_is_neither_verb_nor_option_is_a_usage_error(arguments: list[str]) 
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        ("login", "'models auth login'"),
+        ("login", "'mcp login' or 'models auth login'"),
         ("models login", "'models auth login'"),
         ("models add", "'models aliases add' or 'models fallbacks add'"),
         ("models lst", "'list'"),
