@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.cli.command import OURS, command
 from tests.e2e.waiting import poll
@@ -42,12 +43,17 @@ def test_it_runs_until_its_standard_input_ends_and_its_status_is_shown(tmp_path:
     ) as process:
         assert process.stdin is not None
         poll(lambda: len(programs_of(tmp_path)) == 1, "the program to run")
-        status = command(ID, "status", "--json", folder=tmp_path).stdout
+        status: dict[str, Any] = {}
+
+        def has_child() -> bool:
+            status.update(json.loads(command(ID, "status", "--json", folder=tmp_path).stdout))
+            return status["child"] is not None
+
+        poll(has_child, "the status of the child, which is written once the program runs")
         process.stdin.close()
         assert process.wait(60) == 0
-    document = json.loads(status)
-    assert document["gateway"] == {"running": True, "url": "http://127.0.0.1:18789"}
-    assert document["child"]["state"] == "starting"
+    assert status["gateway"] == {"running": True, "url": "http://127.0.0.1:18789"}
+    assert status["child"]["state"] == "starting"
     assert programs_of(tmp_path) == []
 
 

@@ -301,5 +301,7 @@ def test_shellcheck_has_no_complaint() -> None:
     if program is None:
         pytest.skip("there is no shellcheck")
     files = SCRIPT, Path(__file__).with_name("boot_host.sh")
-    done = subprocess.run([program, "--severity=warning", *files], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [program, "--severity=warning", *files], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stdout

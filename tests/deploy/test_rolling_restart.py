@@ -112,12 +112,19 @@ class Cluster(contextlib.ExitStack):
             command += ["-e", str(self.folder / "log"), *(["-g", "user root;"] if os.getuid() == 0 else [])]
             env = environment(self.folder)
             self._nginx = self.enter_context(started(command, self.folder / "nginx", env, listens=False))
+            self.callback(self._stop_nginx)
             poll(lambda: is_listening(self.port), "nginx to listen")
         else:
             before = set(self._workers())
             self._nginx.send(signal.SIGHUP)
             poll(lambda: not before & self._accepting(), "nginx to stop the workers with the old list")
         self.pods = pods
+
+    def _stop_nginx(self) -> None:
+        """Killed, it would leave its workers."""
+        assert self._nginx is not None
+        self._nginx.send(signal.SIGTERM)
+        self._nginx.popen.wait(PATIENCE)
 
     def _workers(self) -> list[int]:
         assert self._nginx is not None
