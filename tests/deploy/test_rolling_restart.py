@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -61,7 +62,7 @@ class Cluster(contextlib.ExitStack):
         self.folder = folder
         self.port = free_port()
         self.pods: list[Process] = []
-        self._count = 0
+        self._numbers = itertools.count(1)  # pods start in threads
         self._database = database
         self._write_config(model)
         self._nginx: Process | None = None
@@ -87,8 +88,8 @@ class Cluster(contextlib.ExitStack):
 
     def start(self) -> Process:
         """A pod that is ready, with a port instead of an address of its own."""
-        self._count += 1
-        volume = self.folder / f"volume{self._count}"
+        number = next(self._numbers)
+        volume = self.folder / f"volume{number}"
         volume.mkdir(mode=0o2777)
         env = environment(
             self.folder,
@@ -100,7 +101,7 @@ class Cluster(contextlib.ExitStack):
         )
         program = ["env", "-u", "HOME", sys.executable, "-m", "clawgate"]
         command = [*program, "gateway", "run", "--bind", "lan", "--port", str(free_port())]
-        return self.enter_context(started(command, self.folder / f"pod{self._count}", env))
+        return self.enter_context(started(command, self.folder / f"pod{number}", env))
 
     def route(self, pods: list[Process]) -> None:
         """Send new requests to these pods, and none to others once this returns."""

@@ -1,7 +1,7 @@
 """The package `proxy-bridge` in the real OpenClaw, from its installation to its removal.
 
-Run by hand, see CONTRIBUTING.md, and not by CI: OpenClaw may shut the provider for a minute by the words of an error, and
-then what follows fails; and where only its launcher is killed, its gateway keeps the lock that the next one needs.
+Run by hand, see CONTRIBUTING.md, and not by CI: OpenClaw may shut the provider for a minute by the words of an error,
+and then what follows fails; where only its launcher is killed, its gateway keeps the lock that the next one needs.
 """
 
 from __future__ import annotations
