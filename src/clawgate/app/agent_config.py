@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from clawgate.agents.definition.spec import PROMPT_FILES, AgentSpec, read_agents
-from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
+from clawgate.agents.definition.tool_diagnostics import known_tools, tool_diagnostics
 from clawgate.agents.definition.toolset import ToolSet
 from clawgate.agents.endpoint.service import AgentConfig
 from clawgate.agents.request.images import ImageRules
@@ -40,12 +40,14 @@ def agent_config(
     """``tools`` returns those of the plugins that run now. Logs what is wrong with the rules of tools."""
     for found in tool_diagnostics(file, state):
         logger.warning("%s", found)
-    prompts = PromptFiles()
+    prompts, known = PromptFiles(), known_tools(file, state)
     return AgentConfig(
         agents=read_agents(file.config, own_settings(file.config), catalog, str(state)),
         images=ImageRules.of(file.config.gateway.http.endpoints.chat_completions.images),
         prompt_of=prompts.prompt_of,
-        tools_of=lambda spec, session: ToolSet(tools(), spec.tools, agent=spec.id, session=session),
+        tools_of=lambda spec, session: ToolSet(
+            tools(), spec.tools, agent=spec.id, session=session, known=known
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.definition.tool_policy import ToolPolicy, rule_problems
+from clawgate.agents.definition.tool_policy import NOTHING_KNOWN, KnownTools, ToolPolicy, rule_problems
 from clawgate.settings.diagnostic import Severity
 from clawgate.settings.schema.agents import ToolRules
 from clawgate.settings.schema.openclaw import OpenClawConfig
@@ -76,9 +76,8 @@ SERVERS = {"docs": ("docs__search",), "new": ()}
 
 
 def unknown(**config: Any) -> list[str]:
-    found = rule_problems(
-        OpenClawConfig.model_validate(config), {"Sky": ("get_weather", "Forecast"), "disk": ()}, SERVERS
-    )
+    known = KnownTools({"Sky": ("get_weather", "Forecast"), "disk": ()}, SERVERS)
+    found = rule_problems(OpenClawConfig.model_validate(config), known)
     diagnostics = list(found)
     assert all(one.severity is Severity.WARNING for one in diagnostics)
     return list(map(str, diagnostics))
@@ -114,9 +113,9 @@ def approval_of(*entries: str) -> dict[str, Any]:
 def test_a_name_to_approve_that_nothing_has_is_named_too() -> None:
     assert unknown(**approval_of(*KNOWN)) == []
     name, group = unknown(**approval_of("get_wheater", "group:fils"))
-    assert name.startswith(
-        "plugins.entries.clawgate.config.agents.main.approveTools[0]: 'get_wheater' is neither"
-    )
+    place = "plugins.entries.clawgate.config.agents.main.approveTools[0]"
+    neither = "is neither a tool nor a plugin nor a group of tools, so every call waits for approval"
+    assert name == f"{place}: 'get_wheater' {neither}; did you mean 'get_weather'?"
     assert "a group of tools, so every call waits for approval; did you mean 'group:fs'?" in group
 
 
@@ -128,7 +127,6 @@ def test_a_name_to_approve_that_nothing_has_is_named_too() -> None:
         ("*", "", True),
         ("group:web", "", True),
         ("group:openclaw", "", True),
-        ("group:invented", "", True),
         ("sky", "Sky", True),
         ("group:plugins", "sky", True),
         ("group:plugins", "", False),
@@ -189,7 +187,7 @@ def test_a_rule_that_is_not_applied_allows_nothing_and_is_named(key: str) -> Non
     config = OpenClawConfig.model_validate(
         {"tools": rules, "agents": {"entries": {"main": {"tools": rules}}}}, by_alias=True, by_name=False
     )
-    found = list(rule_problems(config, {}, {}))
+    found = list(rule_problems(config, NOTHING_KNOWN))
     assert [one.path for one in found] == [("tools", key), ("agents", "entries", "main", "tools", key)]
     assert {one.severity for one in found} == {Severity.WARNING} and "tools.deny" in str(found[0])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.definition.tool_policy import ToolPolicy
+from clawgate.agents.definition.tool_policy import KnownTools, ToolPolicy
 from clawgate.agents.definition.toolset import ToolSet, opaque_session
 from clawgate.agents.request.chat_request import check_tool_names
 from clawgate.agents.run.step import Call
@@ -47,6 +47,23 @@ def call(name: str = "find", arguments: str = "{}") -> Call:
 def test_the_tools_that_need_approval_are_those_that_the_agent_has() -> None:
     made = toolset(tool("find"), tool("look"), approve=("*",), rules={"deny": ["look"]})
     assert made.needed == {"find"} and toolset(tool("find")).needed == frozenset()
+
+
+@pytest.mark.parametrize(
+    "entry", ["fnid", "", " ", "find_*", "group:invented", "srv__fnid", "skies", "docs__fnid"]
+)
+def test_where_a_name_to_approve_means_nothing_every_call_waits(entry: str) -> None:
+    tools = [tool("find"), tool("look", plugin=""), tool("docs__find", plugin="docs")]
+    made = toolset(*tools, approve=("look", entry), known=KnownTools(servers={"docs": ()}))
+    assert made.needed == {"find", "look", "docs__find"}
+
+
+@pytest.mark.parametrize(
+    "entry", ["look", "LOOK", "web_fetch", "group:fs", "absent_*", "lost", "down__any", "bundle-mcp"]
+)
+def test_a_name_to_approve_of_what_cannot_be_called_now_makes_no_other_call_wait(entry: str) -> None:
+    known = KnownTools(plugins={"lost": ("absent_tool",)}, servers={"down": ()})
+    assert toolset(tool("find"), tool("look"), approve=("look", entry), known=known).needed == {"look"}
 
 
 def test_a_digest_changes_with_all_that_a_model_reads_of_a_tool_and_with_who_has_it() -> None:

@@ -52,3 +52,11 @@ def test_the_tools_whose_calls_need_approval() -> None:
     row = AgentRow(replace(SPEC, tools=ToolPolicy(approve=("exec", "web_*"))), False, None)
     assert dict(row.facts())["Approval"] == "the caller approves each call of: exec, web_*"
     assert row.to_json()["approveTools"] == ["exec", "web_*"]
+
+
+def test_a_name_to_approve_that_nothing_has_is_said_with_what_it_does() -> None:
+    row = AgentRow(replace(SPEC, tools=ToolPolicy(approve=("exec", "exce"))), False, None, ["exce"])
+    assert (
+        dict(row.facts())["Approval"] == "the caller approves every call, since nothing has the name 'exce'"
+    )
+    assert row.to_json()["approveToolsUnknown"] == ["exce"]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from clawgate.agents.definition.tool_policy import rule_problems
+from clawgate.agents.definition.tool_policy import KnownTools, rule_problems
 from clawgate.agents.tools.mcp.definitions import named
 from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
 from clawgate.plugins.host.discovery import find_plugins
@@ -25,11 +25,24 @@ from clawgate.settings.openclaw.web_tools import KEYS, NEEDS, offered_tools
 
 def tool_diagnostics(file: ConfigFile, state_dir: Path) -> list[Diagnostic]:
     """Return the names in lists of tools that nothing has, the rules that are not applied, and what is not offered."""
-    plugins = {one.id: one.manifest.tools if one.manifest else () for one in find_plugins(state_dir)}
-    servers: dict[str, tuple[str, ...]] = {}
-    found = [*_missing_packages(file), *_of_servers(file, state_dir, servers)]
-    found += rule_problems(file.config, plugins, servers)
+    found = [
+        *_missing_packages(file),
+        *_of_servers(file, state_dir),
+        *rule_problems(file.config, known_tools(file, state_dir)),
+    ]
     return [replace(one, location=file.location(one.path)) for one in found]
+
+
+def known_tools(file: ConfigFile, state_dir: Path) -> KnownTools:
+    """Return what there is on this machine, enabled or not."""
+    plugins = {one.id: one.manifest.tools if one.manifest else () for one in find_plugins(state_dir)}
+    store = PinStore(pins_folder(state_dir), time.time)
+    servers: dict[str, tuple[str, ...]] = {}
+    for entry in mcp_servers(file.config, file.unset):
+        servers.setdefault(
+            entry.prefix, tuple(named(entry.prefix, store.read(entry.prefix).accepted.values())[0])
+        )
+    return KnownTools(plugins, servers)
 
 
 def _missing_packages(file: ConfigFile) -> Iterator[Diagnostic]:
@@ -52,14 +65,11 @@ def _missing_packages(file: ConfigFile) -> Iterator[Diagnostic]:
         )
 
 
-def _of_servers(
-    file: ConfigFile, state_dir: Path, servers: dict[str, tuple[str, ...]]
-) -> Iterator[Diagnostic]:
-    """Yield what is wrong with MCP servers; add the names of their tools to ``servers``, by their prefix."""
+def _of_servers(file: ConfigFile, state_dir: Path) -> Iterator[Diagnostic]:
+    """Yield what is wrong with MCP servers."""
     store = PinStore(pins_folder(state_dir), time.time)
     for entry in mcp_servers(file.config, file.unset):
         pins = store.read(entry.prefix)
-        servers.setdefault(entry.prefix, tuple(named(entry.prefix, pins.accepted.values())[0]))
         if entry.problem is not None and entry.block.enabled:
             yield entry.problem
         elif entry.is_used and pins.problem:

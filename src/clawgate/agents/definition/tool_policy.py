@@ -87,8 +87,58 @@ class ToolPolicy:
         return True
 
     def needs_approval(self, tool: str, plugin: str = "", family: str = "") -> bool:
-        """Whether a call of ``tool`` waits for the caller's approval; of a group that is not known, each does."""
-        return _list_any(self.approve, *_names_of(tool, plugin, family), unknown=True)
+        """Whether ``approve`` names ``tool``. An entry that is not `KnownTools` makes every call wait, beside it."""
+        return _list_any(self.approve, *_names_of(tool, plugin, family))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTools:
+    """What an entry of a list may mean. OpenClaw's own tools and groups are known: both may read the file.
+
+    ``plugins`` maps each plugin to its tools, ``servers`` each prefix of an MCP server, to none before it was reached.
+    """
+
+    plugins: Mapping[str, Collection[str]] = field(default_factory=dict)
+    servers: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def has(self, entry: str) -> bool:
+        """Whether there is anything that ``entry`` of a list means."""
+        name = entry.strip().lower()
+        unreached = tuple(f"{one}{SEPARATOR}".lower() for one, tools in self.servers.items() if not tools)
+        return (
+            name in self.words
+            or name.startswith(unreached)
+            or any(_matches(name, *tool, unknown=False) for tool in self._tools())
+        )
+
+    def beside(self, registered: Iterable[tuple[str, str]]) -> KnownTools:
+        """Return what is known with the tools that are ``registered`` now, each with its plugin or prefix."""
+        plugins = {owner: set(names) for owner, names in self.plugins.items()}
+        servers = {owner: set(names) for owner, names in self.servers.items()}
+        for name, owner in registered:
+            (servers if owner in servers else plugins).setdefault(owner, set()).add(name)
+        return KnownTools(plugins, servers)
+
+    def typo_of(self, entry: str) -> str | None:
+        """Return what ``entry`` is probably meant to be."""
+        known = self.words.union(name for name, _ in self._tools())
+        return typo_of(entry.strip().lower(), sorted(known - {"*"}))
+
+    def unknown(self, entries: Iterable[str]) -> list[str]:
+        return [entry for entry in entries if not self.has(entry)]
+
+    @property
+    def words(self) -> frozenset[str]:
+        """What stands for many tools."""
+        groups = (f"group:{name}" for name in (*GROUPS, _PLUGINS, "openclaw"))
+        owners = (owner.lower() for owner in (*self.plugins, *self.servers))
+        return frozenset({"*", FAMILY, *groups, *owners} - {""})
+
+    def _tools(self) -> Iterator[tuple[str, set[str]]]:
+        for owner, names in (*self.plugins.items(), *self.servers.items()):
+            yield from ((name.lower(), {owner.lower()} - {""}) for name in names)
+        for names in GROUPS.values():
+            yield from ((name, set()) for name in names)
 
 
 def _names_of(tool: str, plugin: str, family: str) -> tuple[set[str], set[str]]:
@@ -123,22 +173,11 @@ def _matches(entry: str, name: str, owners: Collection[str], *, unknown: bool) -
     return name in GROUPS[group] if group in GROUPS else unknown
 
 
-def rule_problems(
-    config: OpenClawConfig, plugins: Mapping[str, Collection[str]], servers: Mapping[str, Collection[str]]
-) -> Iterator[Diagnostic]:
-    """Yield the names in lists of tools that nothing has, and the rules that are not applied.
+NOTHING_KNOWN = KnownTools()
 
-    ``plugins`` maps each plugin to its tools, ``servers`` each prefix of an MCP server, to none before it was reached.
 
-    OpenClaw's own tools and groups are known, whether or not clawgate has them: both may read the file.
-    """
-    owners = [*plugins.items(), *servers.items()]
-    tools = [(name.lower(), {owner.lower()}) for owner, names in owners for name in names]
-    tools += [(name, set()) for names in GROUPS.values() for name in names]
-    unreached = tuple(f"{prefix}{SEPARATOR}".lower() for prefix, names in servers.items() if not names)
-    groups = {f"group:{name}" for name in (*GROUPS, _PLUGINS, "openclaw")}
-    words = {"*", FAMILY, *groups, *(owner.lower() for owner, _ in owners)}
-    known = sorted(words.union(name for name, _ in tools) - {"*", ""})
+def rule_problems(config: OpenClawConfig, known: KnownTools) -> Iterator[Diagnostic]:
+    """Yield the names in lists of tools that nothing has, and the rules that are not applied."""
     for path, rules in _all_rules(config):
         for key in _not_applied(rules):
             yield Diagnostic(
@@ -149,13 +188,10 @@ def rule_problems(
             )
     for path, entries in _all_lists(config):
         for number, entry in enumerate(entries):
-            name = entry.strip().lower()
-            if name in words or name.startswith(unreached):
+            if known.has(entry):
                 continue
-            if any(_matches(name, *tool, unknown=False) for tool in tools):
-                continue
-            effect = _EFFECTS.get(str(path[-1]), "") if name.startswith("group:") else ""
-            near = typo_of(name, known)
+            effect = _EFFECTS.get((str(path[-1]), entry.strip().lower().startswith("group:")), "")
+            near = known.typo_of(entry)
             yield Diagnostic(
                 (*path, number),
                 f"'{shown(entry)}' is neither a tool nor a plugin nor a group of tools{effect}",
@@ -164,8 +200,13 @@ def rule_problems(
             )
 
 
-_EFFECTS = {"deny": ", so it denies every tool", APPROVE: ", so every call waits for approval"}
-"""Of a group that is not known, in a list."""
+_ALL_WAIT = "so every call waits for approval"
+_EFFECTS = {
+    ("deny", True): ", so it denies every tool",
+    (APPROVE, True): f", {_ALL_WAIT}",
+    (APPROVE, False): f", {_ALL_WAIT}",
+}
+"""Of an entry that means nothing, in a list: a group or not."""
 
 
 def _all_lists(config: OpenClawConfig) -> Iterator[tuple[KeyPath, Sequence[str]]]:

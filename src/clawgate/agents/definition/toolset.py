@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from clawgate.agents.definition.tool_arguments import argument_problem
-from clawgate.agents.definition.tool_policy import ToolPolicy
+from clawgate.agents.definition.tool_policy import NOTHING_KNOWN, KnownTools, ToolPolicy
 from clawgate.agents.request.refusal import listing, shown
 from clawgate.agents.run.driver import ToolOutcome
 from clawgate.agents.run.step import Call, Message
@@ -27,7 +27,10 @@ MAX_RESULT_BYTES = 100_000
 
 
 class ToolSet:
-    """Those of ``tools`` that the agent may use, in one run; ``session`` is an `opaque_session`."""
+    """Those of ``tools`` that the agent may use, in one run; ``session`` is an `opaque_session`.
+
+    ``known`` is what the config may name beside ``tools``, such as those of a plugin that is disabled.
+    """
 
     def __init__(
         self,
@@ -36,17 +39,21 @@ class ToolSet:
         *,
         agent: str,
         session: str,
+        known: KnownTools = NOTHING_KNOWN,
         max_result_bytes: int = MAX_RESULT_BYTES,
     ) -> None:
+        registered = list(tools)
         self._tools = {
-            tool.name: tool for tool in tools if policy.permits(tool.name, tool.plugin, tool.family)
+            tool.name: tool for tool in registered if policy.permits(tool.name, tool.plugin, tool.family)
         }
+        known = known.beside((tool.name, tool.plugin) for tool in registered)
+        all_wait = bool(known.unknown(policy.approve))
         self.needed = frozenset(
             tool.name
             for tool in self._tools.values()
-            if policy.needs_approval(tool.name, tool.plugin, tool.family)
+            if all_wait or policy.needs_approval(tool.name, tool.plugin, tool.family)
         )
-        """The names of those whose calls need the caller's approval."""
+        """The names of those whose calls need the caller's approval: all, where a name that is listed means nothing."""
         self._agent = agent
         self._session = session
         self._max_result_bytes = max_result_bytes

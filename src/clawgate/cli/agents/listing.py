@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from clawgate.agents.definition.spec import AgentSpec, read_agents
+from clawgate.agents.definition.tool_diagnostics import known_tools
 from clawgate.cli.context import LoadedConfig
 from clawgate.cli.outcome import outcome_json
 from clawgate.errors import GatewayError
@@ -19,11 +20,15 @@ from clawgate.settings.schema.agents import ToolRules
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """``error`` is that of a request to this agent, None if it is sent to a model."""
+    """``error`` is that of a request to this agent, None if it is sent to a model.
+
+    ``unknown`` are the names to approve that mean nothing, so every call waits.
+    """
 
     spec: AgentSpec
     is_default: bool
     error: GatewayError | None
+    unknown: Sequence[str] = ()
 
     @property
     def model(self) -> str:
@@ -44,6 +49,7 @@ class AgentRow:
             "workspace": spec.workspace,
             "tools": {"ofAll": _rules_json(spec.tools.of_all), "own": _rules_json(spec.tools.own)},
             "approveTools": list(spec.tools.approve),
+            "approveToolsUnknown": list(self.unknown),
             **outcome_json(self.error),
         }
 
@@ -59,7 +65,12 @@ class AgentRow:
         yield "Model", str(spec.chain[0]) if spec.chain else "(none)"
         yield "Fallbacks", ", ".join(map(str, spec.chain[1:])) or "(none)"
         yield "Tools", tools_text(spec)
-        if spec.tools.approve:
+        if self.unknown:
+            yield (
+                "Approval",
+                f"the caller approves every call, since nothing has the name {', '.join(map(repr, self.unknown))}",
+            )
+        elif spec.tools.approve:
             yield "Approval", f"the caller approves each call of: {', '.join(spec.tools.approve)}"
         yield "Workspace", spec.workspace
         yield "Prompt", prompt_text(spec)
@@ -76,7 +87,11 @@ class AgentRow:
 def agent_rows(loaded: LoadedConfig) -> list[AgentRow]:
     config = loaded.file.config
     agents = read_agents(config, own_settings(config), loaded.catalog, str(loaded.paths.state))
-    return [AgentRow(spec, spec.id == agents.default, _error(loaded, spec)) for spec in agents.specs.values()]
+    known = known_tools(loaded.file, loaded.paths.state)
+    return [
+        AgentRow(spec, spec.id == agents.default, _error(loaded, spec), known.unknown(spec.tools.approve))
+        for spec in agents.specs.values()
+    ]
 
 
 def _error(loaded: LoadedConfig, spec: AgentSpec) -> GatewayError | None:
