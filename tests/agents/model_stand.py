@@ -14,7 +14,8 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import bearer
 from clawgate.providers.provider import Provider
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.http.url import parse_url

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clawgate.policy.egress.policy import EgressPolicy
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.guarded_fetch import Fetched, FetchLimits, fetch_url
 from tests.peers import faults
 from tests.peers.connection import Request

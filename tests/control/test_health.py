@@ -24,7 +24,8 @@ from clawgate.control.health import (
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut, UpstreamUnreachable
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import bearer
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.fetch import FetchResponse
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url

@@ -17,7 +17,8 @@ from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.observe.metrics import SECONDS, RequestMetrics
 from clawgate.relay.observe.record import RequestRecord
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 from tests.relay.recording_dialer import OPEN

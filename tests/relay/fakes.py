@@ -25,7 +25,7 @@ from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.upstream.connection import UpstreamConnection
-from clawgate.relay.upstream.dial import UpstreamEndpoint
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.pool import Pool, PoolLimits
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig

@@ -17,7 +17,8 @@ from clawgate.providers.credential import HeaderToken, bearer
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.response.error_response import status_of
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.dialect import dialect_of

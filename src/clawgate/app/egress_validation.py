@@ -20,7 +20,8 @@ from clawgate.policy.egress.policy import EgressPolicy, check_host
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import NoCredential
 from clawgate.providers.provider import Provider
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.fetch import fetch
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.openclaw.config_file import ConfigFile

@@ -18,7 +18,8 @@ from clawgate.policy.local_hosts import WILDCARDS, is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.provider import Provider
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.pool import PoolLimits
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.diagnostic import Diagnostic

@@ -40,7 +40,8 @@ from clawgate.relay.admission.admission import (
 )
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, RoutePlan
 from clawgate.relay.interfaces import RequestHead
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 from tests.relay.recording_dialer import OPEN

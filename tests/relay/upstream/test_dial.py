@@ -20,7 +20,8 @@ from clawgate.errors import (
 )
 from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
 from clawgate.policy.egress.rules import Rule
-from clawgate.relay.upstream.dial import Dialer, DialRecord, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer, DialRecord
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.traffic import OnEnd
 from clawgate.wire.http.url import Origin
 from tests.e2e.certificates import Authority, server_side

@@ -8,7 +8,8 @@ import pytest
 from clawgate.errors import GatewayError
 from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
 from clawgate.policy.egress.rules import FakeIp
-from clawgate.relay.upstream.dial import Dialer, Resolver, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer, Resolver
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.explain import explain
 from clawgate.wire.http.url import Origin, parse_fetch_url
 from tests.relay.recording_dialer import CLOSED, OPEN

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from clawgate.errors import EgressDenied, UpstreamUnreachable
-from clawgate.relay.upstream.dial import UpstreamEndpoint
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, credential_of, serving, until

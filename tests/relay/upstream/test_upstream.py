@@ -6,7 +6,8 @@ import pytest
 
 from clawgate import __version__
 from clawgate.providers.credential import Basic, Credential, HeaderToken, bearer
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 from tests.peers.message_reader import MessageReader

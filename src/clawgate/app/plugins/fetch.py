@@ -11,7 +11,8 @@ from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
 from clawgate.policy.egress.policy import NO_RULES, EgressPolicy, NetworkRules
 from clawgate.processes.port_owner import distrust_reason
 from clawgate.providers.credential import Credential, HeaderToken, NoCredential
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.fetch import fetch
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import Origin, parse_url

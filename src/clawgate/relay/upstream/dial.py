@@ -25,6 +25,7 @@ from clawgate.policy.egress.policy import (
 from clawgate.policy.egress.ranges import AddressKind
 from clawgate.policy.egress.refusal import denied
 from clawgate.policy.rate_limit import DestinationLimiter
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.peer import check_peer
 from clawgate.relay.upstream.traffic import OnEnd, watch_end
 from clawgate.relay.upstream.tunnel import open_tunnel
@@ -61,22 +62,6 @@ class DialRecord:
 
 OnDial = Callable[[DialRecord], OnEnd | None]
 """Returns what is to be called at the end of the connection; None where nothing is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamEndpoint:
-    """How to reach one upstream.
-
-    ``policy`` decides which addresses it may have, and its ``proxy``: an HTTP proxy that opens the tunnel with CONNECT.
-    """
-
-    origin: Origin
-    policy: EgressPolicy
-    tls: ssl.SSLContext | None = None
-    proxy: Origin | None = None
-    proxy_authorization: str | None = None
-    server_name: str | None = None
-    """Whom the certificate has to name, if not the origin's host."""
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
@@ -206,25 +191,6 @@ def _destination(address: str, kind: AddressKind, port: int) -> str:
     if kind is AddressKind.LOOPBACK:
         host = "127.0.0.1"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def tls_context(
-    *,
-    ca_file: str | None = None,
-    ca_text: str | None = None,
-    certificate: str | None = None,
-    key: str | None = None,
-) -> ssl.SSLContext:
-    """Return a context for TLS 1.2+ that verifies by the system's authorities, or by ``ca_file`` or ``ca_text`` alone.
-
-    Raises OSError or ssl.SSLError.
-    """
-    context = ssl.create_default_context(cafile=ca_file, cadata=ca_text)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    if certificate is not None:
-        context.load_cert_chain(certificate, key)
-    return context
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

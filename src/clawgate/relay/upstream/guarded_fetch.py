@@ -18,7 +18,8 @@ from urllib.parse import urljoin
 from clawgate import __version__
 from clawgate.errors import InvalidRequest, UpstreamMalformed, UpstreamRedirected, UpstreamTimedOut
 from clawgate.policy.egress.policy import EgressPolicy
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.fetch import FetchResponse, Reply
 from clawgate.relay.upstream.pool import Pool, PoolLimits
 from clawgate.wire.http.url import Origin, parse_fetch_url

@@ -15,7 +15,8 @@ from typing import Any
 from clawgate.errors import UpstreamPoolExhausted, UpstreamUnreachable
 from clawgate.relay.interfaces import ConnectionWaiter
 from clawgate.relay.upstream.connection import UpstreamConnection
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 
 IDLE_SECONDS = 50.0

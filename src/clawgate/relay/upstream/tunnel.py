@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from clawgate.errors import UpstreamUnreachable
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.peer import check_peer
 from clawgate.wire.http.url import Origin
-
-if TYPE_CHECKING:
-    from clawgate.relay.upstream.dial import UpstreamEndpoint
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _HEAD_LIMIT = 16_384

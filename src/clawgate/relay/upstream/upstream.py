@@ -11,7 +11,8 @@ from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Credential
 from clawgate.relay.interfaces import Buffer
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.pool import Pool, PoolLimits
 
 _LONGEST_LINE = 16_384

@@ -14,7 +14,8 @@ import pytest
 from clawgate.agents.tools.mcp.frames import MAX_FRAME
 from clawgate.agents.tools.mcp.http import _Body, _Carrier, _Connection, _media_type, _StreamProtocol
 from clawgate.policy.egress.policy import EgressPolicy
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.wire.http.url import Origin
 from tests.agents.tools.mcp.http_stand import HttpServer, serving
 from tests.agents.tools.mcp.mcp_stand import call, connected, eventually, failure_of

@@ -25,7 +25,8 @@ from clawgate import __version__
 from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Heads, Pace, decode
 from clawgate.agents.tools.mcp.oauth import Access, Authorization
 from clawgate.errors import GatewayError
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.wire.http.url import Origin, parse_fetch_url
 
 _CONNECT_SECONDS = 30.0

@@ -28,7 +28,8 @@ from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
 from clawgate.processes.supervision.output_log import OutputLog
 from clawgate.processes.supervision.output_tail import OutputTail
 from clawgate.processes.supervision.supervisor import secrets_of
-from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.endpoint import UpstreamEndpoint, tls_context
 from clawgate.settings.extras import install_command
 from clawgate.settings.openclaw.mcp_servers import McpServerEntry
 from clawgate.settings.private_folder import make_private_folder
