@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -254,3 +255,8 @@ def test_report_only_lets_nothing_through_that_is_never_dialled(address: str) ->
 def test_report_only_reports_nothing_that_is_allowed() -> None:
     assert not check_address("93.184.216.34", ORIGIN, REPORTS).reported
     assert not check_address("10.0.0.1", ORIGIN, replace(REPORTS, private=True)).reported
+
+
+def test_the_page_on_egress_shows_what_the_call_returns() -> None:
+    found = doctest.testfile("../../../docs/egress.md")
+    assert found.attempted and not found.failed
