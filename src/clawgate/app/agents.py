@@ -125,7 +125,7 @@ class AgentHost:
     def _use_built_in(self, file: ConfigFile) -> None:
         """Import our own tools, where the config has one of them."""
         if self._built_in is None:
-            if not any(offered_tools(file.config)):
+            if not offered_tools(file.config):
                 return
             self._built_in = self._make_built_in()
         self._built_in.use(file.config, network_rules(file.config))

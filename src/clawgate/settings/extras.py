@@ -1,4 +1,4 @@
-"""Names the command that installs an extra of clawgate into the Python that runs it.
+"""Names what is not installed of an extra of clawgate, and the command that installs it into the Python that runs it.
 
 Must name that Python: a bare ``pip`` is another one unless the environment is active, and Debian's refuses (PEP 668).
 """
@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
 
 
 def install_command(extra: str) -> str:
     return f"{shlex.quote(sys.executable)} -m pip install 'clawgate[{extra}]'"
+
+
+def missing_packages(packages: Iterable[str]) -> list[str]:
+    return [package for package in packages if find_spec(package) is None]

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.definition import tool_diagnostics as module
-from clawgate.agents.definition import tool_diagnostics as tool_diagnostics_module
 from clawgate.agents.definition.tool_diagnostics import tool_diagnostics
 from clawgate.agents.tools.mcp.definitions import Definition
+from clawgate.agents.tools.mcp.logins import login_of
 from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
-from clawgate.settings.openclaw.config_file import read_config
+from clawgate.settings import extras
+from clawgate.settings.openclaw.config_file import ConfigFile, read_config
+from clawgate.settings.openclaw.mcp_servers import mcp_servers
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_tool_plugin, plugin_folder
 
@@ -22,8 +23,11 @@ def found_in(folder: Path, config: dict[str, Any]) -> list[str]:
     path = folder / "openclaw.json"
     path.write_text(json.dumps(config))
     path.chmod(0o600)
-    file = read_config(path, {"HOME": str(folder)}, required=True)
-    return [str(one) for one in tool_diagnostics(file, folder)]
+    return [str(one) for one in tool_diagnostics(file_of(folder), folder)]
+
+
+def file_of(folder: Path) -> ConfigFile:
+    return read_config(folder / "openclaw.json", {"HOME": str(folder)}, required=True)
 
 
 def test_tools_of_plugins_are_known_and_others_are_named_with_their_line(tmp_path: Path) -> None:
@@ -42,7 +46,7 @@ def test_a_tool_whose_packages_are_missing_is_named_with_the_command(
 ) -> None:
     config: dict[str, Any] = {"tools": {"web": {"fetch": {}}}}
     assert found_in(tmp_path, config) == []
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     (text,) = found_in(tmp_path, config)
     assert (
         "tools.web.fetch" in text
@@ -69,8 +73,19 @@ def test_servers_that_are_not_used_and_tools_that_wait_are_named(tmp_path: Path)
 def test_without_the_sdk_the_command_that_installs_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        tool_diagnostics_module, "find_spec", lambda name: None if name == "mcp" else object()
-    )
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "mcp" else object())
     (text,) = found_in(tmp_path, {"mcp": {"servers": {"docs": {"command": "x"}}}})
     assert text.startswith("mcp.servers (") and text.endswith("-m pip install 'clawgate[mcp]'")
+
+
+def test_a_server_that_waits_for_a_login_is_named_with_the_command(tmp_path: Path) -> None:
+    server = {"url": "https://mcp.example/", "auth": "oauth"}
+    (text,) = found_in(tmp_path, {"mcp": {"servers": {"docs": server}}})
+    assert text.startswith("mcp.servers.docs (") and text.endswith(
+        "there is no login; run: clawgate mcp login docs"
+    )
+    entry = mcp_servers(file_of(tmp_path).config, ())[0]
+    login_of(pins_folder(tmp_path), entry).write(tokens={"access_token": "t"})
+    assert found_in(tmp_path, {"mcp": {"servers": {"docs": server}}}) == []
+    off = {**server, "enabled": False}
+    assert found_in(tmp_path, {"mcp": {"servers": {"docs": off}}}) == []

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from clawgate.agents.tools import built_in
 from clawgate.agents.tools.built_in import BuiltInTools
 from clawgate.agents.tools.image import ImageModels
 from clawgate.policy.egress.policy import NO_RULES
+from clawgate.settings import extras
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from tests.relay.recording_dialer import RecordingDialer
 
@@ -43,6 +43,6 @@ async def test_a_tool_is_offered_while_the_config_has_it(tools: BuiltInTools) ->
 async def test_a_tool_whose_packages_are_missing_is_not_offered(
     tools: BuiltInTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(built_in, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     tools.use(config(web={"fetch": {}}, media={"image": {"enabled": True}}), NO_RULES)
     assert tools.tools == ()

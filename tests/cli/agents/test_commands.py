@@ -63,7 +63,8 @@ def test_where_agents_are_off_the_switch_is_named(tmp_path: Path) -> None:
 def test_show(tmp_path: Path) -> None:
     found = run(tmp_path, "show", "MAIN")
     assert found.exit_code == 0 and found.stderr == ""
-    facts = dict(line.split(":", 1) for line in found.stdout.splitlines() if ":" in line)
+    about, tools = found.stdout.split("Tool ", 1)
+    facts = dict(line.split(":", 1) for line in about.splitlines())
     assert {name.strip(): value.strip() for name, value in facts.items()} == {
         "Agent": "main (default)",
         "Request": '"model": "openclaw/main"',
@@ -75,6 +76,40 @@ def test_show(tmp_path: Path) -> None:
         "Limits": "50 model calls, 200 tool calls, 172,800 seconds",
         "Endpoint": "on",
     }
+    command = "clawgate config set tools.web.fetch.enabled true"
+    assert f"web_fetch  off    tools.web.fetch.enabled is not set; run: {command}\n" in tools
+
+
+def test_show_lists_each_tool_with_what_turns_it_on(tmp_path: Path) -> None:
+    """An agent's own rules and its approvals count, and a server is named before it was reached."""
+    agents = """list: [{ id: "coder", tools: { deny: ["image"] } }], """
+    more = """tools: { web: { fetch: {} }, media: { image: { enabled: true } } },
+      mcp: { servers: { "docs": { command: "x" }, "late": { command: "x", enabled: false } } }, gateway: { """
+    approve = 'entries: { clawgate: { config: { agents: { defaults: { approveTools: ["web_*"] } } } } }'
+    text = CONFIG.replace("gateway: { ", more + ON).replace("agents: { ", f"agents: {{ {agents}")
+    path = config_file(tmp_path, text.replace("models: { prov", f"plugins: {{ {approve} }}, models: {{ prov"))
+    command = ["agents", "show", "coder", "--config", str(path)]
+    tools = {
+        one["name"]: one
+        for one in json.loads(CliRunner().invoke(clawgate, [*command, "--json"]).stdout)["toolList"]
+    }
+    assert tools["web_fetch"] == {
+        "name": "web_fetch",
+        "plugin": None,
+        "on": True,
+        "reason": None,
+        "fix": None,
+        "approval": True,
+    }
+    assert (tools["image"]["on"], tools["image"]["reason"]) == (
+        False,
+        "agents.list[0].tools.deny takes it away",
+    )
+    assert tools["docs__*"]["fix"] == "run: clawgate mcp test docs"
+    assert tools["late__*"]["fix"] == "run: clawgate config set mcp.servers.late.enabled true"
+    shown = CliRunner().invoke(clawgate, command).stdout
+    assert "web_fetch  on     the caller approves each call\n" in shown
+    assert "image      off    agents.list[0].tools.deny takes it away; remove it from that list\n" in shown
 
 
 def test_show_says_where_agents_are_on_when_it_is_one_place(tmp_path: Path) -> None:

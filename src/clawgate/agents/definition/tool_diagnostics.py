@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from clawgate.agents.definition.tool_policy import KnownTools, rule_problems
 from clawgate.agents.tools.mcp.definitions import named
+from clawgate.agents.tools.mcp.logins import missing_login
 from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.settings.diagnostic import Diagnostic, Severity
-from clawgate.settings.extras import install_command
+from clawgate.settings.extras import install_command, missing_packages
 from clawgate.settings.openclaw.config_file import ConfigFile
-from clawgate.settings.openclaw.mcp_servers import SECTION, mcp_servers
+from clawgate.settings.openclaw.mcp_servers import SDK, SECTION, mcp_servers
 from clawgate.settings.openclaw.web_tools import KEYS, NEEDS, offered_tools
 
 
@@ -48,15 +48,14 @@ def known_tools(file: ConfigFile, state_dir: Path) -> KnownTools:
 def _missing_packages(file: ConfigFile) -> Iterator[Diagnostic]:
     """Yield the tools that are configured and cannot be offered: their packages are an extra."""
     for name in offered_tools(file.config):
-        missing = [package for package in NEEDS[name] if find_spec(package) is None]
-        if missing:
+        if missing := missing_packages(NEEDS[name]):
             yield Diagnostic(
                 KEYS[name],
                 f"the tool {name} is not offered: {', '.join(missing)} is not installed",
                 Severity.WARNING,
                 f"run: {install_command('web')}",
             )
-    if any(one.is_used for one in mcp_servers(file.config, file.unset)) and find_spec("mcp") is None:
+    if any(one.is_used for one in mcp_servers(file.config, file.unset)) and missing_packages(SDK):
         yield Diagnostic(
             SECTION,
             "no tool of these servers is offered: the MCP SDK is not installed",
@@ -78,3 +77,5 @@ def _of_servers(file: ConfigFile, state_dir: Path) -> Iterator[Diagnostic]:
             number = len(pins.waiting)
             reason = f"{number} of its tools are new or were changed by the server, and are not offered"
             yield Diagnostic(entry.path, reason, Severity.WARNING, f"run: clawgate mcp show {entry.name}")
+        if missing := missing_login(pins_folder(state_dir), entry):
+            yield Diagnostic(entry.path, missing[0], Severity.WARNING, missing[1])

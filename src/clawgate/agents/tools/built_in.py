@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 
 from clawgate.agents.tools.image import ImageModels, ImageSettings, ImageTool
 from clawgate.agents.tools.page_cache import PageCache
@@ -13,6 +12,7 @@ from clawgate.plugins.host.tools import RegisteredTool
 from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.guarded_fetch import FetchLimits
+from clawgate.settings.extras import missing_packages
 from clawgate.settings.openclaw.web_tools import NEEDS, WEB_FETCH, offered_tools, tool_policy
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.settings.schema.web_tools import WebFetch
@@ -35,7 +35,7 @@ class BuiltInTools:
         self.tools = tuple(
             self._made(name, config, tool_policy(name, config, network))
             for name in offered_tools(config)
-            if None not in map(find_spec, NEEDS[name])
+            if not missing_packages(NEEDS[name])
         )
 
     def _made(self, name: str, config: OpenClawConfig, policy: EgressPolicy) -> RegisteredTool:

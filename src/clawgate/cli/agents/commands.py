@@ -67,9 +67,11 @@ def list_agents(config: str | None, as_json: bool) -> None:
 def show(agent: str, config: str | None, as_json: bool) -> None:
     """Show the agent ID: its model, fallbacks, tools, workspace, and whether requests to it would work.
 
-    The exit status is 1 if they would fail.
+    Each tool that it could have is listed, with what turns it on where it is off. The exit status is 1 if requests
+    would fail.
     """
-    from clawgate.cli.agents.listing import agent_rows
+    from clawgate.cli.agents.listing import agent_rows, agent_tools, tool_cells, tool_json
+    from clawgate.cli.terminal.table import print_table
 
     loaded = load_config(config)
     rows = {row.spec.id: row for row in agent_rows(loaded)}
@@ -79,13 +81,16 @@ def show(agent: str, config: str | None, as_json: bool) -> None:
         meant = f"; did you mean '{near}'?" if near else ";"
         known = f"the agents are: {', '.join(rows)}"
         fail(f"unknown agent '{escape_controls(agent)}'{meant} {known}")
+    tools = agent_tools(loaded, row.spec)
     if as_json:
         output = {"enabled": _is_on(loaded), "basedOn": loaded.known.based_on, **row.to_json()}
+        output["toolList"] = [tool_json(tool, row) for tool in tools]
         click.echo(json.dumps(output, indent=2))
     else:
         for name, value in row.facts():
             click.echo(f"{name:<9}: {escape_controls(value)}")
         click.echo(f"{'Endpoint':<9}: {_endpoint(loaded)}")
+        print_table(("Tool", "State", "Note"), [tool_cells(tool, row) for tool in tools])
         _print_failures(loaded, [row.error])
     if row.error is not None:
         sys.exit(ExitCode.FAILED)

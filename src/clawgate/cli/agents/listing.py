@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from clawgate.agents.definition.spec import AgentSpec, read_agents
 from clawgate.agents.definition.tool_diagnostics import known_tools
+from clawgate.agents.definition.tool_list import ListedTool, listed_tools, tools_of_agent
 from clawgate.cli.context import LoadedConfig
 from clawgate.cli.outcome import outcome_json
 from clawgate.errors import GatewayError
 from clawgate.policy.model_routing import DEFAULT_AGENT
+from clawgate.policy.printable import escape_controls
 from clawgate.providers.availability import chain_error
 from clawgate.routing.gateway_router import agents_off
 from clawgate.settings.openclaw.gateway import agent_paths_of
@@ -34,6 +36,9 @@ class AgentRow:
     def model(self) -> str:
         """What a request names it by."""
         return f"{DEFAULT_AGENT}/{self.spec.id}"
+
+    def needs_approval(self, tool: ListedTool) -> bool:
+        return bool(self.unknown) or self.spec.tools.needs_approval(tool.name, tool.plugin, tool.family)
 
     def to_json(self) -> dict[str, object]:
         spec = self.spec
@@ -101,6 +106,30 @@ def _error(loaded: LoadedConfig, spec: AgentSpec) -> GatewayError | None:
     if not spec.chain:
         return availability.request_error()
     return chain_error((str(ref), availability.model_error(ref)) for ref in spec.chain)
+
+
+def agent_tools(loaded: LoadedConfig, spec: AgentSpec) -> list[ListedTool]:
+    """Return each tool that the agent could have."""
+    listed = listed_tools(loaded.file, loaded.paths.state)
+    return tools_of_agent(listed, loaded.file, spec.id, spec.tools)
+
+
+def tool_json(tool: ListedTool, row: AgentRow) -> dict[str, object]:
+    return {
+        "name": tool.name,
+        "plugin": tool.plugin or None,
+        "on": not tool.reason,
+        "reason": tool.reason or None,
+        "fix": tool.fix or None,
+        "approval": row.needs_approval(tool),
+    }
+
+
+def tool_cells(tool: ListedTool, row: AgentRow) -> tuple[str, str, str]:
+    name = escape_controls(tool.name)
+    if tool.reason:
+        return name, "off", escape_controls("; ".join(filter(None, (tool.reason, tool.fix))))
+    return name, "on", "the caller approves each call" if row.needs_approval(tool) else ""
 
 
 def tools_text(spec: AgentSpec) -> str:

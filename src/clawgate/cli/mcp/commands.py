@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clawgate.agents.tools.mcp.definitions import Definition, tool_name
+from clawgate.agents.tools.mcp.logins import login_of, missing_login
 from clawgate.agents.tools.mcp.pins import Pins, PinStore, pins_folder
 from clawgate.cli.completers import complete_mcp_server
 from clawgate.cli.context import LoadedConfig, load_config
@@ -165,7 +166,6 @@ def login(server: str, config: str | None) -> None:
 
     A running gateway uses the login within a minute.
     """
-    from clawgate.agents.tools.mcp.servers import login_of
     from clawgate.cli.mcp.browser import WAIT_SECONDS, Browser
 
     loaded = load_config(config)
@@ -173,12 +173,12 @@ def login(server: str, config: str | None) -> None:
     client = _client(entry)
     patient = {"connection_timeout_ms": max(entry.block.connection_timeout_ms, 1000 * WAIT_SECONDS)}
     patient_entry = replace(entry, block=entry.block.model_copy(update=patient))
-    before = dict(login_of(loaded.paths.state, entry).read())
+    before = dict(login_of(pins_folder(loaded.paths.state), entry).read())
     browser = Browser(
         client.redirect_url, lambda text: click.echo("\n".join(map(escape_controls, text.split("\n"))))
     )
     _, error = asyncio.run(_try(loaded, patient_entry, browser))
-    kept = login_of(loaded.paths.state, entry).read()
+    kept = login_of(pins_folder(loaded.paths.state), entry).read()
     if error:
         fail(f"mcp.servers.{entry.name}: {error}")
     if kept == before:
@@ -193,12 +193,10 @@ def login(server: str, config: str | None) -> None:
 @path_options
 def logout(server: str, config: str | None) -> None:
     """Remove what is kept of the login at SERVER. The authorization server does not learn of it."""
-    from clawgate.agents.tools.mcp.servers import login_of
-
     loaded = load_config(config)
     entry = _entry(loaded, server)
     _client(entry)
-    kept = login_of(loaded.paths.state, entry)
+    kept = login_of(pins_folder(loaded.paths.state), entry)
     try:
         was_kept = kept.forget()
     except OSError as error:
@@ -270,12 +268,8 @@ def _problems(entry: McpServerEntry, pins: Pins, *, next_verb: str = "show") -> 
 
 
 def _missing_login(loaded: LoadedConfig, entry: McpServerEntry) -> Iterator[str]:
-    from clawgate.agents.tools.mcp.servers import login_of
-
-    if entry.is_used and entry.oauth is not None and not entry.oauth.is_headless:
-        kept, name = login_of(loaded.paths.state, entry), escape_controls(entry.name)
-        if not kept.is_made:
-            yield f"mcp.servers.{name}: {kept.problem or f'there is no login; run: clawgate mcp login {name}'}"
+    if missing := missing_login(pins_folder(loaded.paths.state), entry):
+        yield escape_controls(f"mcp.servers.{entry.name}: {'; '.join(missing)}")
 
 
 def _to_json(entry: McpServerEntry, pins: Pins) -> dict[str, Any]:

@@ -28,6 +28,8 @@ SEPARATOR = "__"
 """Between the names of a server and its tool."""
 FAMILY = "bundle-mcp"
 """OpenClaw's name for the tools of all servers, in lists of tools."""
+SDK = ("mcp",)
+"""What its extra installs."""
 
 Transport = Literal["stdio", "sse", "streamable-http"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from clawgate.policy.egress.policy import EgressPolicy, NetworkRules
+from clawgate.settings.key_path import format_key_path
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.settings.schema.web_tools import WebFetch
 
@@ -15,13 +14,19 @@ KEYS = {WEB_FETCH: ("tools", "web", "fetch"), IMAGE: ("tools", "media", "image")
 """Where each is switched on and off."""
 
 
-def offered_tools(config: OpenClawConfig) -> Iterator[str]:
-    """Yield the names of the tools that are on. They are off until the config says something of them."""
+def offered_tools(config: OpenClawConfig) -> list[str]:
+    """Return the names of the tools that are on."""
+    return [name for name in NEEDS if not off_reason(name, config)]
+
+
+def off_reason(name: str, config: OpenClawConfig) -> str:
+    """Return why a tool is off, empty where it is on. They are off until the config says something of them."""
     fetch, image = config.tools.web.fetch, config.tools.media.image.enabled
-    if fetch is not None and fetch.enabled:
-        yield WEB_FETCH
-    if image or (image is None and config.agents.defaults.image_model is not None):
-        yield IMAGE
+    switch = image if name == IMAGE else fetch.enabled if fetch is not None else None
+    if switch or (name == IMAGE and switch is None and config.agents.defaults.image_model is not None):
+        return ""
+    unset = "is not set, nor is agents.defaults.imageModel" if name == IMAGE else "is not set"
+    return f"{format_key_path((*KEYS[name], 'enabled'))} {unset if switch is None else 'is false'}"
 
 
 def tool_policy(name: str, config: OpenClawConfig, network: NetworkRules) -> EgressPolicy:

@@ -15,7 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from clawgate.agents.tools.mcp.servers import McpServers, login_of
+from clawgate.agents.tools.mcp.logins import login_of
+from clawgate.agents.tools.mcp.pins import pins_folder
+from clawgate.agents.tools.mcp.servers import McpServers
 from clawgate.plugins.api import ToolResult
 from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.policy.egress.rules import Rule
@@ -96,7 +98,7 @@ async def test_a_login_serves_the_gateway_from_then_on(tmp_path: Path) -> None:
     async with serving() as server:
         entry = entry_of(server)
         await logged_in(tmp_path, entry)
-        file = login_of(tmp_path, entry).path
+        file = login_of(pins_folder(tmp_path), entry).path
         assert file is not None and stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
         async with using(tmp_path, entry) as host:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from clawgate.settings.openclaw.mcp_servers import McpServerEntry
 from clawgate.settings.private_folder import make_private_folder, replace_private
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import exposure, read_regular
@@ -116,3 +117,26 @@ def _read(path: Path, url: str) -> Mapping[str, Any]:
     except (SettingsInvalid, ValueError, KeyError, TypeError, RecursionError):
         pass
     return {}
+
+
+def login_of(folder: Path, entry: McpServerEntry) -> Login:
+    """Return where the login at a server is kept: for a client that logs in itself in memory alone.
+
+    ``folder`` is that of all that is kept of servers.
+    """
+    client = entry.oauth
+    is_kept = client is not None and not client.is_headless
+    path = folder / "logins" / f"{entry.prefix}.json" if is_kept else None
+    return Login(path, client.url if client is not None else "")
+
+
+def missing_login(folder: Path, entry: McpServerEntry) -> tuple[str, str] | None:
+    """Return why the server that a person has to log in at has no login, and what to do; None for any other."""
+    if not entry.is_used or entry.oauth is None or entry.oauth.is_headless:
+        return None
+    kept = login_of(folder, entry)
+    return (
+        None
+        if kept.is_made
+        else (kept.problem or "there is no login", f"run: clawgate mcp login {entry.name}")
+    )

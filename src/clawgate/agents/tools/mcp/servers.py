@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clawgate.agents.tools.mcp.logins import Login
+from clawgate.agents.tools.mcp.logins import Login, login_of
 from clawgate.agents.tools.mcp.pins import PinStore, pins_folder
 from clawgate.agents.tools.mcp.results import Look
 from clawgate.agents.tools.mcp.server import Connector, McpServer, Session
@@ -185,7 +185,7 @@ class McpServers:
         if client is not None and client.client_secret is not None:
             secrets.append(client.client_secret.get_secret_value())
         redactor = _redactor(secrets)
-        login = login_of(self._state, entry)
+        login = login_of(pins_folder(self._state), entry)
         make = self._stdio(spec, redactor) if spec is not None else self._http(entry, login)
         return McpServer(
             entry,
@@ -255,14 +255,6 @@ class McpServers:
             )
 
         return make
-
-
-def login_of(state: Path, entry: McpServerEntry) -> Login:
-    """Return where the login at a server is kept: for a client that logs in itself in memory alone."""
-    client = entry.oauth
-    is_kept = client is not None and not client.is_headless
-    path = pins_folder(state) / "logins" / f"{entry.prefix}.json" if is_kept else None
-    return Login(path, client.url if client is not None else "")
 
 
 def _redactor(secrets: Iterable[str]) -> Redactor:
