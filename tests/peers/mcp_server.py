@@ -114,6 +114,8 @@ def call(message: dict[str, Any]) -> None:
             send(id=message["id"], result={"content": "none"})
         case "error":
             send(id=message["id"], error={"code": -32000, "message": "no\x1b[31m luck"})
+        case "half":
+            send(id=message["id"], result=text("cut \ud83d"))
         case "asks":
             for number, method in enumerate(("sampling/createMessage", "elicitation/create", "roots/list")):
                 params = {

@@ -180,6 +180,16 @@ async def test_no_more_of_a_body_is_read_than_a_message_may_have(is_error: bool)
     assert sum(sent) <= MAX_FRAME + 65_536
 
 
+async def test_a_half_of_a_character_reads_as_its_replacement_in_a_body() -> None:
+    """The SDK takes no such text, and would end the call without a reason."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield b'{"jsonrpc": "2.0", "id": 1, "result": {"a": "cut \\ud83d"}}'
+
+    body = _Body(stream(), [(b"content-type", b"application/json")], is_error=False)
+    assert b"".join([part async for part in body]).endswith(b'"cut \\ufffd"}}')
+
+
 def test_a_body_of_two_types_has_none() -> None:
     """The SDK could read the one that was not checked."""
     headers = [(b"Content-Type", b"text/event-stream"), (b"content-type", b"application/json")]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,7 @@ async def test_a_list_that_does_not_end_is_no_list(tmp_path: Path, mode: str, re
         ("pattern", "done", False),  # that its output schema has takes for ever
         ("wrong-result", "the server sent a wrong result: ", True),
         ("error", "the server failed: no[31m luck", True),
+        ("half", "cut \ufffd", False),
     ],
 )
 async def test_what_a_server_does_wrong_is_told_to_the_model(
@@ -96,6 +99,23 @@ async def test_a_call_whose_run_is_cancelled_is_cancelled_at_the_server(tmp_path
         one["params"]["requestId"] for one in sent if one.get("method") == "notifications/cancelled"
     )
     assert cancelled == called
+
+
+def test_no_logger_of_the_sdk_writes_what_servers_send() -> None:
+    """Its session logs each notification that is wrong, with the server's text and a traceback, in the event loop."""
+    modules = [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith(("mcp.client", "httpx2", "httpcore2"))
+    ]
+    loggers = {
+        one.name: one
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, logging.Logger)
+    }
+    assert len(loggers) > 5
+    assert [name for name, logger in loggers.items() if logger.isEnabledFor(logging.ERROR)] == []
 
 
 def test_of_many_mistakes_only_the_number_is_said() -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from clawgate.wire.json.surrogates import replace_lone_surrogates
+
 MAX_FRAME = 4_194_304
 """Bytes of one message."""
 _MAX_MARKS = 200_000
@@ -24,6 +26,8 @@ _MAX_DEPTH = 100
 """The SDK writes 255 levels, and JSON of Python about 1000."""
 _FREE = frozenset({"_meta", "data", "inputSchema", "outputSchema", "requestedSchema", "structuredContent"})
 """What is below them may be anything, and the SDK takes it as it is."""
+_MAX_ESCAPES = 20_000
+"""Of characters in one message that has halves of some repaired: each costs half a microsecond."""
 _MAX_REQUESTS = 1000
 """Of the server, in one stream of events: each waits until its response was taken."""
 _UNIT_BYTES = 16_384
@@ -56,13 +60,18 @@ def decode(frame: bytes) -> dict[str, Any]:
     if frame.count(b",") + frame.count(b"[") + frame.count(b"{") > _MAX_MARKS:
         raise FrameRejected(f"a message with more than {_MAX_MARKS} commas and brackets")
     try:
-        message = msgspec.json.decode(frame)
+        message = msgspec.json.decode(repaired(frame))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise FrameRejected("no JSON", is_noise=True) from None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         raise FrameRejected("no JSON-RPC message", is_noise=True)
     _check_amount(message)
     return message
+
+
+def repaired(frame: bytes) -> bytes:
+    """Return a message with U+FFFD for halves of characters, which JavaScript writes and neither reader accepts."""
+    return replace_lone_surrogates(frame) if frame.count(rb"\u") <= _MAX_ESCAPES else frame
 
 
 def _check_amount(message: dict[str, Any]) -> None:
@@ -190,9 +199,9 @@ class Events:
             self._partial.clear()
             self._add(line)
             if not line.strip(b"\r"):
-                complete += self._lines
-                self.count += 1
                 self._check()
+                complete += map(repaired, self._lines)
+                self.count += 1
                 self._lines, self._size = [], 0
         self._partial += rest
         if self._size + len(self._partial) > MAX_FRAME or len(self._lines) > _MAX_LINES:

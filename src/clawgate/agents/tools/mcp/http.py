@@ -22,7 +22,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from clawgate import __version__
-from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Heads, Pace, decode
+from clawgate.agents.tools.mcp.frames import MAX_FRAME, Events, FrameRejected, Heads, Pace, decode, repaired
 from clawgate.agents.tools.mcp.oauth import Access, Authorization
 from clawgate.errors import GatewayError
 from clawgate.relay.upstream.dial import Dialer
@@ -197,7 +197,7 @@ class _Body(httpx2.AsyncByteStream):
                 if not (self._is_error and error.is_noise):
                     raise
                 body.clear()
-        yield bytes(body)
+        yield repaired(bytes(body))
 
     async def aclose(self) -> None:
         await self._stream.aclose()

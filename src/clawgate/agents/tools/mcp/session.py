@@ -48,9 +48,9 @@ _GONE = "Session terminated"
 _STATUS = "Server returned an error response"
 """What it says of any other status that is an error."""
 
-for _name in ("mcp", "httpx2", "httpcore2"):
+for _name in ("mcp", "client", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
-"""They log what servers send and whole URLs; what goes wrong is reported here."""
+"""They log what servers send and whole URLs; what goes wrong is reported here. `mcp.client.session` logs as "client"."""
 
 
 class ListRejected(Exception):

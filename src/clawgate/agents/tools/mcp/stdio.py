@@ -41,6 +41,8 @@ class StdioTransport:
         self._output = output
         self._ended = asyncio.Event()
         self._reason = ""
+        self._is_left = False
+        """It ends because this side has ended the connection: its end is no reason."""
         self._child = Child(spec, output, self._on_event, piped=True)
         self._tasks: list[asyncio.Task[None]] = []
         self._pipe = _Writer()
@@ -79,6 +81,7 @@ class StdioTransport:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_left = bool(self._tasks) and not self._tasks[0].done()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -111,7 +114,7 @@ class StdioTransport:
                 self._end(error)
             case Exited(status, signal_name):
                 how = f"was ended by {signal_name}" if signal_name else f"exited with status {status}"
-                self._end(f"it {how}")
+                self._end("" if self._is_left else f"it {how}")
 
     def _end(self, reason: str) -> None:
         self._reason = self._reason or reason
