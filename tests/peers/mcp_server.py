@@ -40,7 +40,8 @@ def tools() -> list[dict[str, Any]]:
 
 
 def text(value: str) -> dict[str, Any]:
-    return {"content": [{"type": "text", "text": value}]}
+    half = "\ud83d" if MODE == "half" else ""
+    return {"content": [{"type": "text", "text": value + half}]}
 
 
 def initialize(message: dict[str, Any]) -> None:
@@ -114,8 +115,6 @@ def call(message: dict[str, Any]) -> None:
             send(id=message["id"], result={"content": "none"})
         case "error":
             send(id=message["id"], error={"code": -32000, "message": "no\x1b[31m luck"})
-        case "half":
-            send(id=message["id"], result=text("cut \ud83d"))
         case "asks":
             for number, method in enumerate(("sampling/createMessage", "elicitation/create", "roots/list")):
                 params = {

@@ -54,7 +54,7 @@ async def test_a_list_that_does_not_end_is_no_list(tmp_path: Path, mode: str, re
         ("pattern", "done", False),  # that its output schema has takes for ever
         ("wrong-result", "the server sent a wrong result: ", True),
         ("error", "the server failed: no[31m luck", True),
-        ("half", "cut \ufffd", False),
+        ("half", "echo: {}\ufffd", False),
     ],
 )
 async def test_what_a_server_does_wrong_is_told_to_the_model(
