@@ -50,7 +50,7 @@ _STATUS = "Server returned an error response"
 
 for _name in ("mcp", "client", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
-"""They log what servers send and whole URLs; what goes wrong is reported here. `mcp.client.session` logs as "client"."""
+"""They log what servers send and whole URLs; what goes wrong is reported here. The SDK's session logs as "client"."""
 
 
 class ListRejected(Exception):
