@@ -266,6 +266,71 @@ def test_our_own_setting_in_a_wrong_place_is_an_error(world: dict[str, str], tex
 
 
 @pytest.mark.parametrize(
+    "key",
+    [
+        "approve",
+        "approval",
+        "approvals",
+        "approveTools",
+        "approve_tools",
+        "APPROVE-TOOLS",
+        "approvetools",
+        "requireApproval",
+        "require_approval",
+        "needsApproval",
+        "toolApproval",
+        "confirm",
+        "askUser",
+        "ask",
+    ],
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "{tools: {KEY: ['a']}}",
+        "{tools: {web: {fetch: {KEY: true}}}}",
+        "{tools: {novel: {KEY: true}}}",
+        "{agents: {defaults: {KEY: []}}}",
+        "{agents: {defaults: {tools: {web_fetch: {KEY: true}}}}}",
+        "{agents: {entries: {main: {KEY: {}}}}}",
+        "{agents: {list: [{id: 'main', tools: {KEY: 1}}]}}",
+        "{mcp: {servers: {docs: {command: 'x', KEY: 'always'}}}}",
+        "{plugins: {entries: {clawgate: {KEY: true}}}}",
+        "{plugins: {entries: {clawgate: {config: {KEY: true}}}}}",
+        "{plugins: {entries: {clawgate: {config: {mcp: {servers: {docs: {KEY: true}}}}}}}}",
+        "{plugins: {entries: {clawgate: {config: {agents: {main: {KEY: ['a']}}}}}}}",
+    ],
+)
+def test_no_call_runs_unapproved_for_the_spelling_of_a_key(
+    world: dict[str, str], key: str, place: str
+) -> None:
+    if place.startswith("{plugins: {entries: {clawgate: {config: {agents") and key == "approveTools":
+        return
+    assert any(key in str(problem) for problem in problems(world, place.replace("KEY", f"'{key}'")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{approvals: {exec: {}}}",
+        "{tools: {exec: {ask: 'always'}}}",
+        "{gateway: {auth: {trustedProxy: {userHeader: 'x', deviceAutoApprove: true}}}}",
+        "{mcp: {servers: {docs: {command: 'x', autoApprove: ['a']}}}}",
+        "{gateway: {novelty: {confirmReload: 1}}}",
+    ],
+)
+def test_what_is_not_meant_for_our_approvals_is_no_problem(world: dict[str, str], text: str) -> None:
+    assert read(world, text).text == text
+
+
+@pytest.mark.parametrize("key", ["max_turns", "maxturns", "max-turns"])
+def test_a_key_of_ours_counts_as_it_is_documented_alone(world: dict[str, str], key: str) -> None:
+    text = f"{{plugins: {{entries: {{clawgate: {{config: {{agents: {{defaults: {{'{key}': 2}}}}}}}}}}}}}}"
+    (problem,) = problems(world, text)
+    assert "did you mean 'maxTurns'?" in str(problem)
+
+
+@pytest.mark.parametrize(
     ("text", "warning"),
     [
         (

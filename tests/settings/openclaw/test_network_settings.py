@@ -11,6 +11,7 @@ import pytest
 from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.policy.egress.rules import FakeIp, Rule
 from clawgate.settings.openclaw.own_settings import network_rules, network_rules_of, problems
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.schema.openclaw import OpenClawConfig
 
 
@@ -69,21 +70,45 @@ def test_a_problem_names_its_key_and_what_to_write(network: dict[str, Any], key:
     assert str(found).startswith(f"plugins.entries.clawgate.config.{key}") and text in str(found)
 
 
+def _raw(network: object) -> dict[str, Any]:
+    return {"plugins": {"entries": {"clawgate": {"config": {"network": network}}}}}
+
+
 def test_the_rules_of_a_config_as_it_was_parsed() -> None:
     network = {"allow": ["10.0.0.0/8"], "fakeIp": {}}
     raw = {"plugins": {"entries": {"clawgate": {"config": {"network": network}}}}}
-    assert network_rules_of(raw) == network_rules(config(network))
+    assert network_rules_of(raw, {}) == network_rules(config(network))
+    assert network_rules_of({}, {}) == network_rules(config(None)) == network_rules_of({"gateway": "x"}, {})
     private = {"allowPrivateNetwork": True}
-    assert network_rules_of({"gateway": private}) == network_rules(config(None, **private))
+    assert network_rules_of({"gateway": private}, {}) == network_rules(config(None, **private))
+    assert not network_rules_of({"gateway": {"allowPrivateNetwork": "true"}}, {}).private
+
+
+def test_the_rules_have_their_references_resolved() -> None:
+    raw = {"plugins": {"entries": {"clawgate": {"config": {"network": {"deny": ["${BAD}"]}}}}}}
+    assert network_rules_of(raw, {"BAD": "evil.example"}) == network_rules(config({"deny": ["evil.example"]}))
+    with pytest.raises(SettingsInvalid, match=r"network\.deny\[0\]: the environment variable BAD is not set"):
+        network_rules_of(raw, {})
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("raw", "text"),
     [
-        {}, {"plugins": 1}, {"plugins": {"entries": []}}, {"gateway": "x"},
-        {"gateway": {"allowPrivateNetwork": "true"}},
-        {"plugins": {"entries": {"clawgate": {"config": {"network": {"allow": ["http://x"]}}}}}},
+        ({"plugins": 1}, "plugins: must be an object"),
+        ({"plugins": {"entries": []}}, "plugins.entries: must be an object"),
+        ({"plugins": {"entries": {"clawgate": {"config": None}}}}, "clawgate.config: must be an object"),
+        (_raw({"allow": ["http://x"], "deny": ["10.0.0.0/8"]}), "config.network.allow[0]: "),
+        (
+            _raw({"deny": ["10.0.0.0/8"], "allows": []}),
+            "config.network.allows: is not a setting; did you mean 'allow'?",
+        ),
+        (_raw({"fakeIp": {"range": []}}), "did you mean 'ranges'?"),
+        (_raw(None), "config.network: "),
+        (_raw([]), "config.network: "),
     ],
-)  # fmt: skip
-def test_of_a_config_that_is_not_valid_nothing_is_allowed(raw: dict[str, Any]) -> None:
-    assert network_rules_of(raw) == network_rules(config(None))
+)
+def test_without_its_rules_a_config_gives_none_but_the_reason(raw: dict[str, Any], text: str) -> None:
+    """Those of none would allow what the file denies."""
+    with pytest.raises(SettingsInvalid) as caught:
+        network_rules_of(raw, {})
+    assert text in str(caught.value)

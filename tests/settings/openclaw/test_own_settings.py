@@ -89,7 +89,9 @@ def test_an_entry_that_differs_from_ours_in_its_case_alone_is_an_error() -> None
         ("agents.entries.main.approve_tools", f"{KEY}.agents.defaults.approveTools"),
         ("plugins.entries.clawgate.agents", f"put it into {KEY}"),
         ("plugins.entries.other.agents", None),
-        ("tools.approve", None),
+        ("tools.approve", f"set {KEY}.agents.defaults.approveTools"),
+        ("tools.profile", None),
+        ("gateway.askAgain", None),
     ],
 )
 def test_a_key_of_these_settings_elsewhere_is_an_error(key: str, fix: str | None) -> None:
@@ -124,7 +126,7 @@ def test_models_are_discovered_unless_it_is_turned_off() -> None:
             "providers.timeouts.timeouts.firstBite",
             "did you mean 'firstByte'?",
         ),
-        ({"network": {"fake_ip": {"range": []}}}, "network.fake_ip.range", "did you mean 'ranges'?"),
+        ({"network": {"fakeIp": {"range": []}}}, "network.fakeIp.range", "did you mean 'ranges'?"),
         (
             {"mcp": {"servers": {"a": {"allow": True}}}},
             "mcp.servers.a.allow",

@@ -5,8 +5,9 @@ OpenClaw keeps the entries of plugins that it does not have, so one file serves 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
@@ -36,7 +37,8 @@ from clawgate.settings.fields import (
 )
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.network_settings import NetworkSettings
-from clawgate.settings.problems import format_message
+from clawgate.settings.problems import SettingsInvalid, format_message
+from clawgate.settings.references import resolve_references
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.settings.schema.walk import models_in
 
@@ -50,6 +52,7 @@ _DATABASE = "postgresql://<user>:<password>@<host>/<database>, or the path of a 
 APPROVE = "approveTools"
 DEFAULTS = "defaults"
 """What is under ``agents`` for all of them."""
+_Settings = TypeVar("_Settings", bound=BaseModel)
 MAX_PROMPT = 60_000
 """Characters of a system prompt: as many as OpenClaw takes from all files of a workspace."""
 
@@ -264,24 +267,35 @@ class OwnSettings(BaseModel):
 
 
 def own_settings(config: OpenClawConfig) -> OwnSettings:
-    return OwnSettings.model_validate(_block(config))
+    return _checked(OwnSettings, _block(config))
+
+
+def _checked(model: type[_Settings], block: object) -> _Settings:
+    """Raises `ValidationError`. Keys count as they are documented alone: the commands read and name them so."""
+    return model.model_validate(block, by_alias=True, by_name=False)
 
 
 def network_rules(config: OpenClawConfig) -> NetworkRules:
     return own_settings(config).network.rules(private=config.gateway.allow_private_network)
 
 
-def network_rules_of(raw: Mapping[str, Any]) -> NetworkRules:
-    """Return the rules of a config as it was parsed; of one that is not valid those of none."""
+def network_rules_of(raw: Mapping[str, Any], environment: Mapping[str, str]) -> NetworkRules:
+    """Return the rules of a config as it was parsed. Raises `SettingsInvalid`: without them nothing may be dialled."""
     own: object = raw
-    for key in (*SECTION, "network"):
-        own = own.get(key) if isinstance(own, Mapping) else None
+    path = (*SECTION, "network")
+    for depth, key in enumerate(path):
+        if not isinstance(own, Mapping):
+            raise SettingsInvalid([Diagnostic(path[:depth], "must be an object")])
+        own = own.get(key, {})
     gateway = raw.get("gateway")
     private = gateway.get("allowPrivateNetwork") if isinstance(gateway, Mapping) else None
+    resolved, wrong = resolve_references(own, environment, path)
+    if wrong:
+        raise SettingsInvalid([Diagnostic(one.path, one.message, fix=one.fix) for one in wrong])
     try:
-        return NetworkSettings.model_validate(own or {}).rules(private=private is True)
-    except ValidationError:
-        return NetworkSettings().rules(private=False)
+        return _checked(NetworkSettings, resolved).rules(private=private is True)
+    except ValidationError as error:
+        raise SettingsInvalid(list(_problems(error, path))) from None
 
 
 def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
@@ -290,15 +304,21 @@ def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
         if name != ENTRY and name.strip().lower() == ENTRY:
             yield Diagnostic((*SECTION[:2], name), "is not read", fix=f"did you mean '{ENTRY}'?")
     try:
-        OwnSettings.model_validate(_block(config))
+        own_settings(config)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            path = (*SECTION, *detail["loc"])
-            if detail["type"] == "extra_forbidden":
-                model = _model_at(detail["loc"])
-                yield Diagnostic(path, "is not a setting", fix=suggestion(str(path[-1]), model))
-            else:
-                yield Diagnostic(path, format_message(detail))
+        yield from _problems(error, SECTION)
+
+
+def _problems(error: ValidationError, section: KeyPath) -> Iterator[Diagnostic]:
+    for detail in error.errors(include_url=False):
+        path = (*section, *detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            model = _model_at(path[len(SECTION) :])
+            yield misplaced(path, model) or Diagnostic(
+                path, "is not a setting", fix=suggestion(str(path[-1]), model)
+            )
+        else:
+            yield Diagnostic(path, format_message(detail))
 
 
 def agents_with_settings(config: OpenClawConfig) -> Collection[str]:
@@ -316,13 +336,27 @@ def approval_lists(config: OpenClawConfig) -> Iterator[tuple[KeyPath, Sequence[s
             yield (*SECTION, "agents", name, APPROVE), entries
 
 
-def misplaced(path: KeyPath) -> Diagnostic | None:
-    """Return what is wrong with a key that nothing reads, where it was meant for these settings."""
+def wants_approval(path: KeyPath) -> bool:
+    """Whether calls of tools were meant to wait for an approval by a key, however it is spelled."""
     letters = str(path[-1]).replace("_", "").replace("-", "").lower()
-    if letters == APPROVE.lower():
-        fix = f"set {format_key_path((*SECTION, 'agents', DEFAULTS, APPROVE))}"
+    return bool(_APPROVES.match(letters) or (path[0] in _TOOLS_IN and _CONFIRMS.match(letters)))
+
+
+_APPROVES = re.compile(r"(?!auto|no|skip)\w*approv")
+_CONFIRMS = re.compile(r"(?!auto|no|skip)\w*(confirm|consent)|ask(user|tools?|before\w*)?\Z")
+_TOOLS_IN = ("agents", "mcp", "tools")
+
+
+def misplaced(path: KeyPath, model: type[BaseModel] | None = None) -> Diagnostic | None:
+    """Return what is wrong with a key that nothing reads, where it was meant for these settings.
+
+    ``model`` is what it is in, if that is a part of these settings.
+    """
+    if wants_approval(path):
+        place = format_key_path((*SECTION, "agents", DEFAULTS, APPROVE))
+        fix = f"did you mean '{APPROVE}'?" if model is AgentSettings else f"set {place}"
         return Diagnostic(path, "is not read here, so no call would wait for approval", fix=fix)
-    if path[: len(SECTION) - 1] == SECTION[:-1]:
+    if model is None and path[: len(SECTION) - 1] == SECTION[:-1]:
         return Diagnostic(path, "is not read here", fix=f"put it into {format_key_path(SECTION)}")
     return None
 

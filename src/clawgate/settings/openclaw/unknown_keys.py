@@ -16,6 +16,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.openclaw.own_settings import wants_approval
 from clawgate.settings.schema.block import Block
 from clawgate.settings.schema.openclaw import OpenClawConfig
 from clawgate.settings.schema.upstream_keys import OPEN_BLOCKS, OPENCLAW_KEYS
@@ -34,7 +35,8 @@ class UnknownKey:
 
     ``suggestion`` is the key that it may be a typo of; ``is_beside``: that one is set, too; ``is_read``: clawgate reads
     that one. ``is_openclaw``: it is a key of OpenClaw's, and no typo. ``may_be_secret``: it may be a secret of its
-    block that was given the wrong way round, so it must not be shown.
+    block that was given the wrong way round, so it must not be shown. ``wants_approval``: it was meant to have calls of
+    tools wait.
     """
 
     path: KeyPath
@@ -43,6 +45,7 @@ class UnknownKey:
     is_read: bool = False
     is_openclaw: bool = False
     may_be_secret: bool = False
+    wants_approval: bool = False
 
 
 def unknown_keys(document: object) -> Iterator[UnknownKey]:
@@ -68,13 +71,28 @@ def _in_block(value: object, block: type[Block], path: KeyPath) -> Iterator[Unkn
                 assert issubclass(inner, Block)
                 for inner_path, inner_value in _values(part, steps, own):
                     yield from _in_block(inner_value, inner, inner_path)
-        elif key in OPENCLAW_KEYS[block] or (block in OPEN_BLOCKS and _is_foreign(key, keys, value)):
+        elif key in OPENCLAW_KEYS[block]:
+            yield UnknownKey(own, is_openclaw=True)
+        elif wants_approval(own):
+            yield UnknownKey(own, wants_approval=True)
+        elif block in OPEN_BLOCKS and _is_foreign(key, keys, value):
             yield UnknownKey(own, is_openclaw=True)
         elif suggestion := _similar(key, (*keys, *sorted(OPENCLAW_KEYS[block]))):
             yield UnknownKey(own, suggestion, is_beside=suggestion in value, is_read=suggestion in keys)
         else:
             is_swapped = not _WORD.match(key) or (isinstance(part, str) and part in keys)
             yield UnknownKey(own, may_be_secret=is_swapped and any(map(holds_secret, keys.values())))
+            yield from _approvals(part, own)
+
+
+def _approvals(value: object, path: KeyPath) -> Iterator[UnknownKey]:
+    """Yield the keys in an object which neither program reads that were meant to have calls wait."""
+    for key, part in value.items() if isinstance(value, dict) else ():
+        own = (*path, key)
+        if wants_approval(own):
+            yield UnknownKey(own, wants_approval=True)
+        else:
+            yield from _approvals(part, own)
 
 
 def _is_foreign(key: str, keys: Mapping[str, Any], block: Mapping[str, object]) -> bool:

@@ -26,6 +26,7 @@ from clawgate.cli.context import load_config
 from clawgate.plugins.api import PluginError
 from clawgate.plugins.api.provider import CheckResult
 from clawgate.plugins.api.questions import Answers, Question
+from clawgate.settings.problems import SettingsInvalid
 from tests.cli.auth.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Kit, Scripted
 from tests.cli.catalogs import alone
 
@@ -234,6 +235,7 @@ def test_a_question_that_fails_names_its_plugin(stand: Stand, broken: str) -> No
 @pytest.mark.parametrize(
     ("found", "says"),
     [
+        (_raises(SettingsInvalid.at("network", "is wrong", "fix it")), "network: is wrong; fix it"),
         (_raises(RuntimeError("boom")), "the connection test itself failed: RuntimeError: boom"),
         (_raises(PluginError("cannot")), "failed: cannot"),
         (_raises(TimeoutError()), "no response within"),

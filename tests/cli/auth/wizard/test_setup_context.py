@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from clawgate.cli.auth.wizard.setup_context import Ports, Setup
 from clawgate.plugins.api.questions import Answers, Question
 from clawgate.plugins.api.service import FetchFailed, FetchRequest, FetchResponse, SetupContext
+from clawgate.settings.problems import SettingsInvalid
 from tests.peers import faults
 from tests.peers.upstream import FakeUpstream
 
@@ -119,3 +120,12 @@ def test_the_gateways_own_port_is_warned_of() -> None:
     meant = replace(PORT, may_listen=True)
     assert Ports(gateway_port=18789).note(meant, 18789, Answers()) == "port 18789 is the gateway's own"
     assert Ports(gateway_port=18789).note(PORT, 18789, Answers()) == "port 18789 is the gateway's own"
+
+
+async def test_nothing_is_dialled_where_the_rules_of_the_network_are_not_valid() -> None:
+    network = {"deny": ["127.0.0.1"], "allows": []}
+    config = {"plugins": {"entries": {"clawgate": {"config": {"network": network}}}}}
+    async with FakeUpstream(faults.json_response({})) as upstream:
+        with pytest.raises(SettingsInvalid, match=r"network\.allows: is not a setting"):
+            await Setup({}, config).fetch(replace(PLAN, url=upstream.url))
+        assert upstream.requests == []

@@ -111,7 +111,7 @@ class BuiltinProvider:
         block = dict(self.config_change(answers).provider)
         block.pop("models", None)
         if self._last_check is None or self._last_check[0] != block:
-            network = network_rules_of(context.config)
+            network = network_rules_of(context.config, context.environment)
             result = await try_block(answers.text("id") or self.id, block, context.environment, network)
             self._last_check = block, result
         return self._last_check[1]

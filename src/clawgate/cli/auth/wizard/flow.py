@@ -35,6 +35,7 @@ from clawgate.plugins.api.service import FetchFailed
 from clawgate.plugins.host.isolation import PluginFailed, reason_of
 from clawgate.settings.openclaw.gateway import GatewayFlags, lacks_token
 from clawgate.settings.openclaw.update import NEW_FILE, NOT_WRITTEN, WriteResult
+from clawgate.settings.problems import SettingsInvalid
 
 CHECK_SECONDS = 30.0
 _T = TypeVar("_T")
@@ -280,7 +281,7 @@ def _test_connection(target: ProviderTarget, answers: Answers, setup: Setup) -> 
         raise
     except TimeoutError:
         return CheckResult(ok=False, message=f"no response within {CHECK_SECONDS:g} s")
-    except (FetchFailed, PluginError) as error:
+    except (FetchFailed, PluginError, SettingsInvalid) as error:
         return CheckResult(ok=False, message=str(error))
     except Exception as error:  # noqa: BLE001  # the plugin boundary
         return CheckResult(ok=False, message=f"the connection test itself failed: {reason_of(error)}")

@@ -24,7 +24,7 @@ class Setup:
     config: Mapping[str, Any] = field(repr=False)
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        network = network_rules_of(self.config)
+        network = network_rules_of(self.config, self.environment)
         return await fetch_for_plugin(plan, Dialer(), requester="setup", network=network)
 
 
