@@ -12,12 +12,14 @@ RUN = Path(__file__).parents[2] / "scripts" / "run"
 
 
 def clone(folder: Path, setup: str) -> Path:
-    """A folder with the real scripts/run, and a setup that only makes an interpreter which echoes."""
+    """A folder with the real scripts/run, and a setup that only makes an interpreter which echoes.
+
+    It has no execute bit, as after a download that was unpacked by Python's zipfile.
+    """
     scripts = folder / "a clone" / "scripts"
     scripts.mkdir(parents=True)
     shutil.copy(RUN, scripts / "run")
     (scripts / "setup").write_text(f"#!/usr/bin/env bash\nset -eu\n{setup}\n")
-    (scripts / "setup").chmod(0o755)
     return scripts / "run"
 
 
