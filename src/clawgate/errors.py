@@ -21,6 +21,8 @@ class GatewayError(Exception):
     """
 
     code: ClassVar[str]
+    status: int | None = None
+    """The status in place of the one of its class."""
 
     def __init_subclass__(cls) -> None:
         cls.code = _CAPITAL.sub("_", cls.__name__).lower()
@@ -173,7 +175,7 @@ class PrivateNetworkBlocked(EgressDenied):
 
 
 class InvalidToken(GatewayError):
-    """The token is not valid here. The only error, with its subclass, that becomes a 401."""
+    """The token is not valid here. The only error of ours, with its subclass, that becomes a 401."""
 
     delay_seconds = 0.0
     """How long the response is held back, since the token is a guess."""

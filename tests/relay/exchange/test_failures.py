@@ -6,11 +6,9 @@ from typing import get_args
 
 import pytest
 
-from clawgate import errors
 from clawgate.policy.timeouts import LimitName
-from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, for_operator, redirect_error, timeout_error
+from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.error_response import message_of, status_of
 from clawgate.wire.http.url import Origin
 
 ORIGIN = Origin("https", "api.example", 443)
@@ -76,38 +74,3 @@ def test_a_redirect_whose_path_repeats_our_credential_is_shown_without_it(spelli
 
 def test_a_client_that_disconnects_is_named_as_the_cause() -> None:
     assert "the client disconnected" in CLIENT_DISCONNECTED.message
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        errors.UpstreamUnreachable("https://api.example: connection refused"),
-        errors.UpstreamRedirected("https://api.example: redirect (307)"),
-        errors.UpstreamMalformed("https://api.example: no HTTP"),
-        timeout_error(ORIGIN, "connect", 10.0),
-    ],
-)
-def test_what_only_the_operator_can_fix_has_the_status_for_that_and_no_word_of_a_passing_fault(
-    error: errors.UpstreamFailed,
-) -> None:
-    before = status_of(error)
-    found = for_operator(error, 400)
-    assert (status_of(found), found.code, message_of(found)) == (400, error.code, error.message)
-    assert status_of(error) == before >= 500, "one error may be shared by several requests"
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        errors.UpstreamClosed("https://api.example: closed"),
-        timeout_error(ORIGIN, "first_byte", 600.0),
-        errors.ClientLeft("it left"),
-    ],
-)
-def test_what_another_try_may_heal_stays(error: errors.GatewayError) -> None:
-    assert for_operator(error, 400) is error
-
-
-def test_without_a_status_for_operators_every_error_stays() -> None:
-    error = errors.UpstreamUnreachable("https://api.example: connection refused")
-    assert for_operator(error, None) is error

@@ -14,8 +14,8 @@ from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
 from clawgate.relay.response.error_mapping import (
     MAX_MAPPED_BYTES,
     map_response,
+    operator_response,
     unauthorized_response,
-    unpaid_response,
 )
 from clawgate.relay.response.head import ResponseOptions, header_lines
 from clawgate.relay.response.redact import masked
@@ -174,9 +174,11 @@ def test_a_401_of_an_upstream_further_on_names_the_one_that_rejects() -> None:
 
 def test_a_402_has_the_status_for_operators_and_its_own_words() -> None:
     options = response_options(attribution_headers=b"", served_by=b"far", operator_status=400)
-    made = unpaid_response(head(402), options, origin=ORIGIN)(b'{"error": {"message": "balance too low"}}')
+    made = operator_response(head(402), options, origin=ORIGIN)(b'{"error": {"message": "balance too low"}}')
     error = json.loads(made.body)["error"]
-    assert (made.status, error["message"]) == (400, f"{ORIGIN} responded with 402: balance too low")
+    assert made.status == 400 and error["message"] == (
+        f"{ORIGIN} wants to be paid before it serves more; settle that there. It responded: balan*e too low"
+    )
 
 
 @pytest.mark.parametrize("body", [b"Unauthorized", b'{"error": {"message": "no", "code": "invalid_token"}}'])
@@ -184,7 +186,10 @@ def test_a_401_has_the_status_for_operators_where_the_client_would_not_come_back
     options = response_options(attribution_headers=b"", served_by=b"far", operator_status=400)
     made = unauthorized_response(head(401), options, origin=ORIGIN)(body)
     assert made.status == 400
-    assert json.loads(made.body)["error"]["code"] == "upstream_unauthorized"
+    assert json.loads(made.body)["error"]["code"] == "upstream_failed", (
+        "one that it takes for no failed login"
+    )
+    assert made.failure is not None and made.failure.code == "upstream_unauthorized", "for the log"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from clawgate.relay.admission.request_checks import (
 )
 from clawgate.relay.admission.upgrade import AdmittedSocket, accept_of_upgrade, check_query
 from clawgate.relay.interfaces import RequestHead
+from clawgate.relay.response.operator_error import for_operator
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import dialect_of
 
@@ -131,7 +132,11 @@ class Admission:
         if head.wants_socket and request.path in self.socket_paths:
             return self._admit_socket(request, peer, now)
         is_public = request.path in self.control_paths
-        self._authenticate(request, peer, now, required=not is_public)
+        try:
+            self._authenticate(request, peer, now, required=not is_public)
+        except (errors.InvalidToken, errors.AuthLocked) as error:
+            status = None if self.upstream is None else self.upstream.operator_status
+            raise for_operator(error, status) from None
         try:
             if head.wants_socket:
                 raise errors.UpgradeRefused(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from clawgate.errors import GatewayError
 from clawgate.policy.timeouts import Timestamps, expired_timeout
 from clawgate.relay.admission.plan import make_response_writer
-from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, for_operator, redirect_error, timeout_error
+from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.relay.exchange.request_side import RequestSide
 from clawgate.relay.exchange.state import DONE, STREAMING
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
@@ -18,6 +18,7 @@ from clawgate.relay.observe.record import CLIENT_LEFT, RequestRecord
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.error_response import status_of
 from clawgate.relay.response.head import Framing, encode_head
+from clawgate.relay.response.operator_error import for_operator
 from clawgate.relay.response.sender import ResponseSender
 from clawgate.relay.upstream.connection import COPY_BYTES
 

@@ -7,12 +7,8 @@ from urllib.parse import quote_from_bytes
 
 from clawgate.errors import (
     ClientLeft,
-    GatewayError,
-    UpstreamFailed,
-    UpstreamMalformed,
     UpstreamRedirected,
     UpstreamTimedOut,
-    UpstreamUnreachable,
 )
 from clawgate.policy.timeouts import LimitName
 from clawgate.relay.interfaces import ResponseHead
@@ -40,18 +36,6 @@ def timeout_error(origin: object, limit: LimitName, seconds: float) -> UpstreamT
         limit=limit,
         seconds=seconds,
     )
-
-
-def for_operator(error: GatewayError, status: int | None) -> GatewayError:
-    """Return ``error`` with ``status``, if there is one, and if another try would fail as well until it is fixed."""
-    is_refused = isinstance(error, UpstreamUnreachable | UpstreamRedirected | UpstreamMalformed)
-    is_silent = isinstance(error, UpstreamTimedOut) and error.limit == "connect"
-    if status is None or not (is_refused or is_silent):
-        return error
-    twin = error.with_message(error.message)
-    assert isinstance(twin, UpstreamFailed)
-    twin.status = status
-    return twin
 
 
 def redirect_error(origin: object, head: ResponseHead, secrets: tuple[bytes, ...]) -> UpstreamRedirected:

@@ -14,6 +14,7 @@ from clawgate.errors import InvalidToken, MissingToken, UpstreamFailed, Upstream
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import OWN_PREFIX, ResponseOptions, header_lines, relayed_lines
+from clawgate.relay.response.operator_error import shuts, starred
 from clawgate.relay.response.redact import masked_error, masked_fully
 from clawgate.relay.response.translated import RENAMED
 from clawgate.wire.anthropic import errors as anthropic_errors
@@ -29,6 +30,8 @@ MAX_MAPPED_BYTES = 65_536
 """How much of an error body the plugin gets."""
 UNAUTHORIZED = 401
 UNPAID = 402
+NOT_RETRIED = frozenset(range(400, 500)) - {UNAUTHORIZED, 408, 429}
+"""What a client takes for final, and may take for more."""
 _OURS = frozenset(kind.code for kind in (InvalidToken, MissingToken, UpstreamUnauthorized))
 _FORBIDDEN = 403
 _BAD_GATEWAY = 502
@@ -43,6 +46,13 @@ _LIKELY_CAUSES = {
     504: "the model server took longer than a proxy in front of it waits (nginx: proxy_read_timeout)",
 }
 """Of an error without words, by status; a proxy's rejection has the advice for credentials."""
+_FINAL = {
+    UNPAID: "wants to be paid before it serves more; settle that there",
+    _FORBIDDEN: "does not serve this to the credential that is configured for it here; {}",
+    404: "has no such model, or nothing at this path; check the model's name, and the URL of the remote",
+    410: "has it no more; check the model's name, and the URL of the remote",
+}
+"""What the operator has to fix, by the status after which a client may send nothing more; {} is what to do."""
 
 
 MapError = Callable[[int, bytes], "MappedError | None"]
@@ -100,17 +110,22 @@ def unauthorized_response(
     return make
 
 
-def unpaid_response(
+def operator_response(
     head: ResponseHead, options: ResponseOptions, *, origin: str
 ) -> Callable[[bytes], MadeResponse]:
-    """Return what makes the response of a 402 for a client that would send nothing more to the provider after it."""
+    """Return what makes the response of a 4xx for a client that may send nothing more to the provider after it."""
 
     def make(body: bytes) -> MadeResponse:
         found = upstream_errors.parse_error(b"" if head.encoded else body[:MAX_MAPPED_BYTES], head.status)
-        message = f"{origin} responded with {head.status}: "
-        return own_response(
-            head, options, UpstreamFailed(message, quote=found.message, status=options.operator_status)
-        )
+        final = _FINAL.get(head.status)
+        is_harmless = not head.encoded and not shuts(f"{found.message} {body.decode('utf-8', 'replace')}")
+        if final is None and is_harmless:
+            lines, _ = relayed_lines(head, options)
+            return MadeResponse(head.status, lines, masked_fully(body, options.secrets))
+        wrong = f" {final.replace('{}', options.credential_advice)}. It" if final else ""
+        message = f"{origin}{wrong} responded: "
+        status = options.operator_status if final else head.status
+        return own_response(head, options, UpstreamFailed(message, quote=found.message, status=status))
 
     return make
 
@@ -153,6 +168,9 @@ def own_response(head: ResponseHead, options: ResponseOptions, failure: Upstream
         lines += b"retry-after: %d\r\n" % failure.retry_after
     render = anthropic_errors if options.dialect is Dialect.MESSAGES else openai_errors
     kind = upstream_errors.kind_of(status, options.dialect) or "upstream_error"
-    body = render.error_body(message=failure.message, kind=kind, code=failure.code)
+    message, code = failure.message, failure.code
+    if options.operator_status is not None:
+        message, code = starred(message), UpstreamFailed.code
+    body = render.error_body(message=message, kind=kind, code=code)
     masked_failure = masked_error(failure, options.secrets)
     return MadeResponse(status, lines, masked_fully(body, options.secrets), failure=masked_failure)

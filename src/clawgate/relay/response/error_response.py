@@ -103,7 +103,7 @@ error in a stream alone whether it retries (read in openclaw 2026.9.6); a direct
 
 def message_of(error: GatewayError) -> str:
     cause = _CAUSES.get(type(error))
-    if isinstance(error, UpstreamFailed) and error.status is not None:
+    if error.status is not None:
         cause = _CAUSES_BY_STATUS.get(error.status, "upstream error" if error.status >= 500 else None)
     if cause is None or error.message.lower().startswith(cause):
         return error.message
@@ -111,14 +111,14 @@ def message_of(error: GatewayError) -> str:
 
 
 def status_of(error: GatewayError) -> int:
-    if isinstance(error, UpstreamFailed) and error.status is not None:
+    if error.status is not None:
         return error.status if error.status in STATUS_LINE else TABLE[UpstreamFailed][0]
     return TABLE[type(error)][0]
 
 
 def _kind_of(error: GatewayError, dialect: Dialect) -> str:
     kind = TABLE[type(error)][1]
-    if isinstance(error, UpstreamFailed) and error.status is not None:
+    if error.status is not None:
         return upstream_errors.kind_of(error.status, dialect) or kind
     return kind
 
@@ -144,7 +144,7 @@ def encode_error_response(
     ]
     if error.retry_after is not None:
         lines.append(b"retry-after: %d\r\n" % error.retry_after)
-    if isinstance(error, errors.InvalidToken):
+    if isinstance(error, errors.InvalidToken) and error.status is None:
         lines.append(b'www-authenticate: Bearer realm="clawgate"\r\n')
     elif isinstance(error, errors.MethodNotAllowed):
         lines.append(b"allow: " + ", ".join(error.allow).encode("ascii") + b"\r\n")

@@ -18,14 +18,14 @@ from clawgate.relay.response.deferred import (
     as_event_stream,
 )
 from clawgate.relay.response.error_mapping import (
+    NOT_RETRIED,
     UNAUTHORIZED,
-    UNPAID,
     MapError,
     map_response,
     may_lack_words,
+    operator_response,
     own_response,
     unauthorized_response,
-    unpaid_response,
     wordless_response,
 )
 from clawgate.relay.response.event_stream import EventFilter, EventStreamWriter
@@ -54,8 +54,8 @@ def make_relay_writer(head: ResponseHead, options: ResponseOptions, *, origin: s
     if head.status == UNAUTHORIZED and not options.bodiless:
         made = unauthorized_response(head, options, origin=origin)
         return BufferedWriter(head, options, made, origin=origin)
-    if head.status == UNPAID and options.operator_status is not None and not options.bodiless:
-        return BufferedWriter(head, options, unpaid_response(head, options, origin=origin), origin=origin)
+    if options.operator_status is not None and head.status in NOT_RETRIED and not options.bodiless:
+        return BufferedWriter(head, options, operator_response(head, options, origin=origin), origin=origin)
     if head.encoded and options.secrets and not options.bodiless:
         if head.status >= FAILED:
             return BufferedWriter(head, options, _unreadable_error(head, options), origin=origin)
