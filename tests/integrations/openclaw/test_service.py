@@ -61,14 +61,15 @@ def service(home: Path, path: str | None = None) -> Iterator[subprocess.Popen[st
         process.communicate()
 
 
-def until(process: subprocess.Popen[str], text: str) -> str:
+def until(process: subprocess.Popen[str], *texts: str) -> str:
+    """Read until each of these was shown, in any order."""
     assert process.stdout is not None
-    lines = []
+    shown = ""
     for line in process.stdout:
-        lines.append(line)
-        if text in line:
-            return "".join(lines)
-    raise AssertionError("".join(lines))
+        shown += line
+        if all(text in shown for text in texts):
+            return shown
+    raise AssertionError(shown)
 
 
 def test_killed_twenty_times_it_leaves_no_bridge_and_starts_again(home: Path) -> None:
@@ -77,7 +78,7 @@ def test_killed_twenty_times_it_leaves_no_bridge_and_starts_again(home: Path) ->
         took = []
         for _ in range(KILLS):
             with service(home) as process:
-                took += re.findall(r"started in (\d+) ms", until(process, "started in"))
+                took += re.findall(r"started in (\d+) ms", until(process, "listening on", "started in"))
                 request = Request(f"http://127.0.0.1:{port}/v1/models")
                 with urlopen(request, timeout=60) as response:
                     assert MODEL in response.read().decode()
@@ -85,6 +86,19 @@ def test_killed_twenty_times_it_leaves_no_bridge_and_starts_again(home: Path) ->
     stored = json.loads((home / ".openclaw" / "clawgate" / "engine.json").read_text())
     assert Path(stored["python"]).is_absolute()
     assert len(took) == KILLS and min(map(int, took)) < COLD_START_MS
+
+
+def test_the_start_does_not_take_so_long_that_the_host_undoes_it(home: Path) -> None:
+    """OpenClaw 2026.9.6 gives it 5 s; this engine never serves, and ends with its standard input."""
+    configure(home, "http://127.0.0.1:9")
+    python = home / "python"
+    python.write_text("#!/bin/sh\nexec cat >/dev/null\n")
+    python.chmod(0o700)
+    (home / ".openclaw" / "clawgate").mkdir(mode=0o700)
+    (home / ".openclaw" / "clawgate" / "engine.json").write_text(json.dumps({"python": str(python)}))
+    with service(home) as process:
+        (milliseconds,) = re.findall(r"started in (\d+) ms", until(process, "started in"))
+    assert int(milliseconds) < 5000
 
 
 def test_a_taken_port_is_named_and_waited_for(home: Path) -> None:

@@ -11,7 +11,7 @@ const USAGE = 2; // the config is not valid: only another one helps, and with th
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 const CALM_MS = 60_000; // after so long the next exit counts as the first
-const READY_MS = 10_000;
+const READY_MS = 4_000; // the host (2026.9.6) undoes the activation of a service that takes 5 s, as on a busy machine
 const STOP_SECONDS = 40; // the engine lets running responses end first, for 30 s by default
 
 export class EngineService {
@@ -33,7 +33,7 @@ export class EngineService {
     this.port = config?.gateway?.port ?? 18789;
     this.stopping = false;
     this.delay = FIRST_DELAY_MS;
-    await this.#launch();
+    await Promise.race([this.#launch(), new Promise((resolve) => setTimeout(resolve, READY_MS).unref())]);
   }
 
   async stop() {
@@ -63,7 +63,6 @@ export class EngineService {
     const startedAt = Date.now();
     let lastLine = "";
     await new Promise((resolve) => {
-      const timer = setTimeout(resolve, READY_MS);
       let onEnded;
       const ended = new Promise((end) => (onEnded = end));
       const onLine = async (line) => {
@@ -74,7 +73,6 @@ export class EngineService {
         resolve();
       };
       const onExit = async (code) => {
-        clearTimeout(timer);
         this.child = null;
         onEnded();
         resolve();
