@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from clawgate.processes.supervision.subreaper import descendants, process_table
 from tests.e2e.offline import why_not
 from tests.e2e.waiting import poll
 from tests.ports import free_ports
@@ -25,6 +26,11 @@ PACKAGES = ROOT / "integrations" / "openclaw"
 OPENCLAW = Path(os.environ.get("CLAWGATE_TEST_OPENCLAW", "/nonexistent"))
 MISSING = why_not(OPENCLAW, "CLAWGATE_TEST_OPENCLAW does not name the folder of an installed OpenClaw")
 needs_openclaw = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+INSTALL_FLAGS = {
+    "2026.3.28": (),
+    "2026.5.12": ("--dangerously-force-unsafe-install",),
+}
+"""Of versions that are tried by hand; the flags of the others answer what they ask at a terminal."""
 START_SECONDS = 240.0
 """OpenClaw takes 5 s where nothing else runs, and a minute beside other tests."""
 GATEWAY_TOKEN = "gt-2Wm8ZpQv6TxLk3Nd"
@@ -81,7 +87,9 @@ class Host:
         return shown
 
     def install(self, package: str) -> str:
-        return self.run("plugins", "install", str(PACKAGES / package), "--force", "--accept-capabilities")
+        version = json.loads((OPENCLAW / "package.json").read_text())["version"]
+        flags = INSTALL_FLAGS.get(version, ("--force", "--accept-capabilities"))
+        return self.run("plugins", "install", str(PACKAGES / package), *flags)
 
     @contextlib.contextmanager
     def gateway(self, started: str = "http server listening") -> Iterator[Gateway]:
@@ -122,9 +130,16 @@ class Gateway:
 
     def complete(self, *, stream: bool = False, model: str = "") -> tuple[int, str]:
         """Return status and body of a chat completion, of the default model if none is named."""
+        return self._complete(self.host.port, stream=stream, model=model)
+
+    def complete_directly(self) -> int:
+        """Return the status of a chat completion of the bridge."""
+        return self._complete(self.host.bridge_port)[0]
+
+    def _complete(self, port: int, *, stream: bool = False, model: str = "") -> tuple[int, str]:
         body = {"model": "openclaw", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
         request = Request(
-            f"http://127.0.0.1:{self.host.port}/v1/chat/completions",
+            f"http://127.0.0.1:{port}/v1/chat/completions",
             data=json.dumps(body).encode(),
             headers={
                 "authorization": f"Bearer {GATEWAY_TOKEN}",
@@ -140,31 +155,50 @@ class Gateway:
             return error.code, error.read().decode()
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        """Kill all of the host at once, since one process that is left keeps its lock; our engines are spared."""
+        while found := _hosts_own(self.host.folder):
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    kill(pid)
+            self.process.wait()
 
     def stop(self) -> None:
+        """Let it end in order, then what is left of it."""
         if self.process.poll() is None:
             self.process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        self.kill()
+
+
+def _processes(folder: Path) -> dict[int, list[bytes]]:
+    """Return the command line of every process whose home is ``folder``, but for those that have ended."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"HOME={folder}".encode() in (path / "environ").read_bytes().split(b"\0"):
+                found[int(path.name)] = (path / "cmdline").read_bytes().split(b"\0")
+    return found
 
 
 def engines(folder: Path) -> list[int]:
     """Return the processes of clawgate whose home is ``folder``."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            words = (path / "cmdline").read_bytes().split(b"\0")
-            if b"clawgate" in words and f"HOME={folder}".encode() in (path / "environ").read_bytes().split(
-                b"\0"
-            ):
-                found.append(int(path.name))
+    return [pid for pid, words in _processes(folder).items() if b"clawgate" in words]
+
+
+def _hosts_own(folder: Path) -> set[int]:
+    """Return the processes whose home is ``folder`` that are neither an engine nor below one."""
+    table, found = process_table(), set(_processes(folder))
+    for pid in engines(folder):
+        found -= {pid, *descendants(pid, table)}
     return found
 
 
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
+
+
+def started_at_of(pid: int) -> float:
+    """Return when the process started, on the clock of the boot."""
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")

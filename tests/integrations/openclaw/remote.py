@@ -16,13 +16,13 @@ REPLY = "".join(WORDS)
 
 
 class Remote(ThreadingHTTPServer):
-    """``status`` replaces the response to completions with that error; ``seen`` are the headers of each of them."""
+    """``status`` and ``words`` make the response to completions an error; ``seen`` are the headers of each of them."""
 
     daemon_threads = True
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
-        self.status = 200
+        self.status, self.words = 200, "out of order"
         self.seen: list[dict[str, str]] = []
 
     @property
@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_known():
             return
         if self.server.status != 200:
-            self._send(self.server.status, {"error": {"message": "out of order", "type": "api_error"}})
+            self._send(self.server.status, {"error": {"message": self.server.words, "type": "api_error"}})
             return
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")

@@ -40,7 +40,7 @@ def host(tmp_path_factory: pytest.TempPathFactory, remote: Remote) -> Host:
     with terminal(words, found.folder, found.environment, columns=200) as person:
         for prompt in ("Host of the proxy", "Port of the proxy", "Models", "Write this to"):
             person.answer(prompt, "\r")
-        assert person.end() == 0
+        assert person.end() == 0, person.shown
     words = found.words("models", "auth", "login", "--provider", "owl", "--set-default")
     with terminal(words, found.folder, found.environment, columns=200) as person:
         person.answer("Base URL", f"{remote.url}/v1\r")

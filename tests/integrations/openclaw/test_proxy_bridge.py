@@ -1,15 +1,11 @@
-"""The package `proxy-bridge` in the real OpenClaw, from its installation to its removal.
-
-Run by hand, see CONTRIBUTING.md, and not by CI: OpenClaw may shut the provider for a minute by the words of an error,
-and then what follows fails; where only its launcher is killed, its gateway keeps the lock that the next one needs.
-"""
+"""The package `proxy-bridge` in the real OpenClaw, from its installation to its removal."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +13,7 @@ import pytest
 from tests.e2e.stand import PATIENCE
 from tests.e2e.terminal import terminal
 from tests.e2e.waiting import poll
-from tests.integrations.openclaw.host import Gateway, Host, engines, kill, needs_openclaw
+from tests.integrations.openclaw.host import Gateway, Host, engines, kill, needs_openclaw, started_at_of
 from tests.integrations.openclaw.remote import MODEL, REPLY, TOKEN, Remote, serve_remote
 
 pytestmark = [
@@ -25,8 +21,10 @@ pytestmark = [
     pytest.mark.timeout(900),  # beside other tests OpenClaw takes a minute to start
     pytest.mark.xdist_group("proxy-bridge in OpenClaw"),
 ]
-KILLS = int(os.environ.get("CLAWGATE_TEST_HOST_KILLS", "1"))
-"""Each takes the start of a gateway; 20 were tried."""
+KILLS = int(os.environ.get("CLAWGATE_TEST_HOST_KILLS", "3"))
+"""Each takes the start of a gateway, 5 s and more; by hand 20."""
+COLD_START_SECONDS = 3.0
+"""Of the fastest start of all: others run beside this test."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,7 @@ def host(tmp_path_factory: pytest.TempPathFactory, remote: Remote) -> Host:
         person.answer("Models", f"{MODEL}\r")
         person.answer("Port of the local bridge", "\r")
         person.answer("Write this to", "\r")
-        assert person.end() == 0
+        assert person.end() == 0, person.shown
         assert TOKEN not in person.shown and "it responds and accepts the token" in person.shown
     return found
 
@@ -95,20 +93,20 @@ def test_status_shows_the_bridge_that_the_gateway_runs(gateway: Gateway) -> None
 
 
 def test_what_the_operator_must_fix_is_shown_at_once(gateway: Gateway, remote: Remote) -> None:
-    """And the provider serves again as soon as it is fixed: neither retried for a minute nor shut for one.
-
-    OpenClaw 2026.9.6 itself sends the request a second time, at once.
-    """
-    for status, words in (
-        (401, "rejects the credential"),
-        (402, "responded with 402"),
-        (404, "out of order"),
+    """And the provider serves again as soon as it is fixed: neither retried for a minute nor shut for one."""
+    for status, quote, words in (
+        (401, "Incorrect API key provided: 401 unauthorized", "rejects the credential"),
+        (402, "insufficient credits: payment required", "wants to be paid"),
+        (403, "forbidden: the key expired", "does not serve this"),
+        (404, "The model `x` does not exist", "has no such model"),
+        (400, "API key expired", "responded"),
+        (422, "out of order", "out of order"),
     ):
-        remote.status, before = status, len(remote.seen)
+        remote.status, remote.words, before = status, quote, len(remote.seen)
         found, body = gateway.complete()
-        assert found in (400, 404) and words in body and len(remote.seen) <= before + 2
-    remote.status = 200
-    assert gateway.complete()[0] == 200
+        assert found in (400, 422) and words in body and len(remote.seen) == before + 1, (status, found, body)
+        remote.status = 200
+        assert gateway.complete()[0] == 200, (status, quote)
 
 
 def test_a_killed_bridge_is_started_again_within_the_time_of_a_cold_start(gateway: Gateway) -> None:
@@ -129,16 +127,27 @@ def test_disabled_the_bridge_ends_and_enabled_it_runs_again(gateway: Gateway) ->
     poll(lambda: len(engines(host.folder)) == 1, "the bridge to run")
 
 
-def test_a_killed_gateway_leaves_no_bridge(host: Host, gateway: Gateway) -> None:
+def test_a_killed_gateway_leaves_no_bridge_and_another_serves(
+    host: Host, gateway: Gateway, record_testsuite_property: Callable[[str, object], None]
+) -> None:
     """Last with the gateway of this module, which it takes away."""
-    for index in range(KILLS):
-        if index == 0:
-            gateway.kill()
-        else:
-            with host.gateway() as another:
-                another.until("proxy-bridge: listening on")
-                another.kill()
+    gateway.kill()
+    poll(lambda: engines(host.folder) == [], "the bridge to end")
+    times = []
+    for _ in range(KILLS):
+        started_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+        with host.gateway("proxy-bridge: listening on") as another:
+            (engine,) = engines(host.folder)
+            status = another.complete_directly()
+            now = time.clock_gettime(time.CLOCK_BOOTTIME)
+            times.append((now - started_at_of(engine), now - started_at))
+            assert status == 200
+            assert another.complete()[0] == 200
+            another.kill()
         poll(lambda: engines(host.folder) == [], "the bridge to end")
+    shown = ", ".join(f"{engine:.2f} of {whole:.1f} s" for engine, whole in times)
+    record_testsuite_property("engine's start to first answer, of the host's", shown)
+    assert min(engine for engine, _ in times) <= COLD_START_SECONDS, shown
 
 
 def test_uninstalled_the_host_starts_without_it(host: Host) -> None:
