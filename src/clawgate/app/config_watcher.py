@@ -304,6 +304,7 @@ def _needs_restart(before: GatewaySettings, after: GatewaySettings) -> tuple[str
         ("gateway.bind", before.host, after.host),
         (format_key_path((*SECTION, "database")), before.database, after.database),
         (format_key_path((*SECTION, "metricsPort")), before.metrics_port, after.metrics_port),
+        (format_key_path((*SECTION, "drainTimeout")), before.drain_seconds, after.drain_seconds),
     )
     return tuple(key for key, old, new in pairs if old != new)
 

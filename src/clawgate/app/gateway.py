@@ -41,7 +41,6 @@ from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, ga
 
 BODY_LIMIT = 20 * 1024 * 1024
 """OpenClaw's own limit."""
-DRAIN_SECONDS = 30.0
 _CONFIG_CHECK_SECONDS = 0.5
 _TIMEOUT_CHECK_SECONDS = 1.0
 
@@ -105,7 +104,7 @@ def build_gateway(
         dialer=dialer,
         host=settings.host,
         port=settings.port,
-        drain_seconds=DRAIN_SECONDS,
+        drain_seconds=settings.drain_seconds,
         periodic_tasks=_periodic_tasks(watcher, agents),
         tasks=[plugins.run, discovery.run, agents.run, mcp.run, recorder.run],
         router=router,

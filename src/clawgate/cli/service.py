@@ -5,6 +5,7 @@ The file of a service holds no secret, since other users may be able to read it.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -32,6 +33,9 @@ from clawgate.processes.instance.unit_files import (
 from clawgate.settings.private_folder import make_private_folder, replace_private
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+SERVICE_DRAIN_SECONDS = 300
+"""Of a service that systemd holds the port for: a stream of a model may take minutes."""
+_RESERVE_SECONDS = 30
 _STEP_SECONDS = 30.0
 _QUERY_SECONDS = 3.0
 _SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -96,6 +100,11 @@ def carried_variables(process: Mapping[str, str]) -> dict[str, str]:
     }
     folders = [folder for folder in process.get("PATH", "").split(os.pathsep) if Path(folder).is_absolute()]
     return carried | ({"PATH": os.pathsep.join(dict.fromkeys(folders))} if folders else {})
+
+
+def stop_seconds(drain: float) -> int:
+    """Return after how many seconds the service manager may kill what drains for ``drain``."""
+    return math.ceil(drain) + _RESERVE_SECONDS
 
 
 def service_path(role: str) -> Path:

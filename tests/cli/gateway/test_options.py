@@ -43,8 +43,8 @@ def test_every_flag_is_one_that_the_command_takes() -> None:
 
     names = {option.name for option in run.params}
     assert names == {
-        "port", "bind", "token", "password", "allow_host", "allow_origin", "verbose", "env_file", "config",
-        "state_dir",
+        "port", "bind", "token", "password", "allow_host", "allow_origin", "verbose", "drain_timeout", "env_file",
+        "config", "state_dir",
     }  # fmt: skip
     assert set(SECRET_VARIABLES) <= names
 

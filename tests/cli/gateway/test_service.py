@@ -139,3 +139,32 @@ def test_uninstalled_it_is_stopped_and_the_state_stays(home: Home) -> None:
     assert asked(home) == ["--user disable --now clawgate-gateway.service", "--user daemon-reload"]
     again = home.gateway("uninstall", **manager(home))
     assert again.returncode == 0 and "No service is installed" in again.stdout
+
+
+def block(**settings: object) -> str:
+    auth = {"mode": "token", "token": TOKEN}
+    return json.dumps({"gateway": {"auth": auth}, "plugins": {"entries": {"clawgate": {"config": settings}}}})
+
+
+@pytest.mark.parametrize(
+    ("own", "flag", "stop"),
+    [({}, " --drain-timeout 300", 330), ({"drainTimeout": 1200.5}, "", 1231)],
+)
+def test_a_system_service_drains_for_minutes_or_as_configured(
+    home: Home, own: dict[str, float], flag: str, stop: int
+) -> None:
+    """systemd holds its port meanwhile; it must not kill what still drains."""
+    home.write(block(**own))
+    units = home.folder / "units"
+    done = home.gateway("install", "--system", "nobody", "--unit-folder", str(units), **manager(home))
+    assert done.returncode == 0, done.stderr
+    text = (units / "clawgate-gateway.service").read_text()
+    assert f"-m clawgate gateway run{flag}\n" in text and f"TimeoutStopSec={stop}\n" in text
+
+
+@pytest.mark.parametrize(("own", "stop"), [({}, 60), ({"drainTimeout": 90}, 120)])
+def test_a_user_service_is_not_killed_while_it_drains(home: Home, own: dict[str, float], stop: int) -> None:
+    home.write(block(**own))
+    assert home.gateway("install", **manager(home)).returncode == 0
+    text = unit(home).read_text()
+    assert "--drain-timeout" not in text and f"TimeoutStopSec={stop}\n" in text

@@ -47,3 +47,11 @@ def test_json_has_the_same_facts(home: Home) -> None:
     assert json.loads(home.gateway("stop", "--json").stdout) == {
         "ok": True, "action": "stop", "result": "stopped", "pid": found.pid,
     }  # fmt: skip
+
+
+def test_a_response_beyond_the_drain_limit_does_not_keep_the_gateway(home: Home, model: SlowModel) -> None:
+    home.configure(upstream=model.port)
+    assert home.gateway("start", "--drain-timeout", "0.2").returncode == 0
+    with under_way(home, model):
+        assert home.gateway("stop", "--timeout", "20").returncode == 0
+    assert home.find_instance() is None

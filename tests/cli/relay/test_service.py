@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -91,3 +92,12 @@ def test_an_environment_file_that_others_may_read_is_refused(home: Path) -> None
     file = secret_file(home / "server.env", mode=0o644)
     done = server(home, "install", "--system", "nobody", "--environment-file", str(file), "--dry-run")
     assert done.returncode == 2 and "chmod 600" in done.stderr and "canary" not in done.stderr
+
+
+def test_a_configured_drain_limit_is_that_of_the_service(home: Path) -> None:
+    secret_file(home / ".openclaw" / ".env")
+    config = {"plugins": {"entries": {"openai-proxy": {"config": {"drainTimeout": 1200}}}}}
+    secret_file(home / ".openclaw" / "openclaw.json", json.dumps(config))
+    done = server(home, "install")
+    assert done.returncode == 0, done.stderr
+    assert "--drain-timeout" not in unit(home).read_text() and "TimeoutStopSec=1230" in unit(home).read_text()

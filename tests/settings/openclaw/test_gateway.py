@@ -387,3 +387,15 @@ def test_a_policy_that_only_reports_is_a_warning(
     for note in notes:
         assert str(note).startswith("plugins.entries.clawgate.config.network.mode") and not note.is_error
         assert "clawgate config set plugins.entries.clawgate.config.network.mode enforce" in note.fix
+
+
+def test_the_drain_limit_is_that_of_the_flag_then_of_the_file(tmp_path: Path) -> None:
+    block = {"auth": {"token": TOKEN}}
+    own = {"plugins": {"entries": {"clawgate": {"config": {"drainTimeout": 7}}}}}
+    path = tmp_path / "openclaw.json"
+    path.write_text(json.dumps({"gateway": block, **own}))
+    path.chmod(0o600)
+    file = read_config(path, {}, required=True)
+    assert gateway_settings(file, GatewayFlags()).drain_seconds == 7
+    assert gateway_settings(file, GatewayFlags(drain_timeout=0.5)).drain_seconds == 0.5
+    assert settings(tmp_path).drain_seconds == 30

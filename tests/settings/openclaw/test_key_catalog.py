@@ -89,6 +89,7 @@ def test_what_a_running_gateway_takes_over(path: KeyPath) -> None:
         ("plugins", "entries", "openai-proxy", "config", "port"),
         ("plugins", "entries", "clawgate", "config", "database"),
         ("plugins", "entries", "clawgate", "config", "metricsPort"),
+        ("plugins", "entries", "clawgate", "config", "drainTimeout"),
         ("channels",),
         (),
     ],

@@ -118,7 +118,7 @@ def test_models_are_discovered_unless_it_is_turned_off() -> None:
         (
             {"zzz": 5},
             "zzz",
-            "use one of agents, allowHost, database, directModels, discoverModels, maxUpstreamConnections, mcp, ",
+            "use one of agents, allowHost, database, directModels, discoverModels, drainTimeout, ",
         ),
         ({"providers": {"owl": {"max": 1}}}, "providers.owl.max", "use one of"),
         (

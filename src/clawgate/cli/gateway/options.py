@@ -75,6 +75,12 @@ _OPTIONS = (
         metavar="TEXT",
         help="Web origin whose pages may send requests; repeat it, or give a comma list.",
     ),
+    click.option(
+        "--drain-timeout",
+        type=_Seconds(0, 86_400, min_open=True),
+        metavar="NUMBER",
+        help="Seconds that responses in progress get to finish when the gateway stops.  [default: 30]",
+    ),
     click.option("--verbose", is_flag=True, help="Log more."),
 )
 
@@ -99,7 +105,7 @@ def timeout_option(default: float, text: str) -> Callable[[_F], _F]:
 def public_flags(flags: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the arguments of `gateway run` for ``flags``, without the secrets and ``--log-file``."""
     arguments: list[str] = []
-    for name in ("port", "bind", "config", "env_file"):
+    for name in ("port", "bind", "drain_timeout", "config", "env_file"):
         if flags.get(name) is not None:
             arguments += [f"--{name.replace('_', '-')}", str(flags[name])]
     for name in ("allow_host", "allow_origin"):

@@ -65,6 +65,7 @@ class RunOptions:
     password: str | None = field(repr=False)
     allow_host: tuple[str, ...]
     allow_origin: tuple[str, ...]
+    drain_timeout: float | None
     verbose: bool
     config: str | None
     env_file: str | None

@@ -13,11 +13,13 @@ from clawgate.cli.action_output import action_output
 from clawgate.cli.gateway.service_environment import check_service
 from clawgate.cli.paths import Paths, find_paths, json_option, path_options
 from clawgate.cli.service import (
+    SERVICE_DRAIN_SECONDS,
     ServicePlan,
     SystemFlags,
     carried_variables,
     install_service,
     service_state,
+    stop_seconds,
     system_options,
     system_plan,
     take_system_flags,
@@ -82,19 +84,27 @@ def uninstall(config: str | None, as_json: bool, dry_run: bool) -> None:
 
 def _plan(paths: Paths, config: str | None, port: int | None, system: SystemFlags) -> ServicePlan:
     from clawgate.processes.instance.daemon import gateway_command
-    from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at
+    from clawgate.settings.openclaw.gateway import DRAIN_SECONDS, GatewayFlags, listens_at
+    from clawgate.settings.openclaw.own_settings import own_settings
 
     flags = ["--config", str(Path(config).expanduser().absolute())] if config else []
     flags += ["--port", str(port)] if port else []
     carried = carried_variables(os.environ)
+    file = paths.read_config()
+    drain = own_settings(file.config).drain_timeout
     if system.system is None:
         command = gateway_command("gateway", "run", *flags, "--log-file", str(paths.log.absolute()))
-        return user_plan(UnitFile(command, Path.home(), carried), paths.output.absolute())
-    host, number = listens_at(paths.read_config(), GatewayFlags(port=port))
+        service = UnitFile(command, Path.home(), carried, stop_seconds(drain or DRAIN_SECONDS))
+        return user_plan(service, paths.output.absolute())
+    if drain is None:
+        drain = SERVICE_DRAIN_SECONDS
+        flags += ["--drain-timeout", str(drain)]
+    host, number = listens_at(file, GatewayFlags(port=port))
     unit = SystemUnit(
         gateway_command("gateway", "run", *flags),
         paths.state.absolute(),
         carried,
+        stop_seconds(drain),
         user=system.system,
         listen=[f"[{host}]:{number}" if ":" in host else f"{host}:{number}"],
         environment_file=Path(system.environment_file).absolute() if system.environment_file else None,

@@ -14,8 +14,10 @@ from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import find_paths, json_option, path_options
 from clawgate.cli.service import (
+    SERVICE_DRAIN_SECONDS,
     carried_variables,
     install_service,
+    stop_seconds,
     system_options,
     system_plan,
     take_system_flags,
@@ -29,8 +31,6 @@ from clawgate.settings.roles.loader import load, read_sources
 from clawgate.settings.roles.server import ServerSettings
 
 _ROLE = "server"
-_DRAIN_SECONDS = 300
-"""A stream of a model may take minutes; the next service has the port already."""
 
 
 @click.command("install", short_help="Install the server as a service.")
@@ -50,8 +50,12 @@ def install(config: str | None, as_json: bool, dry_run: bool, force: bool, **fla
         paths = find_paths(config)
         carried = carried_variables(os.environ)
         settings = _usable_settings(config, system.environment_file, carried, paths.state / ".env")
-        command = gateway_command("server", "run", *_named(config), "--drain-timeout", str(_DRAIN_SECONDS))
-        stop = _DRAIN_SECONDS + 30
+        arguments = _named(config)
+        drain = settings.drain_timeout
+        if "drain_timeout" not in settings.model_fields_set:
+            drain = SERVICE_DRAIN_SECONDS
+            arguments += ["--drain-timeout", str(drain)]
+        command, stop = gateway_command("server", "run", *arguments), stop_seconds(drain)
         if system.system is None:
             unit = UnitFile(command, Path.home(), carried, stop, _ROLE)
             plan = user_plan(unit, (paths.folder / "logs" / "server.out").absolute())

@@ -34,6 +34,7 @@ _BIND: KeyPath = ("gateway", "bind")
 _AUTH: KeyPath = ("gateway", "auth")
 _KINDS = ("password", "token")
 """What may admit callers. Without a mode OpenClaw takes the password, wherever it is set."""
+DRAIN_SECONDS = 30.0
 _MAKE_ONE = "make one with: clawgate doctor --fix"
 
 
@@ -61,6 +62,7 @@ class GatewaySettings:
     serves_models: bool
     ollama_tags: bool
     metrics_port: int | None
+    drain_seconds: float
     database: str | None = field(repr=False)
 
     @property
@@ -82,6 +84,7 @@ class GatewayFlags:
     password: str | None = None
     allow_host: tuple[str, ...] = ()
     allow_origin: tuple[str, ...] = ()
+    drain_timeout: float | None = None
 
     @classmethod
     def of(cls, flags: Mapping[str, Any]) -> Self:
@@ -132,6 +135,7 @@ def gateway_settings(
         serves_models=_serves_models(file, listening_on or host),
         ollama_tags=own.ollama_tags,
         metrics_port=own.metrics_port,
+        drain_seconds=flags.drain_timeout or own.drain_timeout or DRAIN_SECONDS,
     )
 
 

@@ -37,6 +37,7 @@ _AT_START: tuple[KeyPath, ...] = (
     ("plugins", "entries", ServerSettings.ENTRY),
     (*OWN_SECTION, "database"),
     (*OWN_SECTION, "metricsPort"),
+    (*OWN_SECTION, "drainTimeout"),
 )
 """What is read when a process starts; ServerSettings is that of ``clawgate server run``."""
 _ANY = "*"

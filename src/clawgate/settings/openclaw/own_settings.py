@@ -232,6 +232,10 @@ class OwnSettings(BaseModel):
     metrics_port: Port | None = setting(
         "Port on 127.0.0.1 for Prometheus (/metrics), none by default; a change needs a restart."
     )
+    drain_timeout: Seconds | None = setting(
+        "Seconds that responses in progress get to finish when the gateway stops; unless it is set 30, "
+        "or 300 as a service of the whole machine; a change needs a restart."
+    )
     database: Annotated[str, AfterValidator(check_database)] | None = setting(
         "Where the state of agents is: a path, or the URL of a PostgreSQL that several gateways may share.",
         variable=DATABASE_VARIABLE,
