@@ -15,6 +15,7 @@ import pytest
 
 from clawgate import __version__
 from clawgate.policy.egress.ranges import ROWS, AddressKind
+from clawgate.settings.roles.relay import RelaySettings
 from tests.cli.command import command
 from tests.deploy.tools import json_of, needs_tools, run_tool
 from tests.test_references import parse
@@ -26,6 +27,8 @@ EVERYTHING = {
     "image": {"repository": "registry.example/clawgate", "tag": "1", "pullSecrets": ["pull"]},
     "networkPolicy": {"from": [{"namespaceSelector": {"matchLabels": {"ingress": "yes"}}}]},
     "service": {"type": "LoadBalancer", "port": 80},
+    "ingress": {"enabled": True, "host": "llm.example.com", "tlsSecretName": "llm-tls"},
+    "drainSeconds": 1200,
 }
 VALUES = pytest.mark.parametrize(
     "values", [{}, BUNDLED, EVERYTHING], ids=["external", "bundled", "everything"]
@@ -99,7 +102,9 @@ def test_the_gateway_is_probed_where_it_responds_and_drains_before_it_is_killed(
     assert paths == {"startup": "/health", "liveness": "/health", "readiness": "/ready"}
     spec = rendered["Deployment", "demo-clawgate"]["spec"]
     sleep = gateway["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > sleep + 30
+    drain = int(gateway["args"][-1])
+    assert drain == 300 and gateway["args"][-2] == "--drain-timeout"
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > sleep + drain
     assert spec["replicas"] == 3 and spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
@@ -153,6 +158,29 @@ def test_the_database_is_reached_by_the_gateways_alone() -> None:
     assert ("Service", "demo-clawgate-postgres") in rendered
 
 
+def test_an_ingress_is_there_only_where_it_is_wanted() -> None:
+    """With TLS, to the gateways alone; events pass as they come, and it neither repeats a request nor ends a long one."""
+    assert not [kind for kind, _ in render({}) if kind == "Ingress"]
+    rendered = render(EVERYTHING)
+    ingress, service = rendered["Ingress", "demo-clawgate"], rendered["Service", "demo-clawgate"]
+    (rule,) = ingress["spec"]["rules"]
+    assert ingress["spec"]["tls"] == [{"hosts": ["llm.example.com"], "secretName": "llm-tls"}]
+    assert rule["host"] == "llm.example.com"
+    (backend,) = [path["backend"]["service"] for path in rule["http"]["paths"]]
+    assert backend == {"name": "demo-clawgate", "port": {"name": service["spec"]["ports"][0]["name"]}}
+    for_nginx = {
+        key.removeprefix("nginx.ingress.kubernetes.io/"): value
+        for key, value in ingress["metadata"]["annotations"].items()
+    }
+    assert for_nginx["proxy-buffering"] == "off" and for_nginx["proxy-next-upstream"] == "off"
+    limit = RelaySettings.model_fields["total_timeout"].default
+    assert int(for_nginx["proxy-read-timeout"]) >= limit and int(for_nginx["proxy-send-timeout"]) >= limit
+    assert (
+        int(for_nginx["proxy-body-size"].removesuffix("m"))
+        > RelaySettings.model_fields["max_body_mb"].default
+    )
+
+
 def test_the_config_is_one_that_the_gateway_takes(tmp_path: Path) -> None:
     text = render({})["ConfigMap", "demo-clawgate"]["data"]["openclaw.json"]
     file = tmp_path / "openclaw.json"
@@ -181,6 +209,11 @@ def test_the_config_is_that_of_the_compose_file_but_for_its_proxy() -> None:
         {"postgresql": {"bundled": "yes"}},
         {"service": {"type": "ExternalName"}},
         {"networkPolicy": {"enable": True}},
+        {"ingress": {"enabled": True}},
+        {"ingress": {"enabled": True, "host": "llm.example.com"}},
+        {"ingress": {"enabled": True, "host": "https://llm.example.com", "tlsSecretName": "llm-tls"}},
+        {"ingress": {"annotations": {"nginx.ingress.kubernetes.io/proxy-read-timeout": 3600}}},
+        {"drainSeconds": 0},
     ],
     ids=json.dumps,
 )
