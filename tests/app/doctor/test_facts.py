@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.doctor.checks import Facts
+from clawgate.app.doctor.checks import Facts, check_modes
 from clawgate.app.doctor.facts import gather, provider_facts
 from clawgate.errors import (
     EgressDenied,
@@ -149,6 +149,28 @@ def test_variables_of_a_mounted_secret_are_seen_as_such(
     found = facts(tmp_path, {})
     (one,) = [file for file in found.files if file.path == str(variables)]
     assert one.is_mounted is is_read_only and bool(found.config_problems) is not is_read_only
+
+
+@pytest.mark.parametrize("is_read_only", [True, False])
+@pytest.mark.parametrize("token", ["${TOKEN}", "written-out-in-it-17"])
+def test_a_mounted_config_without_a_secret_may_be_read_by_all(
+    tmp_path: Path, is_read_only: bool, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a ConfigMap of Kubernetes is; one with a secret may not, nor one that OpenClaw may write a secret into."""
+    config = tmp_path / ".openclaw" / "openclaw.json"
+    config.parent.mkdir(mode=0o700)
+    write_private(config, json.dumps({"gateway": {"mode": "local", "auth": {"token": token}}}), 0o644)
+    flags = os.ST_RDONLY if is_read_only else 0
+    monkeypatch.setattr(
+        os,
+        "statvfs",
+        lambda path: SimpleNamespace(f_flag=flags, f_bavail=9, f_frsize=9, f_blocks=9, f_bfree=9),
+    )
+    found = gather({"HOME": str(tmp_path), "TOKEN": "written-out-in-it-17"})
+    assert found.config_problems == ()
+    (one,) = [file for file in found.files if file.path == str(config)]
+    assert one.is_private is not (is_read_only and token.startswith("$"))
+    assert bool(list(check_modes(found))) is one.is_private
 
 
 def test_what_a_killed_gateway_left_behind(tmp_path: Path) -> None:

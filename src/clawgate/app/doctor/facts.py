@@ -69,6 +69,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         not_gathered.append(f"{folder}: {error.strerror}")
     found: dict[str, Any] = {}
     databases: list[Path] = []
+    has_secret = True
     try:
         file = read_config(path, environment, required=named)
     except SettingsInvalid as error:
@@ -79,13 +80,14 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         found["plugin_diagnostics"] = (*plugin_diagnostics(file, state), *tool_diagnostics(file, state))
         found |= database_facts(file, state)
         databases = database_files(file, state)
+        has_secret = any(len(one) >= SHORTEST_SECRET and one in file.text for one in file.secrets())
         port = found.pop("wanted_port")
     _, file_limit = resource.getrlimit(resource.RLIMIT_NOFILE)  # the gateway raises the soft limit to it
     return Facts(
         config_path=str(path),
         config_exists=path.exists(),
         now=datetime.now(UTC),
-        files=tuple(_files(path, state, databases)),
+        files=tuple(_files(path, state, databases, has_secret=has_secret)),
         leftovers=() if running else tuple(_leftovers(folder)),
         running=str(running) if running else None,
         health_problem=_health_problem(running),
@@ -174,8 +176,11 @@ def _health_problem(running: RunningInstance | None) -> str | None:
     return None if running is None or running.url is None else check_instance(running).error or None
 
 
-def _files(config: Path, state: Path, databases: Iterable[Path]) -> Iterator[FileFact]:
-    """The config file with its backups, the variables that it refers to, everything of ours, and the parents."""
+def _files(config: Path, state: Path, databases: Iterable[Path], *, has_secret: bool) -> Iterator[FileFact]:
+    """The config file with its backups, the variables that it refers to, everything of ours, and the parents.
+
+    ``has_secret``: of the config; one that has none may be read by all where it is mounted, as a ConfigMap is.
+    """
     beside = (path for path in config.parent.glob(f"{config.name}*") if path.is_file())
     folder = state / "clawgate"
     private = dict.fromkeys((*sorted(beside), state / ".env", folder, *sorted(folder.rglob("*")), *databases))
@@ -184,16 +189,18 @@ def _files(config: Path, state: Path, databases: Iterable[Path]) -> Iterator[Fil
             status = path.stat()
         except OSError:
             continue  # missing, removed meanwhile, or a link that leads nowhere
-        is_private = path not in (config.parent, state)
-        if is_private or foreign_writer(status):
+        is_parent = path in (config.parent, state)
+        is_mounted = is_mounted_secret(path, status)
+        is_public = is_mounted and path == config and not has_secret
+        if not is_parent or foreign_writer(status):
             yield FileFact(
                 str(path),
                 stat.S_IMODE(status.st_mode),
                 stat.S_ISDIR(status.st_mode),
                 status.st_uid in (os.geteuid(), ROOT),
                 datetime.fromtimestamp(status.st_mtime, UTC),
-                is_private,
-                is_mounted=is_mounted_secret(path, status),
+                not is_parent and not is_public,
+                is_mounted=is_mounted,
             )
 
 
