@@ -130,9 +130,8 @@ FLAGS |= {
     for provider in (ProxyProvider(), BridgeProvider(), BuiltinProvider("", {}))
     for one in provider.questions(Answers(), {})
 }
-
-FLAGS |= set(re.findall(r"^  (--[\w-]+)", (ROOT / "deploy" / "deploy.sh").read_text(), re.MULTILINE))
-"""Also those that the help of deploy.sh lists."""
+OF_DEPLOY = set(re.findall(r"^  (--[\w-]+)", (ROOT / "deploy" / "deploy.sh").read_text(), re.MULTILINE))
+"""Those that the help of deploy.sh lists: they are known in the sections and news that name it."""
 
 
 def wrong_commands(text: str) -> Iterator[str]:
@@ -158,7 +157,9 @@ def wrong_commands(text: str) -> Iterator[str]:
 
 
 def wrong_flags(text: str) -> Iterator[str]:
-    yield from (name for name in FLAG.findall(OTHER_PROGRAMS.sub("", text)) if name not in FLAGS)
+    for part in re.split(r"\n(?=#|- )", OTHER_PROGRAMS.sub("", text)):
+        known = FLAGS | OF_DEPLOY if "deploy.sh" in part else FLAGS
+        yield from (name for name in FLAG.findall(part) if name not in known)
 
 
 def wrong_keys(text: str) -> Iterator[str]:
@@ -309,6 +310,7 @@ def wrong_names(path: Path) -> list[str]:
         (wrong_commands, "`clawgate gateway start --bogus`", ["clawgate gateway start --bogus"]),
         (wrong_commands, "`clawgate gateway start --port 1`; clawgate reads it", []),
         (wrong_flags, "pass --yess, or `pip wheel --no-deps`", ["--yess"]),
+        (wrong_flags, "`deploy.sh --rollback`\nand --offline\n\n## B\nthen --rollback", ["--rollback"]),
         (wrong_files, "see docs/errors.md and docs/nothing.md", ["docs/nothing.md"]),
         (wrong_keys, "set gateway.prot or gateway.port", ["gateway.prot"]),
         (wrong_keys, "models.providers.<id>.request.allowPrivateNetwork is not true", []),
