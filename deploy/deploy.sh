@@ -22,30 +22,32 @@ without a password, systemd and Python 3.11 or newer. A second run changes nothi
   --upgrade                replace the release that is there; streams go on, no request is refused
   --rollback               return to the deployment before: program, settings and schema
   --uninstall              stop and remove it; its state stays
+  --extras NAMES           install these extras, too: postgres,mcp (those that are there; none removes them)
   --offline WHEELHOUSE     install from this folder of wheels, and ask no package index
   --make-token             make a token without asking, if the host has none
   --dry-run                check the host and print what would be done
   --ssh-config FILE        another ssh configuration
 
 From the environment: OPENAI_API_KEY, OPENAI_PROXY_TOKEN (a token for clients, named "default"), OPENAI_BASE_URL.
-What is not set stays as it is on the host.
+What is not set stays as it is on the host. PIP_INDEX_URL names a package index for both sides.
 TEXT
 }
 
-say() { printf 'deploy: %s\n' "$*"; }
+say() { printf 'deploy: %s\n' "$*" 2>/dev/null || true; } # whose ssh is cut finishes its work
 die() { # where and what; what to do
     printf 'deploy: %s\n' "$*" >&2
     exit 1
 }
 
 role=server port='' listen='' action=deploy wheelhouse='' make_token='' dry_run='' ssh_config='' on_host=''
-target='' id='' payload='' has_token=''
+target='' id='' payload='' extras=''
 while [ $# -gt 0 ]; do
     case $1 in
-        --role | --listen | --offline | --ssh-config | --id | --payload | --port)
+        --role | --listen | --extras | --offline | --ssh-config | --id | --payload | --port)
             [ $# -gt 1 ] || die "$1 needs a value; see: deploy/deploy.sh --help"
             case $1 in
                 --role) role=$2 ;; --listen) listen=$2 ;; --offline) wheelhouse=$2 ;; --ssh-config) ssh_config=$2 ;;
+                --extras) extras=$2 ;;
                 --id) id=$2 ;; --payload) payload=$2 ;; --port) port=$2 ;;
             esac
             shift
@@ -72,6 +74,7 @@ case $role in
 esac
 case ${port:-1} in *[!0-9]* | 0*) die "$port is not a port; use a number from 1 to 65535" ;; esac
 case ${listen:-::} in *[!0-9a-fA-F.:]*) die "--listen $listen is not an address; use 127.0.0.1, 0.0.0.0 or one of the host" ;; esac
+case $extras in *[!a-z,]*) die "--extras $extras is no list of names; write them as in postgres,mcp" ;; esac
 
 # ---------------------------------------------------------------------------------------------------- on the host
 
@@ -139,23 +142,27 @@ sys.exit(f"GET /health: {reason}")
 PY
 }
 
-install_release() { # id
-    local folder=$base/releases/$1 index=()
+install_release() { # id: what its lock names is fetched and compared with the hashes, then nothing else is asked for
+    local folder=$base/releases/$1 index=() lock=run
     [ ! -e "$folder/complete" ] || return 0
     say "installing release $1"
     rm -rf "$folder"
     mkdir -p "$folder"
     chmod 755 "$base" "$base/releases" "$folder"
+    [ -z "$extras" ] || lock=all
     (
         umask 022
         python3 -m venv --without-pip "$folder/venv" || exit 1
         pip=$(echo "$payload"/pip-*.whl)
         [ -z "$wheelhouse" ] || index=(--no-index --find-links "$payload")
-        set -- env PYTHONPATH="$pip" "$folder/venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet --no-cache-dir
-        "$@" ${index[@]+"${index[@]}"} --require-hashes --only-binary :all: -r "$payload/run.lock" || exit 1
-        "$@" --no-index --no-deps "$payload"/clawgate-*.whl
-    ) || die "the host: release $1 cannot be installed (pip's reason is above); without a way to a package index use --offline"
-    touch "$folder/complete"
+        [ -z "$index_url" ] || export PIP_INDEX_URL="$index_url"
+        set -- env PYTHONPATH="$pip" "$folder/venv/bin/python" -m pip --disable-pip-version-check --no-input
+        "$@" download --quiet --no-cache-dir ${index[@]+"${index[@]}"} --only-binary :all: --require-hashes \
+            -r "$payload/$lock.lock" -d "$folder/wheels" || exit 1
+        "$@" install --quiet --no-index --find-links "$folder/wheels" "$(echo "$payload"/clawgate-*.whl)${extras:+[$extras]}"
+    ) || die "the host: release $1 cannot be installed (pip's reason is above); without a way to a package index set PIP_INDEX_URL or use --offline"
+    rm -r "$folder/wheels"
+    echo "$extras" >"$folder/complete"
 }
 
 set_variables() { # file: reads NAME=value lines up to an empty one into it, in the place of those of these names
@@ -175,20 +182,54 @@ render_units() { # release instance folder env-file
         --environment-file "$4" --instance "$2" --unit-folder "$3" >/dev/null
 }
 
-start_first() { # generation [old]: where nothing serves; what served before comes back if this one does not start
+settle() { # a run that was killed may have left any step half done: what serves is the present deployment
+    local one number now
+    now=$(generation) settled=''
+    for one in "$units/clawgate-$role-"*.service; do
+        number=${one##*-} number=${number%.service}
+        if [ ! -e "$one" ] || [ "$number" = "$now" ] || ! is_up "$number"; then continue; fi
+        if [ -n "$now" ] && is_up "$now"; then
+            systemctl stop --no-block "$(service "$number")"
+        elif systemctl start "$(service "$number")"; then # waits for the end of a start
+            ln -sfn "$number" "$home/current"
+            now=$number settled=yes
+        fi
+    done
+    [ -z "$now" ] || [ ! -e "$home/$now/unfinished" ] || settled=yes
+    [ -n "$now" ] || discard "$units/clawgate-$role-"*.service
+}
+
+is_up() { # generation
+    case $(systemctl show --property ActiveState --value "$(service "$1")") in active | activating | reloading) ;; *) return 1 ;; esac
+}
+
+discard() { # unit-file...: and the socket
+    local one
+    for one in "$units/$socket" "$@"; do
+        [ ! -e "$one" ] || systemctl disable --quiet --now "$(basename "$one")" || true
+        rm -f "$one"
+    done
+    systemctl daemon-reload
+}
+
+serve() { # generation: as its units say; changes nothing where it does
+    systemctl --quiet is-active "$socket" && systemctl --quiet is-active "$(service "$1")" &&
+        systemctl --quiet is-enabled "$socket" && systemctl --quiet is-enabled "$(service "$1")" &&
+        cmp -s "$home/$1/units/$socket" "$units/$socket" && return
     install -m 644 "$home/$1/units/"* "$units/"
     systemctl daemon-reload
-    systemctl enable --quiet --now "$socket" && systemctl enable --quiet --now "$(service "$1")" && return
+    systemctl enable --quiet --now "$socket" && systemctl enable --quiet --now "$(service "$1")"
+}
+
+start_first() { # generation [old]: where nothing serves; what served before comes back if this one does not start
+    serve "$1" && return
     show_why "$1"
-    systemctl disable --quiet --now "$socket" "$(service "$1")" || true
-    rm -f "$units/$socket" "$units/$(service "$1")"
+    discard "$units/$(service "$1")"
     rm -rf "${home:?}/$1"
     if [ -n "${2-}" ]; then
-        cp -p "$home/$2/env" "$env_file"
-        install -m 644 "$home/$2/units/$socket" "$units/"
+        mv "$home/$2/env" "$env_file"
+        serve "$2" || true
     fi
-    systemctl daemon-reload
-    [ -z "${2-}" ] || systemctl enable --quiet --now "$socket" "$(service "$2")"
     die "the service does not start (its log is above); correct what it names and run it again"
 }
 
@@ -201,27 +242,27 @@ switch() { # old new: the new service serves before the old one stops; a gateway
     if [ "$(address "$home/$old/units")" != "$(address "$home/$new/units")" ]; then
         say "the address changes, so the old service is stopped first"
         systemctl stop "$socket" "$(service "$old")"
-        [ "$role" = server ] || prepare_state "$old" "$new" || die "the state cannot be kept (the reason is above)"
+        [ "$role" = server ] || prepare_state "$old" "$new" || without_state "$old"
         systemctl disable --quiet "$(service "$old")"
         start_first "$new" "$old"
         return
     fi
     install -m 644 "$home/$new/units/$(service "$new")" "$units/"
-    systemctl daemon-reload
-    if [ "$role" = gateway ]; then
+    if [ "$role" = gateway ]; then # whose socket must not start the old one again for a request that waits
+        install -m 644 "$home/$new/units/$socket" "$units/"
+        systemctl daemon-reload
+        say "waiting until the responses in progress have ended"
         systemctl stop "$(service "$old")"
-        prepare_state "$old" "$new" || {
-            systemctl start "$(service "$old")"
-            die "the state cannot be kept (the reason is above); the old service goes on serving"
-        }
+        prepare_state "$old" "$new" || without_state "$old"
     fi
+    systemctl daemon-reload
     if ! systemctl start "$(service "$new")"; then
         show_why "$new"
         systemctl stop "$(service "$new")" 2>/dev/null || true
         rm -f "$units/$(service "$new")"
         systemctl daemon-reload
-        [ "$role" = server ] || systemctl start "$(service "$old")"
-        cp -p "$home/$old/env" "$env_file" 2>/dev/null || true
+        mv "$home/$old/env" "$env_file"
+        serve "$old" || true
         rm -rf "${home:?}/$new"
         die "the new service does not start (its log is above); the old one goes on serving, correct what the log names and run it again"
     fi
@@ -232,16 +273,35 @@ switch() { # old new: the new service serves before the old one stops; a gateway
     systemctl stop --no-block "$(service "$old")"
 }
 
+without_state() { # generation: that comes back
+    mv "$home/$1/env" "$env_file"
+    serve "$1" || true
+    die "the state cannot be kept (the reason is above); the old service goes on serving"
+}
+
+served_env() { # generation: the variables that it runs with; its own copy is there once another takes its place
+    if [ -n "$1" ] && [ -f "$home/$1/env" ]; then echo "$home/$1/env"; else echo "$env_file"; fi
+}
+
+take_env() { # file generation: of the next deployment, in the place of those of this one
+    [ -z "$2" ] || [ -f "$home/$2/env" ] || { cp -p "$env_file" "$home/$2/env.part" && mv "$home/$2/env.part" "$home/$2/env"; }
+    install -m 600 "$1" "$env_file.part"
+    mv "$env_file.part" "$env_file"
+}
+
 prepare_state() { # old new: of a gateway that has stopped; what the next one may change is kept, or given back
     local old=$1 new=$2 database=$state/clawgate/state.db part
     if [ -f "$home/$new/is-rollback" ]; then
         [ ! -f "$home/$new/config" ] || install -o "$owner" -g "$owner" -m 600 "$home/$new/config" "$state/openclaw.json" || return
-        [ -f "$database" ] && ! as_owner "$(program "$(release_of "$new")")" state status >/dev/null 2>&1 || return 0
-        say "the earlier release cannot use the newer schema: the newer database is kept as $database.of-$old"
+        [ -f "$home/$new/state.db" ] || [ -f "$database" ] || return 0
+        [ ! -f "$database" ] || ! as_owner "$(program "$(release_of "$new")")" state status >/dev/null 2>&1 || return 0
+        [ ! -f "$database" ] || say "the earlier release cannot use the newer schema: the newer database is kept as $database.of-$old"
         for part in '' -wal -shm; do
             [ ! -e "$database$part" ] || mv "$database$part" "$database.of-$old$part" || return
         done
-        [ ! -f "$home/$new/state.db" ] || install -o "$owner" -g "$owner" -m 600 "$home/$new/state.db" "$database"
+        [ ! -f "$home/$new/state.db" ] || {
+            install -o "$owner" -g "$owner" -m 600 "$home/$new/state.db" "$database.part" && mv "$database.part" "$database"
+        }
         return
     fi
     [ ! -f "$state/openclaw.json" ] || cp "$state/openclaw.json" "$home/$old/config" || return
@@ -256,7 +316,8 @@ clean_up() { # services of the past that have drained, generations and releases 
     for one in "$units/clawgate-$role-"*.service; do
         number=${one##*-} number=${number%.service}
         case $number:$(systemctl show --property ActiveState --value "$(service "$number")") in
-            "$now:"*) ;; *:inactive | *:failed) rm -f "$one" ;;
+            "$now:"* | *:deactivating) ;; *:inactive | *:failed) rm -f "$one" ;;
+            *) systemctl stop --no-block "$(service "$number")" ;; # of a run that was killed
         esac
     done
     for one in "$home"/[0-9]*; do
@@ -269,17 +330,25 @@ clean_up() { # services of the past that have drained, generations and releases 
 
 finish() { # generation
     ln -sfn "$1" "$home/current"
-    healthy || die "the service $(service "$1") runs and is not healthy; see its log: journalctl -u $(service "$1")"
+    healthy || {
+        rm -f "$home/$1/unfinished"
+        die "the service $(service "$1") runs and is not healthy; see its log: journalctl -u $(service "$1")"
+    }
     clean_up
+    rm -f "$home/$1/unfinished"
 }
 
 deploy_on_host() {
-    local now next was wanted rendered
+    local now served next was wanted rendered token end
     new_env=$(mktemp /run/clawgate.XXXXXX) # in memory, and not local: the trap needs it
     trap 'rm -rf "$payload" "$new_env"' EXIT
-    [ ! -f "$env_file" ] || cat "$env_file" >"$new_env"
+    settle </dev/null
+    now=$(generation)
+    served=$(served_env "$now")
+    [ ! -f "$served" ] || cat "$served" >"$new_env"
     set_variables "$new_env"
-    IFS= read -r token || token=''
+    { IFS= read -r token && IFS= read -r index_url && IFS= read -r end && [ "$end" = end ]; } ||
+        die "the host: ssh was cut before all was read; nothing was changed, run it again"
     if [ "$role" = server ]; then
         grep -q '^OPENAI_PROXY_TOKENS_FILE=' "$new_env" || listen=${listen:-127.0.0.1} port=${port:-$default_port}
         {
@@ -288,7 +357,10 @@ deploy_on_host() {
             echo "OPENAI_PROXY_TOKENS_FILE=$state/tokens"
         } | set_variables "$new_env"
     fi
-    now=$(generation)
+    case $extras in
+        none) extras='' ;; '') [ -z "$now" ] || extras=$(cat "$base/releases/$(release_of "$now")/complete") ;;
+    esac
+    id=$id${extras:++$extras}
     if [ -z "$now" ]; then
         [ "$action" = deploy ] || die "the host: no $role is deployed; run it without --$action"
         if [ "$role" = server ]; then
@@ -317,12 +389,12 @@ deploy_on_host() {
     fi
     next=$((${now:-0} + 1))
     while [ -e "$home/$next" ]; do next=$((next + 1)); done
-    if [ -n "$now" ] && [ "$(release_of "$now")" = "$id" ] && cmp -s "$new_env" "$env_file"; then
+    if [ -n "$now" ] && [ "$(release_of "$now")" = "$id" ] && cmp -s "$new_env" "$served"; then
         rendered=$(mktemp -d)
         render_units "$id" "$now" "$rendered" "$env_file" || die "the settings cannot be used (the reason is above)"
         if diff -r "$rendered" "$home/$now/units" >/dev/null; then
             rm -rf "$rendered"
-            systemctl --quiet is-active "$(service "$now")" || systemctl start "$(service "$now")"
+            serve "$now" || show_why "$now"
             healthy || die "$(service "$now") is not healthy; see its log: journalctl -u $(service "$now")"
             say "nothing to change: release $id serves as $(service "$now")"
             return
@@ -338,13 +410,12 @@ deploy_on_host() {
     }
     sed -i "s|^EnvironmentFile=.*|EnvironmentFile=$env_file|" "$home/$next/units/$(service "$next")"
     was='' wanted=$(address "$home/$next/units")
-    [ -z "$now" ] || was=$(address "$home/$now/units")
+    ! systemctl --quiet is-active "$socket" || was=$(address "$units")
     if [ "${was##*:}" != "${wanted##*:}" ] && ! port_is_free "$home/$next/units"; then
         rm -rf "${home:?}/$next"
         die "the host: $wanted cannot be used (the reason is above); stop what has it, or name another port"
     fi
-    [ -z "$now" ] || cp -p "$env_file" "$home/$now/env"
-    install -m 600 "$new_env" "$env_file"
+    take_env "$new_env" "$now"
     if [ -z "$now" ]; then
         start_first "$next"
     else
@@ -356,20 +427,25 @@ deploy_on_host() {
 
 rollback_on_host() {
     local now old next began=$SECONDS
+    settle
     now=$(generation)
     [ -n "$now" ] || die "the host: no $role is deployed; there is nothing to roll back"
+    if [ -n "$settled" ] && [ -f "$home/$now/is-rollback" ]; then
+        finish "$now"
+        say "rolled back by a run that was interrupted: release $(release_of "$now") serves as $(service "$now")"
+        return
+    fi
     old=$(cat "$home/$now/previous" 2>/dev/null || true)
     if [ -z "$old" ] || [ ! -d "$home/$old" ]; then die "the host: there is no deployment before $(service "$now")"; fi
     next=$((now + 1))
     while [ -e "$home/$next" ]; do next=$((next + 1)); done
     mkdir -p "$home/$next/units"
     cp -p "$home/$old/release" "$home/$next/"
-    touch "$home/$next/is-rollback"
+    touch "$home/$next/is-rollback" "$home/$next/unfinished"
     for kept in previous config state.db; do [ ! -f "$home/$old/$kept" ] || cp -p "$home/$old/$kept" "$home/$next/"; done
     cp "$home/$old/units/$(service "$old")" "$home/$next/units/$(service "$next")"
     sed "s|^Service=.*|Service=$(service "$next")|" "$home/$old/units/$socket" >"$home/$next/units/$socket"
-    cp -p "$env_file" "$home/$now/env"
-    cp -p "$home/$old/env" "$env_file"
+    take_env "$home/$old/env" "$now"
     switch "$now" "$next"
     finish "$next"
     say "rolled back: release $(release_of "$next") serves as $(service "$next"), after $((SECONDS - began)) s; tokens stay as they are"
@@ -377,13 +453,8 @@ rollback_on_host() {
 
 uninstall_on_host() {
     local one
-    systemctl disable --quiet --now "$socket" 2>/dev/null || true
-    for one in "$units/clawgate-$role-"*.service; do
-        [ ! -e "$one" ] || systemctl disable --quiet --now "$(basename "$one")"
-        rm -f "$one"
-    done
-    rm -f "$units/$socket" "$env_file"
-    systemctl daemon-reload
+    discard "$units/clawgate-$role-"*.service
+    rm -f "$env_file" "$env_file.part"
     rm -rf "$home"
     now='' && for one in "$base"/releases/*; do
         cat "$base"/*/[0-9]*/release 2>/dev/null | grep -qx "$(basename "$one")" || rm -rf "$one"
@@ -410,8 +481,10 @@ plan_on_host() {
 if [ -n "$on_host" ]; then
     check_host
     if [ -n "$dry_run" ]; then plan_on_host && exit 0; fi
+    trap '' HUP PIPE # whose ssh is cut finishes its work
     exec 9>/run/clawgate-deploy.lock
     flock -n 9 || die "the host: another deployment runs; wait for its end"
+    rm -f /run/clawgate.* # of a run that was killed
     case $action in
         deploy | upgrade) deploy_on_host ;; rollback) rollback_on_host ;; uninstall) uninstall_on_host ;;
     esac
@@ -427,18 +500,25 @@ fi
 case $target in -* | *[[:space:]]*) die "$target is no host; write user@host" ;; esac
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 key=${OPENAI_API_KEY-} token=${OPENAI_PROXY_TOKEN-}
-unset OPENAI_API_KEY OPENAI_PROXY_TOKEN # what is started from here does not get them
+index_url=${PIP_INDEX_URL-} unshown=''
+unset OPENAI_API_KEY OPENAI_PROXY_TOKEN PIP_INDEX_URL # what is started from here does not get them
 work=$(mktemp -d "${TMPDIR:-/tmp}/cg.XXXXXX")
-ssh_options=(-o ControlMaster=auto -o "ControlPath=$work/s" -o ControlPersist=60)
+ssh_options=(-o ServerAliveInterval=30 -o ControlMaster=auto -o "ControlPath=$work/s" -o ControlPersist=60)
 [ -z "$ssh_config" ] || ssh_options=(-F "$ssh_config" "${ssh_options[@]}")
 on() { ssh "${ssh_options[@]}" -- "$target" "$@"; }
-trap 'ssh "${ssh_options[@]}" -O exit "$target" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'ssh "${ssh_options[@]}" -O exit "$target" 2>/dev/null; rm -rf "$work"
+    [ -z "$unshown" ] || echo "deploy: the token that was made, if the host has it by now: $unshown"' EXIT
+for name in ${extras//,/ }; do
+    sed -n '/^\[project.optional-dependencies\]/,/^$/p' "$root/pyproject.toml" | grep -q "^$name = " || [ "$name" = none ] ||
+        die "--extras $name: clawgate has no such extra; pyproject.toml lists them"
+done
+extras=$(tr , '\n' <<<"$extras" | LC_ALL=C sort -u | paste -sd , -)
 
 # shellcheck disable=SC2016 # expanded on the host
 sudo=$(on 'if [ "$(id -u)" = 0 ]; then echo; elif sudo -n true 2>/dev/null; then echo sudo -n; else echo no; fi') ||
     die "$target: ssh cannot log in (its reason is above); try: ssh $target true"
 [ "$sudo" != no ] || die "$target: neither root nor sudo without a password; log in as root, or allow it in /etc/sudoers.d"
-arguments="--on-host --role $role ${listen:+--listen $listen} ${port:+--port $port}"
+arguments="--on-host --role $role ${listen:+--listen $listen} ${port:+--port $port} ${extras:+--extras $extras}"
 [ "$action" = deploy ] || arguments="$arguments --$action"
 
 if [ -n "$dry_run" ]; then
@@ -450,21 +530,18 @@ if [ "$action" = rollback ] || [ "$action" = uninstall ]; then
     exit 0
 fi
 
-for value in "$key" "$token" "${OPENAI_BASE_URL-}"; do
-    case $value in *[[:space:]\'\"\\\$]*) die "a value of OPENAI_API_KEY, OPENAI_PROXY_TOKEN or OPENAI_BASE_URL has a blank, a quote, \$ or \\; correct it" ;; esac
-done
 if [ "$role" = server ]; then
     has_token=$(on "$sudo test -s $state/tokens && echo yes || true")
     has_key=$(on "$sudo test -s $env_file && echo yes || true")
     if [ -z "$key$has_key" ]; then
         [ -t 0 ] || die "OPENAI_API_KEY is not set; export the upstream's key and run it again"
-        read -r -s -p 'deploy: the upstream key (OPENAI_API_KEY), not shown: ' key
+        read -r -s -p 'deploy: the upstream key (OPENAI_API_KEY), not shown: ' key || true
         echo
+        [ -n "$key" ] || die "no key was entered; run it again, or export OPENAI_API_KEY"
     fi
-    made=''
     if [ -z "$token$has_token" ]; then
         if [ -z "$make_token" ] && [ -t 0 ]; then
-            read -r -p 'deploy: OPENAI_PROXY_TOKEN is not set; make a good token? [Y/n] ' reply
+            read -r -p 'deploy: OPENAI_PROXY_TOKEN is not set; make a good token? [Y/n] ' reply || reply=no
             case $reply in [nN]*) ;; *) make_token=yes ;; esac
         fi
         [ -n "$make_token" ] || die "OPENAI_PROXY_TOKEN is not set and the host has no token; set it, or add --make-token"
@@ -472,11 +549,14 @@ if [ "$role" = server ]; then
         made=yes
     fi
 fi
+for value in "$key" "$token" "${OPENAI_BASE_URL-}" "$index_url"; do
+    case $value in *[[:space:]\'\"\\\$]*) die "a value of OPENAI_API_KEY, OPENAI_PROXY_TOKEN, OPENAI_BASE_URL or PIP_INDEX_URL has a blank, a quote, \$ or \\; correct it" ;; esac
+done
 
 files=$work/files
 mkdir "$files"
 cp "${BASH_SOURCE[0]}" "$files/deploy.sh"
-cp "$root/requirements/run.lock" "$files/run.lock"
+cp "$root/requirements/run.lock" "$root/requirements/all.lock" "$files/"
 if [ -n "$wheelhouse" ]; then
     for kind in clawgate pip; do
         [ -n "$(find "$wheelhouse" -name "$kind-*.whl" 2>/dev/null)" ] || die "--offline $wheelhouse: it has no $kind-*.whl; deploy/README.md says how to make a wheelhouse"
@@ -484,21 +564,23 @@ if [ -n "$wheelhouse" ]; then
     cp "$wheelhouse"/*.whl "$files/"
 else
     say "building the wheel"
-    {
-        python3 -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir "$files" "$root"
+    (
+        [ -z "$index_url" ] || export PIP_INDEX_URL="$index_url"
+        python3 -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir "$files" "$root" || exit 1
         python3 -m pip --disable-pip-version-check download --quiet --no-deps --dest "$files" pip
-    } || die "this machine: the wheel cannot be built (pip's reason is above); go online, or use --offline with a wheelhouse"
+    ) || die "this machine: the wheel cannot be built (pip's reason is above); go online, set PIP_INDEX_URL, or use --offline with a wheelhouse"
 fi
-id=$(basename "$(echo "$files"/clawgate-*.whl)" | cut -d- -f2)-$(cat "$files"/clawgate-*.whl "$files/run.lock" | cksum | cut -d' ' -f1)
+id=$(basename "$(echo "$files"/clawgate-*.whl)" | cut -d- -f2)-$(cat "$files"/clawgate-*.whl "$files"/*.lock | cksum | cut -d' ' -f1)
 
 say "copying $(du -sh "$files" | cut -f1) to $target"
 # shellcheck disable=SC2016 # expanded on the host
 payload=$(tar -C "$files" -cf - . | on 'umask 077 && d=$(mktemp -d) && tar -C "$d" -xf - && echo "$d"')
 arguments="$arguments --id $id --payload $payload ${wheelhouse:+--offline yes}"
+[ -z "${made-}" ] || unshown=$token
 {
     [ -z "$key" ] || printf 'OPENAI_API_KEY=%s\n' "$key"
     [ -z "${OPENAI_BASE_URL-}" ] || printf 'OPENAI_BASE_URL=%s\n' "$OPENAI_BASE_URL"
-    printf '\n%s\n' "$token"
+    printf '\n%s\n%s\nend\n' "$token" "$index_url"
 } | on "$sudo bash $payload/deploy.sh $arguments"
 
 if [ "$role" = server ]; then
@@ -518,6 +600,7 @@ if [ "$role" = server ]; then
     echo "  export PROXY_BRIDGE_URL=$url"
     if [ -n "${made-}" ]; then
         printf '  export PROXY_BRIDGE_TOKEN=%s   # shown this once\n' "$token"
+        unshown=''
     elif [ -n "$token" ]; then
         echo "  export PROXY_BRIDGE_TOKEN=...   # the value of OPENAI_PROXY_TOKEN"
     else

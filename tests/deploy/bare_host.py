@@ -64,12 +64,12 @@ def prepared() -> Path:
     return folder
 
 
-def wheelhouse(folder: Path) -> Path:
+def wheelhouse(folder: Path, lock: str = "run") -> Path:
     """A wheelhouse as deploy/README.md makes it, for the Python of the host."""
     version = _output(
         "chroot", str(prepared() / "root"), "python3", "-c", "import sys; print(*sys.version_info[:2])"
     )
-    wheels = prepared() / "wheels"
+    wheels = prepared() / ("wheels" if lock == "run" else f"wheels-{lock}")
     pip = sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"
     if not wheels.exists():
         target = (
@@ -80,8 +80,8 @@ def wheelhouse(folder: Path) -> Path:
             "--dest",
             str(wheels),
         )
-        lock = str(ROOT / "requirements" / "run.lock")
-        _output(*pip, "download", *target, "--no-deps", "--require-hashes", "-r", lock)
+        file = str(ROOT / "requirements" / f"{lock}.lock")
+        _output(*pip, "download", *target, "--no-deps", "--require-hashes", "-r", file)
         _output(*pip, "download", *target, "--no-deps", "pip")
     shutil.copytree(wheels, folder)
     _output(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
@@ -135,25 +135,25 @@ class Host:
         self, *arguments: str, port: str = "", target: str = "bare", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run deploy.sh against the host, from its own network."""
-        kept = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
         with self.entered():
             return subprocess.run(
-                [
-                    "bash",
-                    SCRIPT,
-                    "--ssh-config",
-                    self.folder / "ssh_config",
-                    *arguments,
-                    target,
-                    *filter(None, [port]),
-                ],
-                env=kept | environment,
+                [*self.command, *arguments, target, *filter(None, [port])],
+                env=self.environment | environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 timeout=300,
                 check=False,
             )
+
+    @property
+    def command(self) -> list[str]:
+        """deploy.sh, to which its arguments and "bare" are added."""
+        return ["bash", str(SCRIPT), "--ssh-config", str(self.folder / "ssh_config")]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
 
     def state(self) -> dict[str, str]:
         """What a deployment may change: each file of it with its time, mode and owner, and the services that run."""

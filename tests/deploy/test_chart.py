@@ -159,7 +159,7 @@ def test_the_database_is_reached_by_the_gateways_alone() -> None:
 
 
 def test_an_ingress_is_there_only_where_it_is_wanted() -> None:
-    """With TLS, to the gateways alone; events pass as they come, and it neither repeats a request nor ends a long one."""
+    """With TLS, to the gateways alone; events pass as they come, and no request is repeated or ended early."""
     assert not [kind for kind, _ in render({}) if kind == "Ingress"]
     rendered = render(EVERYTHING)
     ingress, service = rendered["Ingress", "demo-clawgate"], rendered["Service", "demo-clawgate"]
