@@ -324,7 +324,7 @@ clean_up() { # services of the past that have drained, generations and releases 
         [ ! -d "$one" ] || [ "$(basename "$one")" -gt $((now - 5)) ] || rm -rf "$one"
     done
     for one in "$base"/releases/*; do
-        cat "$base"/*/[0-9]*/release 2>/dev/null | grep -qx "$(basename "$one")" || rm -rf "$one"
+        grep -qxF -- "$(basename "$one")" "$base"/*/[0-9]*/release 2>/dev/null || rm -rf "$one"
     done
 }
 
@@ -457,7 +457,7 @@ uninstall_on_host() {
     rm -f "$env_file" "$env_file.part"
     rm -rf "$home"
     now='' && for one in "$base"/releases/*; do
-        cat "$base"/*/[0-9]*/release 2>/dev/null | grep -qx "$(basename "$one")" || rm -rf "$one"
+        grep -qxF -- "$(basename "$one")" "$base"/*/[0-9]*/release 2>/dev/null || rm -rf "$one"
     done
     rmdir "$base/releases" "$base" /etc/clawgate 2>/dev/null || true
     say "removed; $state and the user $owner stay, to remove them: rm -r $state && userdel $owner"
