@@ -63,6 +63,22 @@ def test_of_deployments_with_one_name_the_first_has_it() -> None:
     assert found.aliases == {"x": ModelRef("openai", "a")} and list(found.providers) == ["openai", "groq"]
     (text,) = notes(found).values()
     assert "does not spread requests" in text and text.endswith("clients reach this one as groq/b")
+    assert "becomes a fallback" not in text
+
+
+def test_further_deployments_of_the_default_and_of_its_fallbacks_become_fallbacks() -> None:
+    """As in LiteLLM's load_balancer.yaml: one model with two keys, and the same elsewhere."""
+    text = models(
+        entry("x", "model: gpt-a, api_key: sk-one"),
+        entry("x", "model: gpt-a, api_key: sk-two"),
+        entry("y", "model: groq/b"),
+        entry("y", "model: groq/c"),
+        entry("z", "model: groq/d"),
+        entry("z", "model: groq/e"),
+    )
+    found = plan(text + "router_settings: {fallbacks: [{x: [y]}]}\n", default="x")
+    assert list(map(str, found.chain)) == ["openai/gpt-a", "openai-2/gpt-a", "groq/b", "groq/c"]
+    assert ["becomes a fallback" in note.text for note in found.notes] == [True, True, False]
 
 
 def test_a_group_alias_is_a_second_name_that_a_model_cannot_have() -> None:
@@ -86,8 +102,8 @@ def test_fallbacks_of_the_default_model_are_taken_over_on_request(section: str) 
     found = plan(text, default="smart")
     assert list(map(str, found.chain)) == ["openai/a", "groq/b", "groq/c"]
     left_out, of_another = (note.text for note in found.notes)
-    assert left_out == "a fallback is left out: its model is not taken over"
-    assert of_another.startswith("fallbacks are those of the default model alone")
+    assert left_out == "the fallback 'gone' is left out: its model is not taken over"
+    assert of_another.startswith("the fallbacks of 'cheap' are left out")
     unasked = plan(text)
     assert unasked.chain == () and "with --default MODEL_NAME" in notes(unasked)[f"{section}.fallbacks"]
 

@@ -9,6 +9,10 @@ _NO_BALANCE = "clawgate does not spread requests over deployments"
 _OF_CLIENTS = "clients send it in their requests"
 _OF_PROVIDER = "it is a limit of a provider here; set plugins.entries.clawgate.config.providers.<id>"
 _PRICES = "prices are those of the package genai-prices"
+_BY_REASON = dict.fromkeys(
+    ("content_policy_fallbacks", "context_window_fallbacks"),
+    "a list of fallbacks is for a model, not for one reason of a failure; see: clawgate models fallbacks list",
+)
 _RETRIES = "a failed attempt is not repeated; list fallbacks: clawgate models fallbacks add"
 _COMPAT = "what a model rejects is left out by models.providers.<id>.models[].compat"
 
@@ -40,7 +44,7 @@ WHY_NOT = {
         "master_key": "clients present the gateway's token; to keep this one: "
         "clawgate config set gateway.auth.token --stdin",
     },
-    "litellm_settings": {"drop_params": _COMPAT, "num_retries": _RETRIES},
-    "router_settings": {"num_retries": _RETRIES, "routing_strategy": _NO_BALANCE},
+    "litellm_settings": {**_BY_REASON, "drop_params": _COMPAT, "num_retries": _RETRIES},
+    "router_settings": {**_BY_REASON, "num_retries": _RETRIES, "routing_strategy": _NO_BALANCE},
 }
 """Of a section of the file; "" is its top."""

@@ -86,7 +86,9 @@ class _Planner:
         self._notes = Notes()
         self._allow_private = allow_private
         self._providers: dict[str, dict[str, Any]] = {}
-        self._by_name: dict[str, ModelRef] = {}
+        self._by_name: dict[str, list[ModelRef]] = {}
+        self._further: list[tuple[ModelRef, YamlMapping, int]] = []
+        """Deployments of a name that another one has already."""
         self._new: dict[str, ModelRef] = {}
 
     def plan(self, default: str) -> ImportPlan:
@@ -97,6 +99,7 @@ class _Planner:
         self._read_models()
         self._alias_groups()
         chain = self._chain(default)
+        self._note_further(chain)
         providers = {
             name: block for name, block in self._providers.items() if self._present.get(name) != block
         }
@@ -166,15 +169,23 @@ class _Planner:
                 self._notes.add(entry, path, "a wildcard is not taken over as a name", fix)
             return
         ref = ModelRef(provider, one.model["id"])
-        if one.name in self._by_name:
-            if self._by_name[one.name] != ref:
-                fix = f"the name stands for {self._by_name[one.name]}, and clients reach this one as {ref}"
-                self._notes.add(
-                    entry, path, "clawgate does not spread requests over deployments of one name", fix
-                )
+        named = self._by_name.setdefault(one.name, [])
+        if ref in named:
             return
-        self._by_name[one.name] = ref
-        self._add_alias(one.name, ref, entry, path)
+        named.append(ref)
+        if len(named) > 1:
+            self._further.append((ref, entry, index))
+        else:
+            self._add_alias(one.name, ref, entry, path)
+
+    def _note_further(self, chain: Sequence[ModelRef]) -> None:
+        for ref, entry, index in self._further:
+            first = next(refs[0] for refs in self._by_name.values() if ref in refs[1:])
+            message = "clawgate does not spread requests over deployments of one name"
+            fix = f"the name stands for {first}, and clients reach this one as {ref}"
+            if ref in chain:
+                message += ", so this one becomes a fallback"
+            self._notes.add(entry, ("model_list", index, "model_name"), message, fix)
 
     def _add_alias(
         self, alias: str, ref: ModelRef, mapping: YamlMapping, path: tuple[str | int, ...]
@@ -204,18 +215,18 @@ class _Planner:
         for alias, value in groups.items():
             path = ("router_settings", "model_group_alias", alias)
             target = text_of(value.get("model")) if isinstance(value, YamlMapping) else text_of(value)
-            ref = self._by_name.get(target or "")
-            if ref is None:
+            refs = self._by_name.get(target or "")
+            if refs is None:
                 self._notes.add(groups, path, "the model that it names is not taken over")
             else:
-                self._by_name.setdefault(alias, ref)
-                self._add_alias(alias, ref, groups, path)
+                self._by_name.setdefault(alias, refs)
+                self._add_alias(alias, refs[0], groups, path)
 
     def _chain(self, default: str) -> tuple[ModelRef, ...]:
-        """Return the default model and its fallbacks; note every other list of fallbacks."""
+        """Return the deployments of the default model and of its fallbacks; note every other list of fallbacks."""
         if default and default not in self._by_name:
             raise UnknownModelName
-        chain = [self._by_name[default]] if default else []
+        chain = list(self._by_name[default]) if default else []
         for section in ("router_settings", "litellm_settings"):
             settings = self._section(section)
             for key in ("fallbacks", "default_fallbacks"):
@@ -225,7 +236,7 @@ class _Planner:
                     if default and name in (default, "*"):
                         chain += self._refs(others, settings, (section, key))
                     else:
-                        message = "fallbacks are those of the default model alone"
+                        message = f"the fallbacks of '{name}' are left out: those of the default model alone are read"
                         fix = (
                             "make one the default with --default MODEL_NAME, and its fallbacks are taken over"
                         )
@@ -236,11 +247,11 @@ class _Planner:
         self, names: Sequence[object], mapping: YamlMapping, path: tuple[str, ...]
     ) -> Iterator[ModelRef]:
         for one in names:
-            ref = self._by_name.get(text_of(one) or "")
-            if ref is None:
-                self._notes.add(mapping, path, "a fallback is left out: its model is not taken over")
-            else:
-                yield ref
+            name = text_of(one) or ""
+            if name not in self._by_name:
+                message = f"the fallback '{name}' is left out: its model is not taken over"
+                self._notes.add(mapping, path, message)
+            yield from self._by_name.get(name, ())
 
 
 def _fallbacks(value: object, key: str) -> Iterator[tuple[str, Sequence[object]]]:
