@@ -62,7 +62,7 @@ def reject_bool(value: object) -> object:
     return value
 
 
-Count = Annotated[int, BeforeValidator(reject_bool), Field(ge=1)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(reject_bool)]
 
 OWN_BLOCK = ConfigDict(
     frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
@@ -169,10 +169,10 @@ Origins = Annotated[StringList, AfterValidator(_check_origins)]
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 """A secret that can be sent in a header."""
 
-Seconds = Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False), BeforeValidator(reject_bool)]
 """A duration of at most a day."""
 
-ConnectionCount = Annotated[int, BeforeValidator(reject_bool), Field(ge=1, le=65_535)]
+ConnectionCount = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(reject_bool)]
 """How many connections there may be."""
 
 MAX_UPSTREAM_CONNECTIONS = 1000
@@ -180,5 +180,5 @@ MAX_UPSTREAM_CONNECTIONS = 1000
 UPSTREAM_WAIT_SECONDS: float = 10
 """How long a request waits for one of them, unless configured otherwise."""
 
-Port = Annotated[int, BeforeValidator(reject_bool), Field(ge=0, le=65_535)]
+Port = Annotated[int, Field(ge=0, le=65_535), BeforeValidator(reject_bool)]
 """A TCP port; 0 takes a free one."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from clawgate.settings.openclaw.own_settings import OwnSettings
 from clawgate.settings.schema import openclaw
 from clawgate.settings.schema.block import Block
 from clawgate.settings.schema.openclaw import MAX_SECONDS, OpenClawConfig, schema
@@ -149,6 +152,51 @@ def test_the_schema_lets_openclaws_own_keys_stand_and_describes_ours() -> None:
     assert all(part.get("additionalProperties", True) is not False for part in parts)
     assert "baseUrl" in found["$defs"]["ProviderBlock"]["properties"]
     assert all("description" in part for part in found["$defs"]["ProviderBlock"]["properties"].values())
+
+
+@pytest.mark.parametrize("document", [schema(), OwnSettings.model_json_schema()], ids=["config", "own"])
+def test_the_schema_has_no_keyword_but_those_of_json_schema(document: dict[str, Any]) -> None:
+    """An editor passes over others, as over `ge`. Each default is a value that the schema itself accepts."""
+    jsonschema: Any = importlib.import_module("jsonschema")  # it has no types
+    validator = jsonschema.Draft202012Validator
+    registry: Any = importlib.import_module("jsonschema_specifications").REGISTRY
+    validator.check_schema(document)
+    known = {"$ref", "$defs", "$schema", "env"}
+    for vocabulary in (
+        "core",
+        "applicator",
+        "unevaluated",
+        "validation",
+        "meta-data",
+        "format-annotation",
+        "content",
+    ):
+        uri = f"https://json-schema.org/draft/2020-12/meta/{vocabulary}"
+        known |= set(registry.contents(uri)["properties"])
+    for part in _parts(document):
+        assert set(part) <= known
+        if "default" in part:
+            validator({**part, "$defs": document["$defs"]}).validate(part["default"])
+
+
+def _parts(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a schema and all below it."""
+    yield part
+    for key in ("properties", "$defs"):
+        for one in part.get(key, {}).values():
+            yield from _parts(one)
+    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for one in part.get(key, ()):
+            yield from _parts(one)
+    for key in ("items", "additionalProperties", "propertyNames"):
+        if isinstance(part.get(key), dict):
+            yield from _parts(part[key])
+
+
+def test_a_number_out_of_its_bounds_is_wrong_by_the_schema() -> None:
+    properties = schema()["$defs"]["GatewayBlock"]["properties"]
+    assert (properties["port"]["minimum"], properties["port"]["maximum"]) == (0, 65_535)
+    assert schema()["$defs"]["McpServer"]["properties"]["requestTimeoutMs"]["exclusiveMinimum"] == 0
 
 
 def test_in_the_schema_a_secret_may_be_a_reference() -> None:

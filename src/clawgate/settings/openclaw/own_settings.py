@@ -138,7 +138,7 @@ class AgentSettings(BaseModel):
     max_turns: Count | None = setting("Model calls of one run; 50 unless it is set.")
     max_tool_calls: Count | None = setting("Tool calls of one run; 200 unless it is set.")
     max_tokens: Count | None = setting("Tokens of all model calls of one run, in and out.")
-    max_cost: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, allow_inf_nan=False)] | None = (
+    max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(reject_bool)] | None = (
         setting("US dollars of all model calls of one run; a model without a known price is not used.")
     )
     approve_tools: ToolNames | None = setting(

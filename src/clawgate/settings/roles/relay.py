@@ -89,7 +89,7 @@ class RelaySettings(BaseModel):
     drain_timeout: Seconds = setting(
         "Seconds that responses in progress get to finish when the role stops.", 30
     )
-    max_body_mb: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=1024)] = setting(
+    max_body_mb: Annotated[float, Field(gt=0, le=1024), BeforeValidator(reject_bool)] = setting(
         "Largest request body, in MB (2^20 bytes).", 20
     )
     ca_file: str | None = setting("PEM file of the only authorities that the upstream is checked against.")

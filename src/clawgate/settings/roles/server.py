@@ -43,7 +43,7 @@ def _parse_tokens(value: object) -> object:
 
 
 HeaderValue = Annotated[str, AfterValidator(_check_header)]
-Count = Annotated[int, BeforeValidator(reject_bool), Field(ge=1)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(reject_bool)]
 NamedTokens = Annotated[dict[str, Token], BeforeValidator(_parse_tokens)]
 
 

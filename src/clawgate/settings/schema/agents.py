@@ -103,7 +103,7 @@ class AgentDefaults(Block):
     )
     workspace: str | None = setting("The folder with the agents' files.")
     thinking_default: Thinking | None = setting("How much the model thinks, unless a request says otherwise.")
-    timeout_seconds: Annotated[int, BeforeValidator(reject_text_for_whole), Field(ge=0)] | None = setting(
+    timeout_seconds: Annotated[int, Field(ge=0), BeforeValidator(reject_text_for_whole)] | None = setting(
         "Seconds that a run may take; 0 for any number."
     )
     context_injection: Injection | None = setting("Whether AGENTS.md and SOUL.md are a part of the prompt.")

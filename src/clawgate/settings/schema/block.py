@@ -30,4 +30,4 @@ def _round_down(value: object) -> object:
     return math.floor(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
-NonNegativeInt = Annotated[int, BeforeValidator(_round_down), Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=1), BeforeValidator(_round_down)]

@@ -29,8 +29,8 @@ def _as_text(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_as_text)]
 Milliseconds = Annotated[
     float,
-    BeforeValidator(reject_text),
     Field(gt=0, allow_inf_nan=False),
+    BeforeValidator(reject_text),
     AfterValidator(lambda value: min(value, _MAX_MILLISECONDS)),
 ]
 Pattern = Annotated[str, Field(min_length=1)]

@@ -38,8 +38,8 @@ def _check_text(value: SecretStr) -> SecretStr:
 
 Duration = Annotated[
     float,
-    BeforeValidator(reject_text),
     Field(gt=0, allow_inf_nan=False),
+    BeforeValidator(reject_text),
     AfterValidator(lambda seconds: min(seconds, MAX_SECONDS)),
 ]
 LongSecret = Annotated[SecretStr, AfterValidator(_check_text)]

@@ -14,8 +14,7 @@ from clawgate.policy.egress.names import host_pattern
 from clawgate.settings.fields import reject_text, reject_text_for_whole, setting
 from clawgate.settings.schema.block import Block
 
-_Whole = Annotated[int, BeforeValidator(reject_text_for_whole)]
-Positive = Annotated[_Whole, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0), BeforeValidator(reject_text_for_whole)]
 Host = Annotated[str, AfterValidator(host_pattern)]
 """Compared with what URLs name, so in the one spelling that they are read in."""
 
@@ -48,8 +47,10 @@ class WebFetch(Block):
     max_response_bytes: Positive | None = setting("Bytes of a page that are read; 750000 unless it is set.")
     max_bytes: Positive | None = setting("As maxResponseBytes; the smaller one counts.")
     timeout_seconds: Positive = setting("Seconds for a page, its redirects included.", 30)
-    max_redirects: Annotated[_Whole, Field(ge=0)] = setting("Redirects that are followed.", 3)
-    cache_ttl_minutes: Annotated[float, BeforeValidator(reject_text), Field(ge=0, allow_inf_nan=False)] = (
+    max_redirects: Annotated[int, Field(ge=0), BeforeValidator(reject_text_for_whole)] = setting(
+        "Redirects that are followed.", 3
+    )
+    cache_ttl_minutes: Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(reject_text)] = (
         setting("Minutes that a page is kept; 0 for none.", 15.0)
     )
 
