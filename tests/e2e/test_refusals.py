@@ -83,7 +83,7 @@ CAUSES = {
         "mcp:files", LAN, "plugins.entries.clawgate.config.mcp.servers.files.allowPrivateNetwork",
         more={"mcp": {"servers": {"files": {"url": f"{LAN}/mcp"}}}},
     ),
-    "a plugin": Cause("plugin:weather", LAN, "gateway.allowPrivateNetwork"),
+    "a plugin": Cause("plugin:proxy-bridge", LAN, "gateway.allowPrivateNetwork"),
 }  # fmt: skip
 EVERYWHERE, METADATA = "http://0.0.0.0:8000", "http://169.254.169.254"
 NEVER = {
@@ -170,7 +170,7 @@ def test_the_command_of_a_refusal_opens_it_and_nothing_else_when_it_is_pasted(
     )
     assert never.exit_code == 1
     if cause.setting != "gateway.allowPrivateNetwork":
-        stranger = commands.run("egress", "explain", LAN, "--requester", "plugin:stranger")
+        stranger = commands.run("egress", "explain", LAN, "--requester", "plugin:owl")
         assert stranger.exit_code == 1, "another requester got it, too"
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from clawgate.app.egress_recorder import EgressRecorder
 from clawgate.app.upstreams import parse_proxy
 from clawgate.policy.egress.policy import EgressPolicy
 from clawgate.policy.egress_ledger import LedgerQuery, Listing
+from clawgate.policy.typos import typo_of
 from clawgate.providers.catalog import Catalog
 from clawgate.relay.upstream.dial import Resolver
 from clawgate.relay.upstream.explain import Explanation, explain
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.mcp_servers import McpServerEntry, mcp_servers
 from clawgate.settings.openclaw.own_settings import network_rules
-from clawgate.settings.openclaw.web_tools import tool_policy
+from clawgate.settings.openclaw.web_tools import NEEDS, tool_policy
 from clawgate.wire.http.url import Origin, parse_fetch_url
 
 UNPRIVILEGED = "tool:web_fetch"
@@ -23,23 +24,33 @@ _KINDS = ("mcp", "plugin", "provider", "tool")
 
 
 def policy_of(requester: str, catalog: Catalog, file: ConfigFile) -> EgressPolicy:
-    """Return the policy of ``requester``. Raises ValueError if there is no such requester."""
+    """Return the policy of ``requester``, of a plugin whether it exists or not. Raises ValueError for no other."""
     kind, _, name = requester.partition(":")
     if kind not in _KINDS or not name:
         raise ValueError(f"'{requester}' is no requester; use {', '.join(f'{one}:NAME' for one in _KINDS)}")
     if kind == "provider":
         if name not in catalog.providers:
-            raise ValueError(f"there is no provider '{name}'; see: clawgate models status")
+            raise unknown_requester(kind, name, catalog.providers)
         return catalog.providers[name].egress_policy()
     network = network_rules(file.config)
     if kind == "mcp":
-        for server in http_servers(file):
-            if server.name == name:
-                return server.egress_policy(network)
-        raise ValueError(f"there is no MCP server '{name}' that is reached over HTTP; see mcp.servers")
+        servers = {server.name: server for server in http_servers(file)}
+        if name not in servers:
+            raise unknown_requester("MCP server over HTTP", name, servers)
+        return servers[name].egress_policy(network)
     if kind == "tool":
+        if name not in NEEDS:
+            raise unknown_requester(kind, name, NEEDS)
         return tool_policy(name, file.config, network)
     return EgressPolicy(requester=requester, network=network)
+
+
+def unknown_requester(kind: str, name: str, known: Collection[str]) -> ValueError:
+    near = typo_of(name, known)
+    meant = f"did you mean '{near}'? " if near else ""
+    return ValueError(
+        f"there is no {kind} '{name}'; {meant}use one of: {', '.join(sorted(known)) or '(none)'}"
+    )
 
 
 def http_servers(file: ConfigFile) -> Sequence[McpServerEntry]:

@@ -28,8 +28,8 @@ def no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
         (["http://169.254.169.254/", "--provider", "owl"], 1, ["metadata", "never dialled"]),
         (["https://llm.example/x?secret=canary"], 0, ["allowed if each of its addresses is", "--resolve"]),
         (["https://llm.example", "--resolve"], 1, ["10.0.0.9: private", "93.184.216.34: public", "would fail"]),
-        (["https://93.184.216.34", "--requester", "plugin:x"], 0, ["plugin:x", "Verdict   : allowed"]),
-        (["http://10.0.0.7", "--plugin", "x"], 1, ["plugin:x", "Verdict   : refused", "gateway.allowPrivateNetwork"]),
+        (["https://93.184.216.34", "--requester", "plugin:owl"], 0, ["plugin:owl", "Verdict   : allowed"]),
+        (["http://10.0.0.7", "--plugin", "owl"], 1, ["plugin:owl", "refused", "gateway.allowPrivateNetwork"]),
     ],
 )  # fmt: skip
 def test_the_verdict_of_a_url(state: StateHome, arguments: list[str], status: int, parts: list[str]) -> None:
@@ -54,7 +54,21 @@ def test_a_verdict_for_programs(state: StateHome) -> None:
         (["http://user:pw@host/"], "user name or password"),
         (["ftp://host/"], "must look like"),
         (["http://a/", "--provider", "none"], "there is no provider 'none'"),
+        (["http://a/", "--provider", "oWl"], "did you mean 'owl'?"),
         (["http://a/", "--requester", "nobody"], "is no requester"),
+        (
+            ["http://a/", "--plugin", "proxy-brige"],
+            "no plugin 'proxy-brige'; did you mean 'proxy-bridge'? use one of: ",
+        ),
+        (
+            ["http://a/", "--requester", "plugin:none\x1b"],
+            r"no plugin 'none\x1b'; use one of: anthropic-claude",
+        ),
+        (
+            ["http://a/", "--tool", "web_fech"],
+            "did you mean 'web_fetch'? use one of: image, web_fetch",
+        ),
+        (["http://a/", "--requester", "mcp:none"], "no MCP server over HTTP 'none'; use one of: (none)"),
         (["http://a/", "--provider", "owl", "--tool", "x"], "give one of them"),
         (["http://a/", "--plugin", "a", "--tool", "x"], "give one of them"),
     ],

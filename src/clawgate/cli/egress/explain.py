@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from clawgate.app.egress_policies import explain_url
+from clawgate.app.egress_policies import explain_url, unknown_requester
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.egress.source import ask, serving
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import json_option, path_options
+from clawgate.plugins.host.discovery import find_plugins
 from clawgate.policy.printable import escape_controls
 from clawgate.relay.upstream.dial import system_resolver
 from clawgate.wire.http.url import parse_fetch_url
@@ -76,7 +77,10 @@ def explain(
 
 def _found(loaded: LoadedConfig, url: str, requester: str, resolve: bool) -> dict[str, Any]:
     """Return the explanation of the gateway that runs with this config, else that of the config alone."""
+    kind, _, name = requester.partition(":")
     try:
+        if kind == "plugin" and name not in (known := [one.id for one in find_plugins(loaded.paths.state)]):
+            raise unknown_requester(kind, name, known)
         origin, _ = parse_fetch_url(url)
         running = serving(loaded)
         if running is None or Path(running.config or "").resolve() != loaded.path.resolve():
@@ -84,7 +88,7 @@ def _found(loaded: LoadedConfig, url: str, requester: str, resolve: bool) -> dic
             found = explain_url(url, requester, loaded.catalog, loaded.file, resolver)
             return asyncio.run(found).to_json() | {"basedOn": "the config alone"}
     except ValueError as error:
-        fail(f"{escape_controls(url)}: {error}")
+        fail(escape_controls(f"{url}: {error}"))
     params = {"url": str(origin), "requester": requester} | ({"resolve": "1"} if resolve else {})
     return ask(running, "/egress/explain", params) | {"basedOn": f"the running gateway (pid {running.pid})"}
 
