@@ -159,8 +159,8 @@ def _type(form: Schema) -> str:
     if kind == "array":
         inner = _type(form["items"]) if isinstance(form.get("items"), dict) else ""
         return f"list of {inner}" if inner not in ("", "text") else "list"
-    low = next((form[one] for one in ("minimum", "ge") if one in form), None)
-    high = next((form[one] for one in ("maximum", "le") if one in form), None)
+    low = max((form[one] for one in ("minimum", "ge") if one in form), default=None)
+    high = min((form[one] for one in ("maximum", "le") if one in form), default=None)
     word = _WORDS.get(str(kind), "object" if kind == "object" else "any")
     if low is not None and high is not None:
         return f"{word}, {low} to {high}"
