@@ -131,6 +131,27 @@ def test_why_a_server_cannot_be_connected_is_the_error(tmp_path: Path) -> None:
     assert found.exit_code == 1 and "mcp.servers.none: has neither command nor url" in found.stderr
 
 
+def test_a_tool_that_no_model_is_offered_is_named_with_the_reason(tmp_path: Path, listing: Path) -> None:
+    names = ["a.b", "a-b", "read", "twice\x1b", "twice\x1b"]
+    listing.write_text(json.dumps([tool(name, "x") for name in names]))
+    servers = {"docs": scripted("plain", listing)}
+    same = "mcp.servers.docs: its tool 'a.b' is not offered: docs__a-b would be the name of 'a-b' as well"
+    found = run(tmp_path, servers, "test", "docs")
+    assert found.exit_code == 0 and same in found.stderr.splitlines()
+    assert (
+        "mcp.servers.docs: its tool 'twice' is not offered: it is listed twice" in found.stderr.splitlines()
+    )
+    for command in (["list"], ["show", "docs"]):
+        assert same in run(tmp_path, servers, *command).stderr.splitlines()
+    of_filter = {"docs": scripted("plain", listing, toolFilter={"exclude": ["a-b"]})}
+    assert "not offered: docs__a-b" not in run(tmp_path, of_filter, "show", "docs").stderr
+    listing.write_text("[]")
+    gone = "mcp.servers.docs: its tool 'read' is not offered: the server lists it no more"
+    assert gone in run(tmp_path, servers, "test", "docs").stderr.splitlines()
+    empty = run(tmp_path, {"other": scripted("plain", listing)}, "test", "other").stdout
+    assert empty.endswith("It lists no tool.\n")
+
+
 def test_a_server_that_lists_nothing_is_named_with_its_time_limit(tmp_path: Path) -> None:
     servers = {"slow": {"command": "sleep", "args": ["600"], "connectionTimeoutMs": 100}}
     found = run(tmp_path, servers, "test", "slow")

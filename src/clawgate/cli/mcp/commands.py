@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clawgate.agents.tools.mcp.definitions import Definition, tool_name
+from clawgate.agents.tools.mcp.definitions import Definition, named, passes, tool_name
 from clawgate.agents.tools.mcp.logins import login_of, missing_login
 from clawgate.agents.tools.mcp.pins import Pins, PinStore, pins_folder
 from clawgate.cli.completers import complete_mcp_server
@@ -141,7 +141,7 @@ def test(server: str, config: str | None, as_json: bool) -> None:
     entry = _entry(loaded, server)
     if entry.problem is not None:
         fail(str(entry.problem))
-    protocol, error = asyncio.run(_try(loaded, entry))
+    protocol, error, unusable = asyncio.run(_try(loaded, entry))
     pins = _store(loaded).read(entry.prefix)
     if as_json:
         result = {"ok": not error, "protocol": protocol, "error": error or None, **_to_json(entry, pins)}
@@ -150,9 +150,12 @@ def test(server: str, config: str | None, as_json: bool) -> None:
         fail(f"mcp.servers.{entry.name}: {error}")
     else:
         click.echo(f"Connected to {escape_controls(entry.name)}, protocol {protocol}.")
-        for tool in _tools(entry, pins):
+        tools = list(_tools(entry, pins))
+        for tool in tools:
             click.echo(f"  {tool['name']} ({tool['state']})")
-        for problem in _problems(entry, pins):
+        if not tools:
+            click.echo("It lists no tool.")
+        for problem in (*_not_offered(entry, unusable), *_problems(entry, pins)):
             click.echo(problem, err=True)
     if error:
         sys.exit(ExitCode.FAILED)
@@ -177,7 +180,7 @@ def login(server: str, config: str | None) -> None:
     browser = Browser(
         client.redirect_url, lambda text: click.echo("\n".join(map(escape_controls, text.split("\n"))))
     )
-    _, error = asyncio.run(_try(loaded, patient_entry, browser))
+    _, error, _ = asyncio.run(_try(loaded, patient_entry, browser))
     kept = login_of(pins_folder(loaded.paths.state), entry).read()
     if error:
         fail(f"mcp.servers.{entry.name}: {error}")
@@ -218,8 +221,8 @@ def _client(entry: McpServerEntry) -> McpOAuthClient:
 
 async def _try(
     loaded: LoadedConfig, entry: McpServerEntry, browser: Browser | None = None
-) -> tuple[str, str]:
-    """Return the protocol that the server speaks, or why it cannot be connected."""
+) -> tuple[str, str, Mapping[str, str]]:
+    """Return the protocol that the server speaks, or why it cannot be connected; and `McpServers.unusable`."""
     import logging
     import random
 
@@ -233,7 +236,7 @@ async def _try(
     )
     try:
         await host.use([entry.enabled()], loaded.file.environment, network_rules(loaded.file.config))
-        return await host.result_of(entry.name)
+        return *await host.result_of(entry.name), host.unusable(entry.name)
     finally:
         await host.close()
 
@@ -261,10 +264,17 @@ def _problems(entry: McpServerEntry, pins: Pins, *, next_verb: str = "show") -> 
         yield escape_controls(str(entry.problem))
     if pins.problem:
         yield escape_controls(f"mcp.servers.{entry.name}: none of its tools is offered: {pins.problem}")
+    offered = [tool for tool in pins.accepted.values() if passes(entry.block.tool_filter, tool.name)]
+    yield from _not_offered(entry, named(entry.prefix, offered)[1])
     if pins.waiting:
         name = escape_controls(entry.name)
         waiting = f"{len(pins.waiting)} tools wait and are not offered"
         yield f"mcp.servers.{name}: {waiting}; run: clawgate mcp {next_verb} {name}"
+
+
+def _not_offered(entry: McpServerEntry, reasons: Mapping[str, str]) -> Iterator[str]:
+    for tool, reason in reasons.items():
+        yield escape_controls(f"mcp.servers.{entry.name}: its tool '{tool[:80]}' is not offered: {reason}")
 
 
 def _missing_login(loaded: LoadedConfig, entry: McpServerEntry) -> Iterator[str]:

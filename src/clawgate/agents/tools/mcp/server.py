@@ -90,7 +90,7 @@ class McpServer:
         self._log = log
         self._look = look
         self._session: Session | None = None
-        self._listed: Listed | None = None
+        self.listed: Listed | None = None
         self._is_current = asyncio.Event()
         """Set while there is a session, and no news of another list from its server."""
         self._failed = asyncio.Event()
@@ -179,7 +179,7 @@ class McpServer:
         """Return the seconds until they may be listed again."""
         started_at = self._clock()
         listed, pins = await asyncio.to_thread(self._observe, await session.list_tools())
-        before, self._listed = self._listed, listed
+        before, self.listed = self.listed, listed
         if before is None or (before.tools, before.reasons) != (listed.tools, listed.reasons):
             self._report(listed, pins)
         took = self._clock() - started_at
@@ -219,12 +219,12 @@ class McpServer:
         if self._is_given_up:
             return ()
         pins = self._pins.read(self.entry.prefix)
-        if self._offered is None or self._offered[0] is not pins or self._offered[1] is not self._listed:
-            self._offered = (pins, self._listed, tuple(self._tools()))
+        if self._offered is None or self._offered[0] is not pins or self._offered[1] is not self.listed:
+            self._offered = (pins, self.listed, tuple(self._tools()))
         return self._offered[2]
 
     def _tools(self) -> list[RegisteredTool]:
-        pins, listed = self._pins.read(self.entry.prefix), self._listed
+        pins, listed = self._pins.read(self.entry.prefix), self.listed
         accepted = [
             tool
             for tool in pins.accepted.values()
@@ -286,7 +286,7 @@ class McpServer:
     async def _call(self, definition: Definition, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Call a tool of the server, if it is still the one that was accepted. Raises `ToolFailed`."""
         session = await self.current_session()
-        if self._listed is None or not _is_listed(definition, self._listed):
+        if self.listed is None or not _is_listed(definition, self.listed):
             raise ToolFailed(
                 f"the server '{self.entry.name}' has changed this tool or has it no more, so it was not called; "
                 f"its operator can look at it with: clawgate mcp show {self.entry.name}"

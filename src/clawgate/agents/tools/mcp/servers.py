@@ -170,6 +170,15 @@ class McpServers:
         except ToolFailed:
             return "", server.reason or server.no_list()
 
+    def unusable(self, name: str) -> Mapping[str, str]:
+        """Return what a server listed last that is no tool, and accepted ones that it lists no more: the reasons."""
+        server = self._running[name].server
+        if server.listed is None:
+            return {}
+        accepted = self.pins.read(server.entry.prefix).accepted
+        gone = dict.fromkeys(accepted.keys() - server.listed.tools.keys(), "the server lists it no more")
+        return gone | dict(server.listed.reasons)
+
     def tools(self) -> list[RegisteredTool]:
         """Return the tools that models may be offered now."""
         return [tool for one in self._running.values() for tool in one.server.tools()]
