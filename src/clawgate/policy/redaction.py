@@ -27,7 +27,7 @@ _SHAPES = re.compile(
     r"(?<![A-Za-z0-9])(?:sk-ant-[\w-]{8,}+|sk-[\w-]{12,}+)"
     # the value of a named credential
     r"|(?P<named>(?i:authorization|x-api-key|proxy-token|(?:access|refresh|id)[_-]?token)[\"']?+\s*+[:=]\s*+[\"']?+"
-    rf"(?i:(?:bearer|basic)\s++)?+){_HAS_DIGIT}{_TOKEN}"
+    rf"(?i:(?:bearer|basic)\s++)?){_HAS_DIGIT}{_TOKEN}"
     rf"|(?P<variable>\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)[\"']?+\s*+[:=]\s*+[\"']?+){_HAS_DIGIT}{_TOKEN}"
     # "Bearer" may also begin a sentence, whose words have no digit
     rf"|(?P<scheme>(?i:\bbearer\s++)){_HAS_DIGIT}{_TOKEN}",

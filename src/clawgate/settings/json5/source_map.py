@@ -28,19 +28,19 @@ _HEX = r"[0-9a-fA-F]"
 _COMMA = "; a comma may be missing before it"
 _BLANK = re.compile(
     r"(?:[\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]++"
-    r"|//[^\n\r\u2028\u2029]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)*+"
+    r"|//[^\n\r\u2028\u2029]*+|/\*[^*]*+\*++(?:[^*/][^*]*+\*++)*/)*"
 )
 _ESCAPE = rf"\\(?:u{_HEX}{{4}}|x{_HEX}{{2}}|0(?![0-9])|\r\n|[^ux0-9])"
 _INSIDE = {
-    '"': re.compile(rf'"(?:[^"\\\n\r]++|{_ESCAPE})*+'),
-    "'": re.compile(rf"'(?:[^'\\\n\r]++|{_ESCAPE})*+"),
+    '"': re.compile(rf'"(?:[^"\\\n\r]++|{_ESCAPE})*'),
+    "'": re.compile(rf"'(?:[^'\\\n\r]++|{_ESCAPE})*"),
 }
 _NUMBER = re.compile(
     rf"[+-]?(?:Infinity|NaN|0[xX]{_HEX}++|(?:(?:0|[1-9][0-9]*+)(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)"
     r"(?![\w$.])"
 )
 _WORD = re.compile(r"(?:true|false|null)(?![\w$])")
-_NAME = re.compile(rf"(?:[$_]|[^\W\d]|\\u{_HEX}{{4}})(?:[$\w\u0300-\u036f\u200c\u200d]|\\u{_HEX}{{4}})*+")
+_NAME = re.compile(rf"(?:[$_]|[^\W\d]|\\u{_HEX}{{4}})(?:[$\w\u0300-\u036f\u200c\u200d]|\\u{_HEX}{{4}})*")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 

@@ -45,7 +45,8 @@ _QUOTE = ord('"')
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 # Possessive (`++`, `{…}+`): no position to come back to is kept, so that a long string costs no memory. Bounded: all
-# threads wait for a match, so each has to take some milliseconds at most.
+# threads wait for a match, so each has to take some milliseconds at most. Not where an alternative can fail behind its
+# first characters: tests/test_regular_expressions.py.
 _STRING = rb'"(?:[^"\\]++|\\.){0,4096}+"'
 _plain_key = re.compile(rb'[ \t\r\n{,]*+("[^"\\]*+")[ \t\r\n]*+:[ \t\r\n]*+').match  # without escapes
 _quote = re.compile(rb'[ \t\r\n{,]*+"').match
@@ -53,7 +54,7 @@ _string_part = re.compile(rb'(?:[^"\\]++|\\.){0,16384}+').match
 _plain = re.compile(rb'[^][{}",]++').match  # a number or a word
 _colon = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+").match
 _flat = re.compile(
-    rb"(?:[^][{}\"]++|" + _STRING + rb"|[\[{](?:[^][{}\"]++|" + _STRING + rb"){0,64}+[\]}]){0,4096}+"
+    rb"(?:[^][{}\"]++|" + _STRING + rb"|[\[{](?:[^][{}\"]++|" + _STRING + rb"){0,64}[\]}]){0,4096}"
 ).match  # many values at once: short strings, numbers, and lists and objects that hold no others
 _surrogate = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of the same length as what is put in its place
 _IN_CAPITALS = frozenset(
