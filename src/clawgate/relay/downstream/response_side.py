@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import termios
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _CLIENT_READS = (Phase.RESPONSE_READ, Phase.CLOSING)
 
 
-class ResponseSide(HttpToolsProtocol):
+class ResponseSide(HttpToolsProtocol, ABC):
     """Base of `RelayProtocol`, and no object of its own."""
 
     # Defaults are attributes of the class: most connections never change most of them.
@@ -69,12 +70,12 @@ class ResponseSide(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._listener = listener
 
+    @abstractmethod
     def on_request_error(self, error: GatewayError) -> None:
         """Respond with ``error``, and read nothing more."""
-        raise NotImplementedError
 
-    def _read_pipelined(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _read_pipelined(self) -> None: ...
 
     # The end of a response
 

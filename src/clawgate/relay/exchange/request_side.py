@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,7 +57,7 @@ else:  # the other callbacks are those of `Exchange`: an empty one, inherited, w
     _Handler = object
 
 
-class RequestSide(_Handler):
+class RequestSide(ABC, _Handler):
     """Base of `Exchange`, and no object of its own: one is made for each request, so each attribute costs.
 
     What most requests do not need is a default of the class.
@@ -89,13 +90,13 @@ class RequestSide(_Handler):
             self._flow = FlowControl(self._client)
         return self._flow
 
+    @abstractmethod
     def fail(self, error: GatewayError) -> None:
         """End the exchange with an error of our own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def respond(self, made: MadeResponse) -> None:
         """End the exchange with a response that needs no upstream."""
-        raise NotImplementedError
 
     @property
     def awaits_client(self) -> bool:
