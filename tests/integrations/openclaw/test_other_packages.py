@@ -10,7 +10,7 @@ import pytest
 from tests.bundled.anthropic_claude_proxy.host import command
 from tests.e2e.terminal import terminal
 from tests.e2e.waiting import poll
-from tests.integrations.openclaw.host import Gateway, Host, engines, kill, needs_openclaw
+from tests.integrations.openclaw.host import HIDES_SECRETS, Gateway, Host, engines, kill, needs_openclaw
 from tests.integrations.openclaw.remote import MODEL, REPLY, TOKEN, Remote, serve_remote
 
 pytestmark = [
@@ -46,11 +46,12 @@ def host(tmp_path_factory: pytest.TempPathFactory, remote: Remote) -> Host:
         person.answer("Base URL", f"{remote.url}/v1\r")
         person.answer("Dialect", "\r")
         person.answer("Credential", "\r")
-        person.answer("(not shown)", f"{TOKEN}\r")
+        person.answer("Secret (", f"{TOKEN}\r")
         person.answer("Allow a loopback or private address", "\r")
         person.answer("Models", f"{MODEL}\r")
         person.answer("Write this to", "\r")
-        assert person.end() == 0 and TOKEN not in person.shown
+        assert person.end() == 0, person.shown
+        assert (TOKEN in person.shown) is not HIDES_SECRETS
     return found
 
 

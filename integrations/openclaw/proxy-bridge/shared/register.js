@@ -22,7 +22,7 @@ export function register(api, { id, label, hint, service, token, verbs }) {
   api.registerProvider({
     id,
     label,
-    auth: [{ id: "local", label, hint, kind: "custom", run: (context) => signIn({ id, token }, context) }],
+    auth: [{ id: "local", label, hint, kind: "custom", run: (context) => signIn({ id, token, host: api.runtime?.version }, context) }],
   });
   api.registerCli(
     ({ program }) => {
