@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,14 +90,40 @@ def test_killed_twenty_times_it_leaves_no_bridge_and_starts_again(home: Path) ->
     assert len(took) == KILLS and min(map(int, took)) < COLD_START_MS
 
 
-def test_the_start_does_not_take_so_long_that_the_host_undoes_it(home: Path) -> None:
-    """OpenClaw 2026.9.6 gives it 5 s; this engine never serves, and ends with its standard input."""
-    configure(home, "http://127.0.0.1:9")
+def stand_in(home: Path, line: str) -> None:
+    """Put a program in place of the engine that prints one line, and ends with its standard input."""
     python = home / "python"
-    python.write_text("#!/bin/sh\nexec cat >/dev/null\n")
+    python.write_text(f"#!/bin/sh\necho '{line}'\nexec cat >/dev/null\n")
     python.chmod(0o700)
     (home / ".openclaw" / "clawgate").mkdir(mode=0o700)
     (home / ".openclaw" / "clawgate" / "engine.json").write_text(json.dumps({"python": str(python)}))
+
+
+def test_an_engine_that_gives_no_response_at_once_is_not_another_program(home: Path) -> None:
+    """As on a busy machine. This one closes the first two connections."""
+
+    def serve(listener: socket.socket) -> None:
+        for response in (b"", b"", b'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"ok":true}'):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(response)
+
+    configure(home, "http://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stand_in(home, f"clawgate bridge listening on http://127.0.0.1:{listener.getsockname()[1]} -> far")
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        with service(home) as process:
+            shown = until(process, "proxy-bridge: ")
+            thread.join()
+    assert "proxy-bridge: listening on http" in shown and "another program" not in shown
+
+
+def test_the_start_does_not_take_so_long_that_the_host_undoes_it(home: Path) -> None:
+    """OpenClaw 2026.9.6 gives it 5 s; this engine never serves, and ends with its standard input."""
+    configure(home, "http://127.0.0.1:9")
+    stand_in(home, "")
     with service(home) as process:
         (milliseconds,) = re.findall(r"started in (\d+) ms", until(process, "started in"))
     assert int(milliseconds) < 5000

@@ -12,6 +12,7 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 const CALM_MS = 60_000; // after so long the next exit counts as the first
 const READY_MS = 4_000; // the host (2026.9.6) undoes the activation of a service that takes 5 s, as on a busy machine
+const HEALTH_TRIES = 10; // of 2 s each: a busy machine is no other program
 const STOP_SECONDS = 40; // the engine lets running responses end first, for 30 s by default
 
 export class EngineService {
@@ -95,8 +96,10 @@ export class EngineService {
   /** The program that responds at `url` has to be the child. Without a URL there is nothing to check. */
   async #checkInstance(url, instance) {
     if (!url) return this.log.info(`${this.id}: running`);
-    const found = await health(`${url}/health`);
-    if (found?.ok === true && (found.instance ?? instance) === instance) {
+    let found = null;
+    for (let tries = 0; tries < HEALTH_TRIES && !found; tries += 1) found = await health(`${url}/health`);
+    if (!found) return this.log.error(`${this.id}: no response at ${url}, where the engine listens`);
+    if (found.ok === true && (found.instance ?? instance) === instance) {
       return this.log.info(`${this.id}: listening on ${url}`);
     }
     this.log.error(`${this.id}: another program responds at ${url}; stop it, or set another port`);
