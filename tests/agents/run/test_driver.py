@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,8 +12,8 @@ import pytest
 
 from clawgate.agents.run.driver import RunDriver, ToolOutcome
 from clawgate.agents.run.events import RunEvent, TextDelta, ToolEnded, ToolStarted
-from clawgate.agents.run.step import Call, Finish, Message, Run, RunPlan, Usage
-from clawgate.errors import GatewayError, UpstreamClosed
+from clawgate.agents.run.step import Call, Finish, Message, Run, RunLimits, RunPlan, Usage
+from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
 from clawgate.policy.model_routing import ModelRef
 from tests.agents.model_stand import DONE, MODEL, ModelStand, call_of, chunk_of, models, usage_of
 from tests.agents.run.test_step import tool
@@ -23,6 +23,9 @@ from tests.peers.upstream import ScriptChoice
 
 HELLO = sse_response(
     [chunk_of({"content": "hel"}), chunk_of({"content": "lo"}), chunk_of(reason="stop"), DONE]
+)
+REASONED = sse_response(
+    [chunk_of({"reasoning_content": "hm"}), usage_of(10, 2), chunk_of(reason="stop"), DONE]
 )
 CALLS_TWO = sse_response(
     [call_of("own"), call_of("own", index=1), usage_of(10, 2), chunk_of(reason="tool_calls"), DONE]
@@ -55,14 +58,20 @@ def driver(
     *,
     run_tool: Callable[[Call], Awaitable[ToolOutcome]] = result_of,
     cost_of: Callable[[ModelRef | None, Usage], Decimal | None] = unknown,
+    chain: Sequence[ModelRef] = (MODEL,),
     **plan: Any,
 ) -> RunDriver:
-    def call_model(fields: Message) -> Any:
-        return stand.caller.call([MODEL], fields, caller="me")
+    def call_model(models: Sequence[ModelRef], fields: Message) -> Any:
+        return stand.caller.call(models, fields, caller="me")
 
     run = Run(plan=RunPlan(**plan), messages=({"role": "user", "content": "hi"},))
     return RunDriver(
-        run, call_model=call_model, run_tool=run_tool, cost_of=cost_of, emit=reported.events.append
+        run,
+        chain=chain,
+        call_model=call_model,
+        run_tool=run_tool,
+        cost_of=cost_of,
+        emit=reported.events.append,
     )
 
 
@@ -73,6 +82,27 @@ async def test_text_is_reported_as_it_comes() -> None:
         assert await made.drive() == Finish("stop")
     assert reported.events == [TextDelta("hel"), TextDelta("lo")]
     assert made.run.turns == ({"role": "assistant", "content": "hello"},)
+
+
+async def test_a_model_that_only_reasoned_gives_way_to_its_fallback_and_both_are_paid_for() -> None:
+    chain = [MODEL, ModelRef("other", "m"), ModelRef("other", "n")]
+    reported = Reported()
+    async with models(REASONED, REASONED, HELLO) as stand:
+        made = driver(stand, reported, chain=chain)
+        assert await made.drive() == Finish("stop")
+    assert reported.text == "hello" and made.run.turns == ({"role": "assistant", "content": "hello"},)
+    assert [use.model for use in made.uses] == chain
+    assert (made.run.model_calls, made.run.usage.total_tokens) == (3, 24)
+
+
+@pytest.mark.parametrize(("chain", "most"), [((MODEL,), 50), ((MODEL, ModelRef("other", "m")), 1)])
+async def test_a_run_fails_that_has_no_fallback_for_a_model_that_only_reasoned(
+    chain: Sequence[ModelRef], most: int
+) -> None:
+    async with models(REASONED) as stand:
+        made = driver(stand, Reported(), chain=chain, limits=RunLimits(max_turns=most))
+        with pytest.raises(UpstreamMalformed, match="after its reasoning"):
+            await made.drive()
 
 
 async def test_tools_run_side_by_side_and_the_model_gets_their_results_in_order() -> None:

@@ -265,11 +265,17 @@ def test_calls_of_a_completion_that_was_cut_are_returned_as_cut() -> None:
 
 
 @pytest.mark.parametrize("member", ["reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"])
-def test_a_run_whose_model_only_reasoned_fails(member: str) -> None:
+def test_a_model_that_only_reasoned_is_followed_by_the_next_one_with_the_same_request(member: str) -> None:
     response = completion(text="")
     response.message[member] = "hm"
-    _, action = after_completion(run_of(), response)
-    assert isinstance(action, GiveUp) and isinstance(action.error, UpstreamMalformed)
+    run, action = after_completion(run_of(), response)
+    assert isinstance(action, CallModel) and isinstance(action.error, UpstreamMalformed)
+    assert run.turns == () and action.fields == _fields_of(begin(run_of()))
+
+
+def _fields_of(action: object) -> dict[str, Any]:
+    assert isinstance(action, CallModel)
+    return action.fields
 
 
 @pytest.mark.parametrize("how", [{"text": "a"}, {"reason": "length"}, {"reason": "content_filter"}])

@@ -16,6 +16,7 @@ from clawgate.agents.run.model_call import ModelCall
 from clawgate.agents.run.model_message import delta_text
 from clawgate.agents.run.step import Call, Completion, Message, Run, Usage
 from clawgate.agents.run.tool_uses import ModelUse, collected
+from clawgate.errors import GatewayError
 from clawgate.policy.model_routing import ModelRef
 
 
@@ -27,18 +28,22 @@ class ToolOutcome:
     failed: bool = False
 
 
-CallModel = Callable[[Message], ModelCall]
+CallModel = Callable[[Sequence[ModelRef], Message], ModelCall]
 RunTool = Callable[[Call], Awaitable[ToolOutcome]]
 CostOf = Callable[[ModelRef | None, Usage], Decimal | None]
 
 
 class RunDriver:
-    """One run. ``run`` is where it stands, ``partial`` the text of an completion that is not complete yet."""
+    """One run, by the models of ``chain``.
+
+    ``run`` is where it stands, ``partial`` the text of a completion that is not complete yet.
+    """
 
     def __init__(
         self,
         run: Run,
         *,
+        chain: Sequence[ModelRef],
         call_model: CallModel,
         run_tool: RunTool,
         cost_of: CostOf,
@@ -48,6 +53,7 @@ class RunDriver:
         self.partial = ""
         self.uses: list[ModelUse] = []
         self.tool_calls: list[tuple[Call, ToolOutcome]] = []
+        self._chain = chain
         self._call_model = call_model
         self._run_tool = run_tool
         self._cost_of = cost_of
@@ -58,8 +64,8 @@ class RunDriver:
         action = step.begin(self.run)
         while True:
             match action:
-                case step.CallModel(fields):
-                    completion = await self._ask(fields)
+                case step.CallModel(fields, error):
+                    completion = await self._ask(self._models_after(error), fields)
                     self.run, action = step.after_completion(self.run, completion)
                     if self.run.plan.required and isinstance(action, step.Finish) and completion.text:
                         self._emit(TextDelta(completion.text))
@@ -71,11 +77,21 @@ class RunDriver:
                 case step.GiveUp(error):
                     raise error
 
-    async def _ask(self, fields: Message) -> Completion:
+    def _models_after(self, error: GatewayError | None) -> Sequence[ModelRef]:
+        """Return the models to call: after an error those behind the one that made it. Raises it without any."""
+        if error is None:
+            return self._chain
+        last = self.uses[-1].model
+        left = self._chain[self._chain.index(last) + 1 :] if last in self._chain else ()
+        if not left:
+            raise error
+        return left
+
+    async def _ask(self, models: Sequence[ModelRef], fields: Message) -> Completion:
         self.run = step.after_model_call(self.run)
         # Text in front of a call that is required is no completion without the call: it waits for it.
         streams = not self.run.plan.required
-        call = self._call_model(fields)
+        call = self._call_model(models, fields)
         pieces: list[str] = []
         try:
             async for chunk in call.chunks():

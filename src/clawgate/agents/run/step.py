@@ -146,9 +146,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Send ``fields``, a chat completions request without its model."""
+    """Send ``fields``, a chat completions request without its model.
+
+    ``error``: what the model did of the same call before; the next one of the run is called, or it is raised.
+    """
 
     fields: Message
+    error: GatewayError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,7 @@ def begin(run: Run) -> Action:
 
 def after_completion(run: Run, completion: Completion) -> tuple[Run, Action]:
     """The model has responded."""
-    plan = run.plan
+    plan, before = run.plan, replace(run, usage=run.usage + completion.usage)
     message = _with_own_ids(completion.message, plan)
     run = replace(
         run.add(message),
@@ -209,7 +213,10 @@ def after_completion(run: Run, completion: Completion) -> tuple[Run, Action]:
         and any(map(message.get, _REASONING))
     ):
         cause = "the model ended after its reasoning, without a text or a call; send the request again"
-        return run, GiveUp(UpstreamMalformed(cause))
+        again = _call_model(before)
+        if isinstance(again, CallModel):
+            return before, replace(again, error=UpstreamMalformed(cause))
+        return before, GiveUp(UpstreamMalformed(cause))
     return run, Finish(completion.finish_reason)
 
 

@@ -224,7 +224,8 @@ class SessionRun:
         caller = f"{order.caller} agent:{order.agent}"
         return RunDriver(
             Run(plan=plan_of(order), messages=composed.messages, approved=self._approvals.calls),
-            call_model=lambda fields: services.call_model(chain, fields, caller),
+            chain=chain,
+            call_model=lambda models, fields: services.call_model(models, fields, caller),
             run_tool=self._run_tool,
             cost_of=services.cost_of,
             emit=self._emit,
