@@ -148,6 +148,7 @@ def test_status_names_the_owner_of_the_port() -> None:
     }
     text = "\n".join(to_lines(found))
     assert "Port 5 is in use by node (pid 3)" in text and "does not exist; using defaults" in text
+    assert "next: clawgate doctor" in text  # a start would fail
     assert "Log file: none yet" in text and "Service: systemd (active)" in text
 
 

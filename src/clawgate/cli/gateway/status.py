@@ -208,7 +208,7 @@ def _models_lines(models: dict[str, Any]) -> list[str]:
 def _runtime_lines(state: dict[str, Any]) -> list[str]:
     config, gateway, runtime = (state[name] for name in ("config", "gateway", "runtime"))
     if runtime["status"] == "stopped":
-        unable = gateway["wouldNotStart"] or not config["valid"]
+        unable = gateway["wouldNotStart"] or gateway["portOwner"] or not config["valid"]
         return [
             "Runtime: stopped",
             *(f"  would not start: {problem}" for problem in gateway["wouldNotStart"]),
