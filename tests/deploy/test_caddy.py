@@ -86,6 +86,19 @@ async def test_a_stream_arrives_event_by_event(scheme: str, content_type: str, t
             assert response.status == 200 and response.complete
 
 
+async def test_a_client_that_leaves_before_the_first_event_frees_the_model(tmp_path: Path) -> None:
+    """With a negative flush_interval, Caddy would wait for the response all the same."""
+    async with FakeUpstream(faults.never_responds()) as upstream:
+        with (
+            role_process("server", upstream.url, tmp_path / "role", "--trusted-proxy", "127.0.0.1") as server,
+            caddy(tmp_path, "http", server.url) as url,
+        ):
+            async with await RawClient.open(url, limit=PATIENCE) as client:
+                await client.send(request())
+                await upstream.saw_body(0)
+            await upstream.saw_close(0, within=PATIENCE)
+
+
 async def test_a_client_that_leaves_frees_the_model(tmp_path: Path) -> None:
     gates = [asyncio.Event() for _ in faults.CHAT_FRAMES]
     gates[0].set()
