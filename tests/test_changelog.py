@@ -44,6 +44,15 @@ def test_a_release_has_its_fragments_above_the_older_ones(clone: Path) -> None:
     assert "there are no fragments" in changelog(clone, "0.1.2", "2026-02-03")
 
 
+def test_a_summary_comes_first_and_is_used_up(clone: Path) -> None:
+    summary = clone / "changes" / "summary.md"
+    summary.write_text("All of it, [see](../docs/index.md).\n")
+    assert changelog(clone, "0.1.1", "2026-02-03") == ""
+    text = (clone / "CHANGELOG.md").read_text()
+    assert "## 0.1.1 (2026-02-03)\n\nAll of it, [see](docs/index.md).\n\n### Fixed\n" in text
+    assert not summary.exists()
+
+
 @pytest.mark.parametrize(
     ("version", "kind", "problem"),
     [
@@ -86,4 +95,5 @@ def test_the_draft_has_every_fragment() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "changelog"), "--draft"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     bullets = sum(path.read_text().count("\n- ") + 1 for path in (ROOT / "changes").glob("[0-9]*.md"))
-    assert ("\n" + printed).count("\n- ") == bullets > 0
+    details = printed[printed.index("\n### ") :]
+    assert details.count("\n- ") == bullets > 0
