@@ -25,7 +25,7 @@ from benchmarks.started import Started, free_port
 
 Mode = Literal["whole", "busy", "silent", "stream", "cut"]
 
-NAMES = ("nginx", "bridge", "gateway", "litellm")
+NAMES = ("nginx", "caddy", "haproxy", "bridge", "gateway", "litellm")
 PATIENCE = 3.0
 """Seconds after which an upstream that is still open counts as one that was not cancelled."""
 TOKEN = "token-of-this-run-0123456789abcdef"

@@ -40,12 +40,9 @@ class Contender:
     """Whether it translates so slowly that it is measured with few streams."""
 
 
-def _nginx_program() -> Path | None:
+def _found(name: str) -> Path | None:
+    """The program, which Debian may have in a folder that is on the PATH of root alone."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-    return _found("nginx", path)
-
-
-def _found(name: str, path: str | None = None) -> Path | None:
     found = shutil.which(name, path=path)
     return Path(found) if found else None
 
@@ -70,7 +67,8 @@ def _first_line(*command: str | Path | None) -> str:
     return (done.stdout + done.stderr).strip().partition("\n")[0]
 
 
-def _nginx(program: Path | None, place: Place, role: Role) -> Launch:
+def _config(template: str, place: Place, role: Role = "bridge") -> str:
+    """Write a config file of ``rivals`` with its names filled in, and return its path."""
     name, value = credential_upstream(role, place.token)
     dropped, _ = credential_of_client(role, place.token)
     filled = {
@@ -83,13 +81,27 @@ def _nginx(program: Path | None, place: Place, role: Role) -> Launch:
         "SET": name,
         "VALUE": value,
     }
-    text = (_RIVALS / "nginx.conf").read_text()
+    text = (_RIVALS / template).read_text()
     for key, word in filled.items():
         text = text.replace(f"@{key}@", word)
-    config = place.folder / "nginx.conf"
+    config = place.folder / template
     config.write_text(text)
-    files = ["-p", str(place.folder), "-e", f"{place.folder}/error.log", "-c", str(config)]
+    return str(config)
+
+
+def _nginx(program: Path | None, place: Place, role: Role) -> Launch:
+    config = _config("nginx.conf", place, role)
+    files = ["-p", str(place.folder), "-e", f"{place.folder}/error.log", "-c", config]
     return Launch([str(program), *files], {})
+
+
+def _caddy(program: Path | None, place: Place) -> Launch:
+    config = _config("Caddyfile", place)
+    return Launch([str(program), "run", "--config", config, "--adapter", "caddyfile"], {"GOMAXPROCS": "1"})
+
+
+def _haproxy(program: Path | None, place: Place) -> Launch:
+    return Launch([str(program), "-db", "-f", _config("haproxy.cfg", place)], {})
 
 
 def _node(program: Path | None, place: Place) -> Launch:
@@ -126,7 +138,8 @@ def _aiohttp_version() -> str:
 @functools.cache
 def all_contenders(litellm: Path | None = None) -> list[Contender]:
     """In the order in which they take turns. ``litellm``: the Python that has it, if it is not on PATH."""
-    nginx, node, rival = _nginx_program(), _found("node"), translators.litellm_program(litellm)
+    nginx, caddy, haproxy, node = map(_found, ("nginx", "caddy", "haproxy", "node"))
+    rival = translators.litellm_program(litellm)
     ours, gateway = _clawgate_program("bridge"), _clawgate_program("gateway")
     python = Path(sys.executable)
 
@@ -151,6 +164,12 @@ def all_contenders(litellm: Path | None = None) -> list[Contender]:
     return [
         Contender("nginx", "bridge", nginx, lambda at: _nginx(nginx, at, "bridge"), nginx_version),
         Contender("nginx-log", "server", nginx, lambda at: _nginx(nginx, at, "server"), nginx_version),
+        Contender(
+            "caddy", "bridge", caddy, lambda at: _caddy(caddy, at), lambda: _first_line(caddy, "version")
+        ),
+        Contender(
+            "haproxy", "bridge", haproxy, lambda at: _haproxy(haproxy, at), lambda: _first_line(haproxy, "-v")
+        ),
         Contender("node", "bridge", node, lambda at: _node(node, at), lambda: _first_line(node, "--version")),
         Contender("aiohttp", "bridge", python, _aiohttp, _aiohttp_version),
         Contender("bridge", "bridge", ours, lambda at: _our_bridge(ours, at), our_version, not_ours),

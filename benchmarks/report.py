@@ -11,7 +11,19 @@ from benchmarks.results import Results
 from benchmarks.scenarios import CELLS, LEAVING, LIGHT, MEMORY, START, STREAMS, TRANSLATED, requests_name
 from benchmarks.targets import verdicts
 
-_ORDER = ["direct", "nginx", "bridge", "node", "aiohttp", "nginx-log", "server", "gateway", "litellm"]
+_ORDER = [
+    "direct",
+    "nginx",
+    "caddy",
+    "haproxy",
+    "bridge",
+    "node",
+    "aiohttp",
+    "nginx-log",
+    "server",
+    "gateway",
+    "litellm",
+]
 _SWAP_WITH_LOG = {"server", "nginx-log"}  # their nginx is the one that writes an access log, too
 Row = Sequence[str]
 

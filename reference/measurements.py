@@ -10,7 +10,7 @@ from benchmarks.results import Results
 from reference.markdown import table
 
 _RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-_NAMES = ("nginx", "bridge", "server", "gateway", "node", "aiohttp")
+_NAMES = ("nginx", "caddy", "haproxy", "bridge", "server", "gateway", "node", "aiohttp")
 _MARK = "<!-- {}: scripts/reference writes what follows, up to the next mark -->"
 _END = "<!-- end -->"
 
@@ -28,7 +28,11 @@ _CANCELS = ("cancel before headers", "cancel before first token", "cancel mid-st
 
 def with_measurements(page: str) -> str:
     """Return ``page`` with the tables between its marks as the stored results give them."""
-    for name, measured in (("behaviour", _behaviour()), ("cost", _cost())):
+    for name, measured in (
+        ("behaviour", _behaviour()),
+        ("cost", _cost("latest.json")),
+        ("proxies", _cost("proxies.json")),
+    ):
         before, mark, rest = page.partition(_MARK.format(name))
         page = f"{before}{mark}\n\n{measured}\n{_END}{rest.partition(_END)[2]}"
     return page
@@ -48,17 +52,20 @@ def _version(line: str) -> str:
     return str(re.findall(r"[0-9][0-9.]*", line)[0])
 
 
-def _cost() -> str:
-    results = Results.from_json(json.loads((_RESULTS / "latest.json").read_text(encoding="utf-8")))
-    names = [name for name in _NAMES if results.rounds("streams", name, "cpu_us")]
+def _cost(file: str) -> str:
+    results = Results.from_json(json.loads((_RESULTS / file).read_text(encoding="utf-8")))
+    names = [name for name in _NAMES if results.rounds("requests 1 kB c=32", name, "cpu_us")]
     rows = [
         [title, *(_cell(results, scenario, name, metric, unit) for name in names)]
         for title, scenario, metric, unit in _ROWS
     ]
-    slowest = [max(results.worst(one, name, "max_ms") or 0 for one in _CANCELS) for name in names]
-    rows.append(["client disconnects, upstream closed: slowest", *(f"{one:.1f} ms" for one in slowest)])
+    slowest = [[results.worst(one, name, "max_ms") for one in _CANCELS] for name in names]
+    cells = [f"{max(one or 0 for one in times):.1f} ms" if all(times) else "" for times in slowest]
+    rows.append(["client disconnects, upstream closed: slowest", *cells])
     versions = ", ".join(
-        f"{name} {_version(results.contenders[name]['version'])}" for name in ("nginx", "node", "aiohttp")
+        f"{name} {_version(results.contenders[name]['version'])}"
+        for name in names
+        if name not in {"bridge", "server", "gateway"}
     )
     machine = results.machine
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['kernel']}, Python {machine['python']}"
