@@ -54,7 +54,7 @@ EXAMPLES = {"house-model", "{}", "<name>"}
 PROSE = {"behind", "is", "listening"}
 """What may follow the name of a group of commands in a sentence: a clawgate server behind it."""
 OTHER_PROGRAMS = re.compile(
-    r"\b(pip|pipx|uvx?|git|openclaw|systemctl|docker|kubectl|helm|tailscale|vllm|llama-server|scripts/\w+) [^`\n]*"
+    r"\b(curl|pip|pipx|uvx?|git|openclaw|systemctl|docker|kubectl|helm|tailscale|vllm|llama-server|scripts/\w+) [^`\n]*"
 )
 """Their flags are not ours."""
 RUNS_OTHER_PROGRAMS = {

@@ -56,6 +56,17 @@ def test_the_line_is_one_that_a_shell_reads() -> None:
     assert found.to_json() == {"model": "it's/a model", "curl": found.curl} and found.curl in found.lines()
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_does_not_get_the_request(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert "--noproxy" not in words(first_request(URL, "a/m", None).curl)
+    monkeypatch.setenv(variable, "http://proxy.example:3128")
+    assert words(first_request(URL, "a/m", None).curl)[1:3] == ["--noproxy", "*"]
+
+
 def test_without_a_credential_none_is_sent() -> None:
     assert "Authorization" not in str(first_request(URL, "a/m", None).curl)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings
 
 CHAT_DOOR = "/v1/chat/completions"
+_PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"
@@ -73,8 +74,10 @@ def first_request(
     address = f"{scheme}://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
     prompt = {"messages": [{"role": "user", "content": _PROMPT}]} if door == CHAT_DOOR else {"input": _PROMPT}
     body = {"model": model, "stream": True, **prompt}
+    # Otherwise the proxy would get the token.
+    curl = "curl --noproxy '*'" if any(map(os.environ.get, _PROXY_VARIABLES)) else "curl"
     parts = [
-        f"curl -N {address}{door}",
+        f"{curl} -N {address}{door}",
         *([f'-H "Authorization: Bearer {credential}"'] if credential else []),
         "-H 'Content-Type: application/json'",
         f"-d {shlex.quote(json.dumps(body))}",
