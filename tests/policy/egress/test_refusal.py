@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -31,6 +33,21 @@ def test_a_private_address(policy: EgressPolicy, setting: str) -> None:
         "http://owl.example:8000: 10.0.0.1 is a private address (owl.example resolves to it), and no setting allows "
         f"it; if this is your own server, set {setting} to true: clawgate config set {setting} true"
     )
+
+
+@pytest.mark.parametrize("host", ["owl.example", "10.0.0.1", "fd00::7"])
+def test_another_address_than_its_own_is_allowed_by_a_rule(host: str) -> None:
+    """The switch of a provider or MCP server counts for its own origin alone, also where it is on."""
+    address, origin = host if host != "owl.example" else "10.0.0.1", Origin("http", host, 8000)
+    own = Origin("https", "own.example", 443)
+    policy = replace(SWITCHED, private=True, origin=own, network=NetworkRules(allow=(Rule.parse("a.b"),)))
+    message = error_of(address, policy, origin).message
+    assert "the.switch" not in message
+    setting, value = shlex.split(message.partition("clawgate config set ")[2])
+    assert setting == "plugins.entries.clawgate.config.network.allow"
+    rules = tuple(map(Rule.parse, json.loads(value)))
+    assert rules[0].text == "a.b"
+    assert check_address(address, origin, replace(policy, network=NetworkRules(allow=rules))).allowed
 
 
 def test_a_key_path_is_quoted_for_a_shell() -> None:

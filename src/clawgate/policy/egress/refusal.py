@@ -25,10 +25,9 @@ def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolic
     """Return the error for an ``address`` of ``origin``, or its host, that ``decision`` refuses."""
     of_name = "" if address == origin.host else f" ({origin.host} resolves to it)"
     if decision.kind in PRIVATE_KINDS and decision.rule == NOT_ALLOWED:
-        setting = policy.setting or GATEWAY_SWITCH
         return PrivateNetworkBlocked(
             f"{origin}: {address} is a {decision.kind} address{of_name}, and {decision.rule}; if this is your own "
-            f"server, set {setting} to true: clawgate config set {shlex.quote(setting)} true"
+            f"server, {_permission(origin, policy)}"
         )
     where = _where_denied(decision.rule)
     is_never_allowed = decision.kind in NEVER_ALLOWED and not where
@@ -36,6 +35,16 @@ def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolic
         f"{origin}: {address} must not be dialled ({decision.kind}: {decision.rule}){of_name}; "
         f"{where or advice(address, origin, policy)}"
     )
+
+
+def _permission(origin: Origin, policy: EgressPolicy) -> str:
+    """Return how to allow a private address: a switch that counts for another origin would not."""
+    setting = policy.setting or GATEWAY_SWITCH
+    if policy.origin in (None, origin):
+        return f"set {setting} to true: clawgate config set {shlex.quote(setting)} true"
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    rules = json.dumps([*(rule.text for rule in policy.network.allow), f"{host}:{origin.port}"])
+    return f"allow it by a rule: clawgate config set {NETWORK}.allow {shlex.quote(rules)}"
 
 
 def _where_denied(rule: str) -> str:
