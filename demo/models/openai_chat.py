@@ -200,7 +200,7 @@ def _before_stop(words: tuple[str, ...], stop: object) -> tuple[str, ...]:
 
 
 def _tools_of(body: Body, said: str, *, eager: bool) -> list[dict[str, Any]]:
-    """The functions to call: the one that `tool_choice` names, otherwise the first one, or all of them."""
+    """The functions to call: the one that `tool_choice` names, or the text, otherwise the first one; or all of them."""
     choice = body.get("tool_choice")
     tools = body.get("tools")
     listed = [_function(tool) for tool in tools] if isinstance(tools, list) else []
@@ -211,7 +211,8 @@ def _tools_of(body: Body, said: str, *, eager: bool) -> list[dict[str, Any]]:
     names = [str(function["name"]) for function in functions]
     if not (eager or pinned or choice == "required" or requests_tools(said, names)):
         return []
-    called = [function for function in functions if function["name"] == pinned] or functions[:1]
+    named = [function for function in functions if str(function["name"]) in said]
+    called = [function for function in functions if function["name"] == pinned] or (named or functions)[:1]
     if "parallel" in said and not pinned and body.get("parallel_tool_calls") is not False:
         called = functions if len(functions) > 1 else functions * 2
     return called

@@ -73,7 +73,7 @@ def test_the_function_that_is_called(choice: object, called: str) -> None:
     [
         ("hi", {}, []),
         ("use a tool", {}, ["one"]),
-        ("what does two say", {}, ["one"]),
+        ("what does two say", {}, ["two"]),
         ("hi", {"tool_choice": "required"}, ["one"]),
         ("hi", {"tool_choice": tool("two")}, ["two"]),
         ("hi", {"tool_choice": "auto"}, []),

@@ -25,9 +25,15 @@ def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolic
     """Return the error for an ``address`` of ``origin``, or its host, that ``decision`` refuses."""
     of_name = "" if address == origin.host else f" ({origin.host} resolves to it)"
     if decision.kind in PRIVATE_KINDS and decision.rule == NOT_ALLOWED:
-        return PrivateNetworkBlocked(
+        setting = policy.setting or GATEWAY_SWITCH
+        if policy.origin in (None, origin):
+            return PrivateNetworkBlocked(
+                f"{origin}: {address} is a {decision.kind} address{of_name}, and {decision.rule}; if this is your own "
+                f"server, set {setting} to true: clawgate config set {shlex.quote(setting)} true"
+            )
+        return PrivateNetworkBlocked(  # the switch counts for its own origin
             f"{origin}: {address} is a {decision.kind} address{of_name}, and {decision.rule}; if this is your own "
-            f"server, {_permission(origin, policy)}"
+            f"server, allow it by a rule: {_allow_command(origin, policy)}"
         )
     where = _where_denied(decision.rule)
     is_never_allowed = decision.kind in NEVER_ALLOWED and not where
@@ -37,14 +43,10 @@ def denied(origin: Origin, address: str, decision: Decision, policy: EgressPolic
     )
 
 
-def _permission(origin: Origin, policy: EgressPolicy) -> str:
-    """Return how to allow a private address: a switch that counts for another origin would not."""
-    setting = policy.setting or GATEWAY_SWITCH
-    if policy.origin in (None, origin):
-        return f"set {setting} to true: clawgate config set {shlex.quote(setting)} true"
+def _allow_command(origin: Origin, policy: EgressPolicy) -> str:
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     rules = json.dumps([*(rule.text for rule in policy.network.allow), f"{host}:{origin.port}"])
-    return f"allow it by a rule: clawgate config set {NETWORK}.allow {shlex.quote(rules)}"
+    return f"clawgate config set {NETWORK}.allow {shlex.quote(rules)}"
 
 
 def _where_denied(rule: str) -> str:
