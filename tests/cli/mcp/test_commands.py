@@ -157,7 +157,10 @@ def test_a_server_that_lists_nothing_is_named_with_its_time_limit(tmp_path: Path
     found = run(tmp_path, servers, "test", "slow")
     assert (found.exit_code, found.stderr) == (
         1,
-        "clawgate: mcp.servers.slow: no list of tools within 0.1 s\n",
+        (
+            "clawgate: mcp.servers.slow: no list of tools within 0.1 s; "
+            "if the server needs longer to start, raise mcp.servers.slow.connectionTimeoutMs\n"
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from clawgate.agents.tools.mcp.results import MAX_IMAGES, Look, decoded, images,
 from clawgate.plugins.api import Tool, ToolCall, ToolFailed, ToolResult
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.tools import RegisteredTool, register_tool
+from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.mcp_servers import FAMILY, McpServerEntry
 
 FIRST_PAUSE_SECONDS = 1.0
@@ -153,7 +154,9 @@ class McpServer:
 
     def no_list(self) -> str:
         """Return what is wrong while the first try to connect is not through."""
-        return f"no list of tools within {self.entry.block.connection_timeout_ms / 1000:g} s"
+        limit = format_key_path((*self.entry.path, "connectionTimeoutMs"))
+        seconds = self.entry.block.connection_timeout_ms / 1000
+        return f"no list of tools within {seconds:g} s; if the server needs longer to start, raise {limit}"
 
     async def _follow(self, session: Session) -> None:
         """List the tools anew whenever the server says so, until the session is lost."""
