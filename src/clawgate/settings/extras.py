@@ -12,7 +12,10 @@ from importlib.util import find_spec
 
 
 def install_command(extra: str) -> str:
-    return f"{shlex.quote(sys.executable)} -m pip install 'clawgate[{extra}]'"
+    """Return the command; an environment that `uv tool install` made has no pip of its own."""
+    python = shlex.quote(sys.executable)
+    tool = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
+    return f"{tool} 'clawgate[{extra}]'"
 
 
 def missing_packages(packages: Iterable[str]) -> list[str]:

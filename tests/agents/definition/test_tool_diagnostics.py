@@ -51,7 +51,7 @@ def test_a_tool_whose_packages_are_missing_is_named_with_the_command(
     assert (
         "tools.web.fetch" in text
         and "trafilatura is not installed" in text
-        and "-m pip install 'clawgate[web]'" in text
+        and extras.install_command("web") in text
     )
     assert found_in(tmp_path, {"tools": {"web": {"fetch": {"enabled": False}}}}) == []
 
@@ -75,7 +75,7 @@ def test_without_the_sdk_the_command_that_installs_it_is_named(
 ) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "mcp" else object())
     (text,) = found_in(tmp_path, {"mcp": {"servers": {"docs": {"command": "x"}}}})
-    assert text.startswith("mcp.servers (") and text.endswith("-m pip install 'clawgate[mcp]'")
+    assert text.startswith("mcp.servers (") and text.endswith(extras.install_command("mcp"))
 
 
 def test_a_server_that_waits_for_a_login_is_named_with_the_command(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_our_own_tools_are_off_until_they_are_set(tmp_path: Path, monkeypatch: p
     assert known(tmp_path, on)["image"][0] == "tools.media.image.enabled is false"
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     reason, fix = known(tmp_path, on)["web_fetch"]
-    assert reason == "trafilatura is not installed" and fix.endswith("-m pip install 'clawgate[web]'")
+    assert reason == "trafilatura is not installed" and fix.endswith(extras.install_command("web"))
 
 
 def test_tools_of_plugins_name_what_enables_them_and_no_code_runs(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_without_the_sdk_no_tool_of_a_server_is_on(tmp_path: Path, monkeypatch: 
     PinStore(pins_folder(tmp_path), lambda: 0.0).observe("docs", [listed("search")])
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     reason, fix = known(tmp_path, {"mcp": {"servers": {"docs": {"command": "x"}}}})["docs__search"]
-    assert reason == "the MCP SDK is not installed" and fix.endswith("-m pip install 'clawgate[mcp]'")
+    assert reason == "the MCP SDK is not installed" and fix.endswith(extras.install_command("mcp"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clawgate.settings.extras import install_command
 from clawgate.settings.litellm.yaml_file import MAX_BYTES, parse_yaml, read_yaml
 from clawgate.settings.problems import SettingsInvalid
 from tests.settings.litellm.yaml_text import SECRET, mapping
@@ -96,4 +97,4 @@ def test_without_pyyaml_the_command_that_installs_it_is_named(monkeypatch: pytes
         return real(name, *more, **extra)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    assert "pip install 'clawgate[litellm]'" in problem("a: 1")
+    assert install_command("litellm") in problem("a: 1")
