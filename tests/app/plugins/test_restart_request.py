@@ -14,3 +14,9 @@ def test_a_request_is_seen_by_its_instance_alone_until_it_is_cleared(tmp_path: P
     clear_restart(tmp_path)
     clear_restart(tmp_path)
     assert not restart_requested(tmp_path, "one")
+
+
+def test_a_request_is_for_its_owner_alone(tmp_path: Path) -> None:
+    request_restart(tmp_path, "one")
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -14,7 +14,9 @@ _FILE_NAME = "restart"
 
 def request_restart(folder: Path, instance: str) -> None:
     """Raises OSError."""
-    (folder / _FILE_NAME).write_text(instance, "utf-8")
+    file = folder / _FILE_NAME
+    file.touch(mode=0o600)
+    file.write_text(instance, "utf-8")
 
 
 def restart_requested(folder: Path, instance: str) -> bool:
