@@ -16,7 +16,6 @@ from tests.integrations.openclaw.remote import MODEL, REPLY, TOKEN, Remote, serv
 pytestmark = [
     needs_openclaw,
     pytest.mark.timeout(900),  # beside other tests OpenClaw takes a minute to start
-    pytest.mark.xdist_group("other packages in OpenClaw"),
 ]
 CLAUDE = "anthropic-claude-proxy"
 

@@ -27,7 +27,6 @@ from tests.integrations.openclaw.remote import MODEL, REPLY, TOKEN, Remote, serv
 pytestmark = [
     needs_openclaw,
     pytest.mark.timeout(900),  # beside other tests OpenClaw takes a minute to start
-    pytest.mark.xdist_group("proxy-bridge in OpenClaw"),
 ]
 KILLS = int(os.environ.get("CLAWGATE_TEST_HOST_KILLS", "3"))
 """Each takes the start of a gateway, 5 s and more; by hand 20."""
