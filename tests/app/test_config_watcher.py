@@ -91,6 +91,22 @@ async def test_an_invalid_config_changes_nothing_but_credentials(
             assert (await stand.ask(question("x/m"))).status == 404
 
 
+async def test_a_change_without_a_name_in_the_log_is_not_called_unused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "clawgate.gateway")
+    config = config_of({})
+    async with serving_gateway(tmp_path, config) as stand:
+        for change in (
+            {"trustedProxies": ["127.0.0.1"]},
+            {"controlUi": {"allowedOrigins": ["https://a.example"]}},
+        ):
+            stand.rewrite(merged(config, {"gateway": change}))
+            assert caplog.messages[-1] == "[reload] config change applied", change
+        stand.rewrite(merged(config, {"gateway": {"auth": {"token": OTHER_TOKEN}}}))
+        assert caplog.messages[-1] == "[reload] config change applied: gateway.auth"
+
+
 async def test_a_provider_that_cannot_be_used_is_the_only_one_that_is_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -291,7 +291,8 @@ def _log_changes(
             parts.append(f"{key} {'on' if new_value else 'off'}")
     if before.tokens != after.tokens:
         parts.append("gateway.auth")
-    logger.info("[reload] config change applied: %s", "; ".join(parts) or "no key that clawgate uses")
+    # Others, such as those of agents and proxies, are applied without a name here.
+    logger.info("[reload] config change applied%s", f": {'; '.join(parts)}" if parts else "")
 
 
 def _are_on(switch: str, *settings: GatewaySettings) -> list[bool]:

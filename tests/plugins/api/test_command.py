@@ -128,6 +128,7 @@ UP = ServiceStatus(state="ready", ok=True, lines=("one", "two"))
     [
         ((UP,), True, 0, "Restarted"),
         ((), False, 1, "no gateway is running"),
+        ((), True, 1, "the gateway runs no service of it; see: clawgate sample status"),
         ((replace(UP, state="adopted", details={"holder": "node (pid 9)"}),), True, 1, "node (pid 9)"),
     ],
 )

@@ -154,6 +154,8 @@ class StatusCommand(Generic[ConfigT]):
         problem = ""
         if context.gateway_url is None:
             problem = "no gateway is running; start it: clawgate gateway run"
+        elif not context.services:
+            problem = f"the gateway runs no service of it; see: clawgate {self.name} status"
         elif adopted := next((one for one in context.services if one.state == "adopted"), None):
             holder = adopted.details.get("holder") or "another program"
             problem = f"the gateway uses {holder}, which it did not start; restart that yourself"
