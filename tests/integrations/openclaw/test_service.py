@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
 from tests.integrations.openclaw.host import PACKAGES, engines
 from tests.integrations.openclaw.remote import MODEL, TOKEN, serve_remote
@@ -67,11 +69,12 @@ def until(process: subprocess.Popen[str], *texts: str) -> str:
     """Read until each of these was shown, in any order."""
     assert process.stdout is not None
     shown = ""
-    for line in process.stdout:
-        shown += line
-        if all(text in shown for text in texts):
-            return shown
-    raise AssertionError(shown)
+    while not all(text in shown for text in texts):
+        ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+        data = os.read(process.stdout.fileno(), 65_536) if ready else b""
+        assert data, f"silent since:\n{shown}"
+        shown += data.decode()
+    return shown
 
 
 def test_killed_twenty_times_it_leaves_no_bridge_and_starts_again(home: Path) -> None:
