@@ -97,8 +97,8 @@ class LiveRole:
         return f"127.0.0.1:{self.port}"
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run ``work`` on the loop that serves, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=50)
+        """Run ``work`` on the loop that serves, and wait for it; what limits it is the time of the test."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def client(self) -> RawClient:
         """A new connection to the role."""
