@@ -34,7 +34,8 @@ def test_the_name_of_another_header(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["apiKey", "token", "clientSecret", "X_KEY", "webhookUrl", "proxyPassword", "headers",
-    "pass", "smtpPass", "db_pass", "pwd", "userPwd", "connectionString", "sentryDsn"],
+    "pass", "smtpPass", "db_pass", "pwd", "userPwd", "connectionString", "sentryDsn", "fileKey", "path_token",
+    "webhookPath"],
 )  # fmt: skip
 def test_the_name_of_a_key_with_a_secret(name: str) -> None:
     assert is_secret_key(name) and not is_known_plain_key(name)

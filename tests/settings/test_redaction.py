@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_camel
 
+from clawgate.settings.fields import plain_type
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.openclaw.key_catalog import ROLES, known_key
+from clawgate.settings.openclaw.key_catalog import ROLES, key_fields, known_key
 from clawgate.settings.redaction import contains_placeholder, is_secret, redact
+from clawgate.settings.schema.walk import holds_secret
 from clawgate.settings.secrets import PLACEHOLDER
 
 
@@ -75,6 +77,8 @@ def test_a_value_may_look_like_a_secret(value: str) -> None:
         (("plugins", "entries", "openai-proxy", "config", "proxyTokensFile"), "/etc/tokens"),
         (("agents", "defaults", "models", "x/password-1", "alias"), "p"),
         (("agents", "defaults", "model", "primary"), "openai/gpt-4o"),
+        (("gateway", "tls", "keyPath"), "/etc/ssl/private/k.pem"),
+        (("secrets", "providers", "mounted", "path"), "/run/secrets/openclaw.json"),
         (("gateway", "auth", "allowTailscale"), True),
         (("plugins", "entries", "gpio", "config", "pin"), 17),
         ((), "text"),
@@ -130,6 +134,19 @@ def test_every_secret_of_the_models_is_one_by_its_place(path: KeyPath) -> None:
     known = known_key(path)
     assert known is None or known.secret
     assert is_secret(path, "http://u:p@h:1" if path[-1] == "upstreamProxy" else "plainlooking")
+
+
+def plain_text_fields() -> Iterator[KeyPath]:
+    for path, field in key_fields():
+        if plain_type(field.annotation) is str and not holds_secret(field.annotation):
+            yield tuple("any" if key == "*" else key for key in path)
+
+
+@pytest.mark.parametrize("path", list(plain_text_fields()))
+def test_a_text_that_is_no_secret_in_the_models_is_none_by_its_place(path: KeyPath) -> None:
+    """Such as the path of a key's file, whose name is that of a key."""
+    assert not is_secret(path, "/etc/ssl/private/k.pem")
+    assert is_secret(path, "-----BEGIN PRIVATE KEY-----")
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,10 @@ _SECRET_KEY = re.compile(
 _SECRET_TEXT_KEY = re.compile(r"(?:^|[-_])(?:pin|hmac)$|(?-i:[a-z](?:Pin|PIN|Hmac|HMAC)$)", re.IGNORECASE)
 """As a number it is a pin of a board, or a length."""
 _NO_SECRET_KEY = re.compile(
-    r"tokens?(?:Budget|Limit|Count|File|Path|Window|Ratio|Url)$|^(?:max|min|context|reserve|input|output|total|cache)\w*Tokens"
-    r"|^authHeader$|(?:password|secret|key|credential)s?(?:File|Path)$|^(?:session|public|cache|sort|group|primary)Key$",
+    r"tokens?(?:Budget|Limit|Count|Window|Ratio|Url)$|^(?:max|min|context|reserve|input|output|total|cache)\w*Tokens"
+    r"|(?:token|passw(?:or)?d|passphrase|passcode|secret|key|credential|cookie|connection[-_]?string)s?"
+    r"(?:[-_]?(?:file|path|dir|directory|folder)){1,2}$"
+    r"|^authHeader$|^(?:session|public|cache|sort|group|primary)Key$",
     re.IGNORECASE,
 )
 

@@ -24,6 +24,16 @@ _FREE_NAMES: tuple[KeyPath, ...] = (
 )
 """The user names what is in these: such a name says nothing about its value."""
 
+_ANY = "*"
+_FILES: tuple[KeyPath, ...] = (
+    ("mcp", "servers", _ANY, "clientKey"),
+    ("plugins", "entries", "openai-proxy", "config", "clientKey"),
+    ("plugins", "entries", "openai-proxy", "config", "tlsKey"),
+    ("plugins", "entries", "proxy-bridge", "config", "clientKey"),
+    ("secrets", "providers", _ANY, "path"),
+)
+"""These name a file that holds a secret, which neither their names nor those around them show."""
+
 _PARTS_OF_AUTH = {"auth": {"value", "token"}, "tls": {"key", "passphrase"}, "proxy": {"url"}}
 _REFERENCE = re.compile(r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*\}|\s|Bearer|Basic)*\Z")
 _REFERENCE_KEYS = frozenset({"source", "provider", "id"})
@@ -41,11 +51,18 @@ def is_secret(path: KeyPath, value: object) -> bool:
         return False
     if isinstance(value, str) and has_secret_shape(value):
         return True
-    if not names or is_known_plain_key(names[-1]):
+    if not names or is_known_plain_key(names[-1]) or _names_file(path):
         return False
     if isinstance(value, str):
         return any(map(is_secret_text_key, names)) or _is_secret_place(names)
     return is_secret_key(names[-1])
+
+
+def _names_file(path: KeyPath) -> bool:
+    return any(
+        len(place) == len(path) and all(one in (_ANY, key) for one, key in zip(place, path, strict=True))
+        for place in _FILES
+    )
 
 
 def _is_secret_place(names: list[str]) -> bool:

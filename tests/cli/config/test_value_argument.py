@@ -106,6 +106,23 @@ def test_a_secret_comes_by_standard_input(file: Path) -> None:
     assert run("set", "gateway.auth.token", "${A_TOKEN}").stderr.count("--stdin") == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("gateway.tls.keyPath", "/etc/ssl/private/k.pem"),
+        ("plugins.entries.openai-proxy.config.tlsKey", "/etc/ssl/private/k.pem"),
+        ("plugins.entries.openai-proxy.config", "{clientCertificate: '/etc/c.pem', clientKey: '/etc/k.pem'}"),
+        ("mcp.servers.a.clientKey", "/etc/ssl/private/k.pem"),
+        ("channels.telegram.token_file", "/run/secrets/telegram"),
+    ],
+)
+def test_the_path_of_a_secrets_file_is_no_secret(file: Path, path: str, value: str) -> None:
+    """What gives it as an argument is not warned of it, and it is shown."""
+    found = run("set", path, value)
+    assert found.exit_code == 0 and "--stdin" not in found.stderr, found.output
+    assert "REDACTED" not in run("get", path).stdout
+
+
 def test_standard_input_is_text_by_default(file: Path) -> None:
     """A token of digits is no number; lines of JSON5 are welcome with --json-value."""
     assert run("set", "channels.x", "--stdin", given="123456\n").exit_code == 0

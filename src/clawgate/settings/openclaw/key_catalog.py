@@ -57,7 +57,7 @@ class KeyInfo:
 def known_key(path: KeyPath) -> KeyInfo | None:
     """Return what is known of a key, None for one that no model has. Indexes and ids may be any."""
     keys = tuple(map(str, path))
-    for pattern, field in _fields():
+    for pattern, field in key_fields():
         if len(pattern) == len(keys) and all(
             one in (_ANY, key) for one, key in zip(pattern, keys, strict=True)
         ):
@@ -67,7 +67,7 @@ def known_key(path: KeyPath) -> KeyInfo | None:
 
 def known_paths() -> Iterator[KeyPath]:
     """Yield every path that the models name in full: those without an id or an index."""
-    yield from (path for path, _ in _fields() if _ANY not in path)
+    yield from (path for path, _ in key_fields() if _ANY not in path)
 
 
 def applied_live(path: KeyPath) -> bool:
@@ -77,7 +77,8 @@ def applied_live(path: KeyPath) -> bool:
     )
 
 
-def _fields() -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+def key_fields() -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Yield every field of the models with its path, ``*`` for any id or index."""
     yield from _fields_of(OpenClawConfig, ())
     yield from _fields_of(OwnSettings, tuple(map(str, OWN_SECTION)))
     for entry, model in ROLES.items():
