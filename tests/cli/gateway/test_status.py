@@ -180,4 +180,5 @@ def test_another_program_on_the_configured_port_is_not_our_gateway(home: Home) -
             thread.join()
     assert health.returncode == 1 == required.returncode and "OK (" not in health.stdout
     assert "the gateway of this state folder is not running; another clawgate responded" in health.stdout
+    assert "next: clawgate doctor" in health.stdout and "gateway start" not in health.stdout
     assert not found["probe"]["ok"] and found["runtime"]["status"] == "stopped"

@@ -33,6 +33,36 @@ def test_one_with_tls_is_asked_by_tls(tmp_path: Path) -> None:
     assert found.returncode == 0 and "https://" in found.stdout, found.stderr
 
 
+def test_one_with_tls_is_named_as_such_where_the_flags_are_left_out(tmp_path: Path) -> None:
+    issued = str(Authority(tmp_path, "authority").issue("clawgate.example").file)
+    tls = ("--tls-certificate", issued, "--tls-key", issued)
+    with role_process("server", "http://127.0.0.1:9", tmp_path / "role", *tls) as server:
+        found = command(
+            "server", "health", "--port", str(server.port), folder=tmp_path, environment=VARIABLES
+        )
+    assert found.returncode == 1 and "it speaks TLS" in found.stderr, found.stderr
+    assert "give --tls-certificate and --tls-key" in found.stderr and "start it" not in found.stderr
+
+
+def test_one_without_tls_is_named_as_such_where_the_flags_are_given(tmp_path: Path) -> None:
+    issued = str(Authority(tmp_path, "authority").issue("clawgate.example").file)
+    tls = ("--tls-certificate", issued, "--tls-key", issued)
+    with role_process("server", "http://127.0.0.1:9", tmp_path / "role") as server:
+        found = command(
+            "server", "health", "--port", str(server.port), *tls, folder=tmp_path, environment=VARIABLES
+        )
+    assert found.returncode == 1 and "it speaks plain HTTP" in found.stderr, found.stderr
+    assert "leave out --tls-certificate and --tls-key" in found.stderr and "start it" not in found.stderr
+
+
+def test_another_role_is_no_server(tmp_path: Path) -> None:
+    with role_process("bridge", "http://127.0.0.1:9", tmp_path / "role") as bridge:
+        found = command(
+            "server", "health", "--port", str(bridge.port), folder=tmp_path, environment=VARIABLES
+        )
+    assert found.returncode == 1 and "a bridge responded, not a server" in found.stderr, found.stderr
+
+
 def test_none_that_listens_is_a_failure_with_the_next_step(tmp_path: Path) -> None:
     port = free_port()
     found = command("server", "health", "--port", str(port), folder=tmp_path, environment=VARIABLES)
@@ -44,6 +74,7 @@ def test_another_program_is_a_failure(tmp_path: Path) -> None:
     with model_process(tmp_path / "model") as model:
         found = command("server", "health", "--port", str(model.port), folder=tmp_path, environment=VARIABLES)
     assert found.returncode == 1 and "another program than clawgate" in found.stderr
+    assert "(--port)" in found.stderr and "start it" not in found.stderr
 
 
 def test_settings_that_cannot_be_used_are_named(tmp_path: Path) -> None:

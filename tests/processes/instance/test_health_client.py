@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from clawgate.processes.instance.health_client import check_health
+from tests.e2e.certificates import Authority
 
 Serve = Callable[..., int]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """A listener that sends one response and keeps the request; silent without a response."""
+    """A listener that sends one response, keeps the request and is gone then; silent without a response."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
     release = threading.Event()
@@ -24,6 +28,7 @@ def serve() -> Iterator[Serve]:
     def start(response: bytes | None, requests: list[bytes] | None = None) -> int:
         def run() -> None:
             connection, _ = listener.accept()
+            listener.close()
             with connection:
                 request = connection.recv(4096)
                 if requests is not None:
@@ -33,9 +38,10 @@ def serve() -> Iterator[Serve]:
                 else:
                     connection.sendall(response)
 
+        port = int(listener.getsockname()[1])
         threads.append(threading.Thread(target=run))
         threads[-1].start()
-        return int(listener.getsockname()[1])
+        return port
 
     yield start
     release.set()
@@ -107,3 +113,67 @@ def test_no_response_times_out(serve: Serve) -> None:
 
 def test_zero_seconds_time_out_at_once() -> None:
     assert check_health("127.0.0.1", 1, seconds=0).error == "no response within 0 s"
+
+
+Reaction = Callable[[socket.socket], None]
+
+
+def closes(connection: socket.socket) -> None:
+    """As OpenSSL does with what is no TLS."""
+
+
+def resets(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def alerts(connection: socket.socket) -> None:
+    connection.sendall(b"\x15\x03\x03\x00\x02\x02\x46")
+
+
+def rejects(connection: socket.socket) -> None:
+    """As Go and nginx do."""
+    connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return Authority(tmp_path, "authority").issue("clawgate.example").file
+
+
+@pytest.mark.parametrize("react", [closes, resets, alerts, rejects])
+def test_what_speaks_tls_is_named_as_such(react: Reaction, certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def run(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            react(connection)
+        connection, _ = listener.accept()
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            encrypted.recv(4096)
+            encrypted.sendall(http(WELL))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=run, args=(listener,))
+        thread.start()
+        found = check_health("127.0.0.1", listener.getsockname()[1], seconds=10)
+        thread.join(30)
+    assert not found.ok and found.tls is True and found.error == "it speaks TLS, not plain HTTP"
+
+
+def test_what_speaks_plain_http_is_named_as_such() -> None:
+    def run(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(http(WELL))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=run, args=(listener,))
+        thread.start()
+        found = check_health("127.0.0.1", listener.getsockname()[1], seconds=10, tls=True)
+        thread.join(30)
+    assert not found.ok and found.tls is False and found.error == "it speaks plain HTTP, not TLS"

@@ -57,6 +57,8 @@ def health(config: str | None, as_json: bool, timeout: float, remote: Remote | N
 
     Without a default model one provider has to be available. The exit status is 1 if not.
     """
+    from clawgate.processes.instance.health_client import NOTHING_LISTENS
+
     is_stopped = False
     if remote is None:
         paths = find_paths(config)
@@ -79,7 +81,9 @@ def health(config: str | None, as_json: bool, timeout: float, remote: Remote | N
         for line in _failing(models):
             click.echo(line)
         if not probe["ok"] and is_stopped:
-            click.echo("  next: clawgate gateway start, or clawgate gateway status")
+            is_free = probe["error"] == NOTHING_LISTENS
+            step = "clawgate gateway start, or clawgate gateway status" if is_free else "clawgate doctor"
+            click.echo(f"  next: {step}")
     if not ok:
         sys.exit(ExitCode.FAILED)
 

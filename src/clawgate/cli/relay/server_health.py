@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import settings_from
 from clawgate.policy.local_hosts import connectable
 from clawgate.settings.roles.server import ServerSettings
+
+if TYPE_CHECKING:
+    from clawgate.processes.instance.health_client import HealthCheck
 
 _SECONDS = 3.0
 _USED = {"host", "port", "tls_certificate", "tls_key"}
@@ -37,7 +40,23 @@ def server_health(**flags: Any) -> None:
     host = connectable(settings.host)
     name = f"[{host}]" if ":" in host else host
     url = f"{'https' if tls else 'http'}://{name}:{settings.port}"
-    if found.error:
-        click.echo(f"clawgate server: {url}: {found.error}; start it: clawgate server run", err=True)
+    role = (found.body or {}).get("role", "server")  # a server shows it to its callers alone
+    error = found.error or ("" if role == "server" else f"a {role} responded, not a server")
+    if error:
+        click.echo(f"clawgate server: {url}: {error}; {_next_step(found, settings.port)}", err=True)
         sys.exit(ExitCode.FAILED)
     click.echo(f"OK: {url} ({found.milliseconds:.0f} ms)")
+
+
+def _next_step(found: HealthCheck, port: int) -> str:
+    from clawgate.processes.instance.health_client import NOTHING_LISTENS
+    from clawgate.processes.port_owner import port_owner
+
+    if found.tls:
+        return "give --tls-certificate and --tls-key as to clawgate server run"
+    if found.tls is False:
+        return "leave out --tls-certificate and --tls-key (tlsCertificate and tlsKey in the config)"
+    if found.error == NOTHING_LISTENS:
+        return "start it: clawgate server run"
+    owner = port_owner(port) or "what listens there"
+    return f"give the port of the server (--port), or stop {owner} and start the server: clawgate server run"

@@ -20,17 +20,22 @@ import httptools
 from clawgate.policy.local_hosts import connectable
 
 KEY_HEADER = "x-clawgate-key"
+NOTHING_LISTENS = "nothing listens there"
 _MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """``ok``: a gateway responded, it is the expected instance and it is healthy. ``error``: the reason if not."""
+    """``ok``: a gateway responded, it is the expected instance and it is healthy. ``error``: the reason if not.
+
+    ``tls``: whether TLS is spoken there, where that is the reason.
+    """
 
     ok: bool
     milliseconds: float
     error: str = ""
     body: dict[str, Any] | None = None
+    tls: bool | None = None
 
 
 def check_health(
@@ -42,23 +47,29 @@ def check_health(
     """
     start = time.monotonic()
 
-    def result(error: str, body: dict[str, Any] | None = None) -> HealthCheck:
-        return HealthCheck(not error, round((time.monotonic() - start) * 1000, 1), error, body)
+    def result(error: str, body: dict[str, Any] | None = None, *, is_garbled: bool = False) -> HealthCheck:
+        milliseconds = round((time.monotonic() - start) * 1000, 1)
+        if is_garbled and _is_spoken(host, port, start + seconds, tls=not tls):
+            error = "it speaks plain HTTP, not TLS" if tls else "it speaks TLS, not plain HTTP"
+            return HealthCheck(False, milliseconds, error, tls=not tls)
+        return HealthCheck(not error, milliseconds, error, body)
 
     try:
         status, content = get(host, port, "/health", seconds=seconds, key=key, tls=tls)
     except TimeoutError:
         return result(f"no response within {seconds:g} s")
     except ConnectionRefusedError:
-        return result("nothing listens there")
+        return result(NOTHING_LISTENS)
     except (OSError, httptools.HttpParserError) as error:
-        return result(str(getattr(error, "strerror", None) or error) or "the response is not HTTP")
+        reason = str(getattr(error, "strerror", None) or error) or "the response is not HTTP"
+        return result(reason, is_garbled=True)
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or "status" not in body or "version" not in body:
-        return result(f"another program than clawgate responded (status {status})")
+        # A bad request is also what Go and nginx respond to plain HTTP on a port with TLS.
+        return result(f"another program than clawgate responded (status {status})", is_garbled=status == 400)
     if instance is not None and body.get("instance") != instance:
         return result("another clawgate responded", body)
     if status != 200 or body.get("ok") is not True:
@@ -106,6 +117,15 @@ def get(
     if not response.is_complete and not received:
         raise ConnectionError("the connection was closed without a response")
     return parser.get_status_code(), response.body
+
+
+def _is_spoken(host: str, port: int, deadline: float, *, tls: bool) -> bool:
+    """Return whether the other of TLS and plain HTTP is spoken where one of them failed."""
+    try:
+        get(host, port, "/health", seconds=deadline - time.monotonic(), tls=tls)
+    except (OSError, httptools.HttpParserError):
+        return False
+    return True
 
 
 def _with_tls(sock: socket.socket) -> ssl.SSLSocket:
