@@ -113,6 +113,27 @@ async def test_calls_of_the_clients_tools_continue_with_their_results(tmp_path: 
     assert ids == [shortened(use["id"]) for use in uses] and len(uses[1]["id"]) > len(ids[1])
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("named", [{}, {"tool_use_id": ""}, {"tool_use_id": None}])
+async def test_results_that_name_no_call_are_of_those_that_wait_in_order(
+    tmp_path: Path, keeps: bool, named: dict[str, Any]
+) -> None:
+    headers = (session("s"),) if keeps else ()
+    results = [{"type": "tool_result", "content": text, **named} for text in ("one", "two")]
+    async with serving_agents(tmp_path, TWO_CALLS, echoes) as stand:
+        uses = (await send(stand, body("look", tools=[TOOL]), *headers)).json()["content"]
+        before = [{"role": "user", "content": "look"}, {"role": "assistant", "content": uses}]
+        before = [] if keeps else before
+        refused = await send(stand, body(results[:1], *before, tools=[TOOL]), *headers)
+        assert refused.status == 400
+        assert refused.json()["error"]["message"].startswith("`tool_use_id` must name the call")
+        done = await send(stand, body(results, *before, tools=[TOOL]), *headers)
+        assert done.status == 200, done.body
+        *_, first, second = stand.sent[-1]
+    assert [first["content"], second["content"]] == ["one", "two"]
+    assert [first["tool_call_id"], second["tool_call_id"]] == [shortened(use["id"]) for use in uses]
+
+
 async def test_a_stream_begins_at_once_and_is_kept_alive_by_pings(tmp_path: Path) -> None:
     gate = asyncio.Event()
     script = faults.sse_gated([gate], [chunk_of({"content": "late"}), chunk_of(reason="stop"), DONE])

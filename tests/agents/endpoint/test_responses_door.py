@@ -106,6 +106,29 @@ async def test_results_of_tools_continue_their_calls(tmp_path: Path, how: str) -
     assert ids == [shortened(one["call_id"]) for one in calls] and len(calls[1]["call_id"]) > len(ids[1])
 
 
+@pytest.mark.parametrize("how", ["previous", "conversation", "input"])
+@pytest.mark.parametrize("named", [{}, {"call_id": ""}, {"call_id": None}])
+async def test_results_that_name_no_call_are_of_those_that_wait_in_order(
+    tmp_path: Path, how: str, named: dict[str, Any]
+) -> None:
+    more = {"conversation": "c"} if how == "conversation" else {}
+    outputs = [{"type": "function_call_output", "output": text, **named} for text in ("one", "two")]
+    async with serving_agents(tmp_path, CALLS, echoes) as stand:
+        called = await made(stand, "look", tools=[TOOL], **more)
+        ids = [item["call_id"] for item in called["output"] if item["type"] == "function_call"]
+        if how == "previous":
+            more = {"previous_response_id": called["id"]}
+        before = [{"role": "user", "content": "look"}, *called["output"]] if how == "input" else []
+        refused = await create(stand, [*before, outputs[0]], tools=[TOOL], **more)
+        assert refused.status == 400
+        assert refused.json()["error"]["message"].startswith("`call_id` must name the call")
+        done = await create(stand, [*before, *outputs], tools=[TOOL], **more)
+        assert done.status == 200, done.body
+        *_, first, second = stand.sent[-1]
+    assert [first["content"], second["content"]] == ["one", "two"]
+    assert [first["tool_call_id"], second["tool_call_id"]] == [shortened(call_id) for call_id in ids]
+
+
 async def test_a_result_of_no_call_is_refused(tmp_path: Path) -> None:
     """Also where something is stored: a stand-in for its call never reaches the model."""
     output = [{"type": "function_call_output", "call_id": "call_unknown", "output": "x"}]

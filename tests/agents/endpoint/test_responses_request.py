@@ -59,11 +59,11 @@ def test_items_are_named_by_their_places() -> None:
 def test_a_result_is_translated_beside_a_stand_in_for_its_call(kind: str) -> None:
     output = {"type": kind, "call_id": "c1", "output": "x"}
     fields, absent = translatable({"input": [output]})
-    assert absent == {"c1"} and fields["input"][1] == output
+    assert absent == {"c1": "c1"} and fields["input"][1] == output
     assert fields["input"][0]["call_id"] == "c1" and fields["input"][0]["type"].endswith("_call")
     there = [fields["input"][0], output]
-    assert translatable({"input": there}) == ({"input": there}, frozenset())
-    assert translatable({"input": "text"}) == ({"input": "text"}, frozenset())
+    assert translatable({"input": there}) == ({"input": there}, {})
+    assert translatable({"input": "text"}) == ({"input": "text"}, {})
 
 
 def test_stand_ins_are_taken_out_and_nothing_else() -> None:
@@ -74,9 +74,9 @@ def test_stand_ins_are_taken_out_and_nothing_else() -> None:
         {"role": "tool", "tool_call_id": "c1"},
         {"role": "assistant", "tool_calls": [{"id": "c2"}]},
     ]
-    kept = without_stand_ins(messages, frozenset({"c1"}))
+    kept = without_stand_ins(messages, {"c1": "c1"})
     assert kept == [messages[0], messages[1], messages[3], messages[4]]
-    assert without_stand_ins(messages, frozenset()) == messages
+    assert without_stand_ins(messages, {}) == messages
 
 
 def test_each_listed_item_has_an_id_and_parts() -> None:

@@ -120,7 +120,6 @@ def test_the_images_of_each_message_are_counted_and_the_bytes_of_all() -> None:
         ({"role": "assistant", "tool_calls": [CALL | {"function": {"name": "f", "arguments": {}}}]},
          "messages[1].tool_calls[0].function.arguments"),
         ({"role": "assistant", "function_call": "f"}, "messages[1].function_call"),
-        ({"role": "tool", "content": "x"}, "messages[1].tool_call_id"),
         ({"role": "tool", "content": "x", "tool_call_id": 5}, "messages[1].tool_call_id"),
         ({"role": "function", "content": "x"}, "messages[1].name"),
         ({"role": "system", "content": 5}, "messages[1].content"),
@@ -131,6 +130,19 @@ def test_what_cannot_be_sent_on_is_refused_with_its_place(message: Any, param: s
     with pytest.raises(InvalidRequest) as refused:
         read(USER, message)
     assert refused.value.param == param and param in refused.value.message
+
+
+@pytest.mark.parametrize("given", [{}, {"tool_call_id": ""}, {"tool_call_id": None}])
+@pytest.mark.parametrize("before", [[], [{"role": "assistant", "tool_calls": [CALL, CALL | {"id": ""}]}]])
+def test_a_result_that_names_no_call_keeps_the_name_of_its_function(
+    given: dict[str, Any], before: list[Any]
+) -> None:
+    """Of two calls with one id alone, it may be of either."""
+    found = read(USER, *before, {"role": "tool", "content": "x", "name": "f", **given})
+    assert found.turns[-1] == {"role": "tool", "content": "x", "tool_call_id": "", "name": "f"}
+    assert found.ignored == ()
+    named = read(USER, {"role": "tool", "content": "x", "name": "f", "tool_call_id": "c"})
+    assert "name" not in named.turns[-1] and named.ignored == ("messages.name",)
 
 
 @pytest.mark.parametrize("given", [{"id": ""}, {"id": None}, {}, {"id": "call_0"}])

@@ -120,7 +120,7 @@ FIELDS: list[tuple[dict[str, Any], str, str | None]] = [
                    {"role": "tool", "tool_call_id": "c1", "content": "12"}]}, "", None),
     ({"messages": [USER, {"role": "assistant", "tool_calls": [CALL]},
                    {"role": "tool", "tool_call_id": "c1", "content": ""}]}, "", None),
-    ({"messages": [USER, {"role": "tool", "content": "12"}]}, "`messages[1].tool_call_id` must",
+    ({"messages": [USER, {"role": "tool", "content": "12", "tool_call_id": 5}]}, "`messages[1].tool_call_id` must",
      "messages[1].tool_call_id"),
     ({"messages": [USER, {"role": "assistant", "tool_calls": [CALL, CALL]}]}, "", None),
     ({"stream": True}, "", None),

@@ -256,6 +256,55 @@ def test_a_result_of_no_open_call_is_refused(stored: list[Message], sent: list[M
     assert f"'{sent[int(place[9])]['tool_call_id']}' does not" in refused.value.message
 
 
+LOST = {"role": "tool", "tool_call_id": "", "content": "r"}
+CALLS = assistant("", "c1", "c2")
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "by_order"),
+    [
+        ([U1, CALLS], [LOST, LOST], {"c1", "c2"}),
+        ([U1, CALLS], [LOST | {"name": "f"}, LOST, U2], {"c1", "c2"}),
+        ([U1, CALLS], [tool("c2"), LOST], {"c1"}),
+        ([U1, CALLS, tool("c1")], [LOST], {"c2"}),
+        ([U1, CALLS], [U1, CALLS, LOST, LOST], {"c1", "c2"}),
+        ([], [U1, CALLS, LOST, LOST, A1, U2], {"c1", "c2"}),
+    ],
+)
+def test_results_that_name_no_call_are_of_those_that_wait_in_order(
+    stored: list[Message], sent: list[Message], by_order: set[str]
+) -> None:
+    found = composed(stored, *sent)
+    results = [message for message in found.messages if message["role"] == "tool"]
+    assert sorted(one["tool_call_id"] for one in results) == ["c1", "c2"] and found.by_order == by_order
+    assert all(one.keys() == {"role", "tool_call_id", "content"} for one in results)
+    assert INTERRUPTED not in [one["content"] for one in results]
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "waiting"),
+    [
+        ([U1, CALLS], [LOST], "'c1', 'c2'"),
+        ([U1, CALLS], [LOST] * 3, "'c1', 'c2'"),
+        ([U1, CALLS], [LOST, LOST | {"name": "g"}], "'c1', 'c2'"),
+        ([U1, CALLS], [tool("c1"), LOST, LOST], "'c2'"),
+        ([U1, CALLS, tool("c1"), tool("c2"), A1], [LOST], "none"),
+        ([U1, CALLS], [U2, LOST, LOST], "none"),
+        ([U1, CALLS], [LOST, LOST, A1, U2], "none"),
+        ([], [LOST], "none"),
+    ],
+)
+def test_results_that_name_no_call_and_may_be_of_others_are_refused(
+    stored: list[Message], sent: list[Message], waiting: str
+) -> None:
+    """The last of the window had its calls before what is stored now."""
+    with pytest.raises(
+        InvalidRequest, match=f"must name the call .*; calls without a result: {waiting}$"
+    ) as caught:
+        composed(stored, *sent)
+    assert caught.value.param == f"messages[{sent.index(LOST) if LOST in sent else 0}].tool_call_id"
+
+
 def test_results_continue_the_run_that_called() -> None:
     assert composed([U1, assistant("", "c1")], U1, assistant("", "c1"), tool("c1")).continues_call
     assert not composed([U1, A1], U2).continues_call and not composed([U1], U1).continues_call

@@ -48,6 +48,26 @@ async def test_a_call_that_needs_approval_ends_the_run_and_is_run_once_it_is_app
     assert turns == ["user", "assistant", "tool", "assistant"] and stored["content"] == "cut 1"
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("named", [{}, {"tool_call_id": ""}])
+async def test_a_decision_that_names_no_call_decides_nothing(
+    tmp_path: Path, count: int, keeps: bool, named: dict[str, str]
+) -> None:
+    """Also of the one call that waits: it may be another one than when its caller decided."""
+    answer = {"role": "tool", "content": APPROVED, **named}
+    async with serving_shed(tmp_path, calls(*[("saw", "{}")] * count), says("done")) as (stand, shed):
+        headers = (session("s"),) if keeps else ()
+        message = message_of(await stand.ask(user("hi"), *headers))
+        before = [] if keeps else [HI, message]
+        error = rejected(await stand.ask(messages(*before, *[answer] * count), *headers))
+        (first, *_) = message["tool_calls"]
+        assert f"'{first['id']}' waits for a decision that names it by its id" in error and shed.cut == []
+        answers = [decision(call["id"]) for call in message["tool_calls"]]
+        assert message_of(await stand.ask(messages(*before, *answers), *headers))["content"] == "done"
+    assert len(shed.cut) == count
+
+
 @pytest.mark.parametrize("arguments", ['{"at": 1}', '{"at": 9}', ""])
 async def test_a_client_without_a_session_brings_the_past_and_what_is_run_is_what_was_asked(
     tmp_path: Path, arguments: str

@@ -22,6 +22,7 @@ from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import find_model
 from clawgate.wire.json.strict import encode_request
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
+from clawgate.wire.translate.chat_upstream.call_ids import WITHOUT_ID
 from clawgate.wire.translate.responses_to_chat.translator import ResponsesToChat
 
 
@@ -158,4 +159,8 @@ def _read_translated(chat: bytes, images: ImageRules, call_id: str) -> ChatReque
         raise without_places(error) from None
     conversation = request.conversation
     places = (call_id,) * len(conversation.places)
-    return replace(request, conversation=replace(conversation, places=places))
+    turns = tuple(
+        {**turn, "tool_call_id": ""} if turn.get("tool_call_id") == WITHOUT_ID else turn
+        for turn in conversation.turns
+    )
+    return replace(request, conversation=replace(conversation, turns=turns, places=places))

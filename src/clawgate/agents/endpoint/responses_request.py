@@ -17,6 +17,7 @@ import msgspec
 from clawgate.errors import InvalidRequest, ResponseNotFound
 from clawgate.state.records import StoredResponse
 from clawgate.wire.json import strict
+from clawgate.wire.translate.responses_to_chat.conversation import call_id_of
 
 Object = dict[str, Any]
 
@@ -32,6 +33,8 @@ _CALLS: Mapping[str, Object] = {
     "tool_search_output": {"type": "tool_search_call", "execution": "client", "arguments": {}},
 }
 """Stand-ins for the calls of results, by the type of the result."""
+_NO_CALL = "no-call-"
+"""How the id of a stand-in begins for a result that names no call."""
 
 
 def run_in(response_id: object) -> str | None:
@@ -188,34 +191,44 @@ def _typed(fields: Object, name: str, kind: type) -> Any:
     return value
 
 
-def translatable(fields: Object) -> tuple[Object, frozenset[str]]:
-    """Return the request with a stand-in for each call that is not in it, and the ids of these calls."""
+def translatable(fields: Object) -> tuple[Object, Mapping[str, str]]:
+    """Return the request with a stand-in for each call that is not in it.
+
+    The ids of stand-ins are returned with the ids that their results have: "" where the client named no call.
+    """
     given = fields.get("input")
     if not isinstance(given, list):
-        return fields, frozenset()
+        return fields, {}
     known: set[str] = set()
-    absent: set[str] = set()
+    absent: dict[str, str] = {}
     items: list[Any] = []
-    for item in given:
-        call_id = item.get("call_id") if isinstance(item, dict) else None
+    for place, item in enumerate(given):
+        call = _CALLS.get(str(item.get("type"))) if isinstance(item, dict) else None
+        named = call_id = call_id_of(item) if isinstance(item, dict) else None
+        if call is not None and not named:
+            call_id = "" if "" in known else f"{_NO_CALL}{place}"
         if isinstance(call_id, str):
-            call = _CALLS.get(str(item.get("type")))
             if call is not None and call_id not in known:
                 items.append({**call, "call_id": call_id})
-                absent.add(call_id)
+                absent[call_id] = named or ""
             known.add(call_id)
-        items.append(item)
-    return {**fields, "input": items}, frozenset(absent)
+        items.append(item if call_id == named else {**item, "call_id": call_id})
+    return {**fields, "input": items}, absent
 
 
-def without_stand_ins(messages: Sequence[Object], absent: frozenset[str]) -> list[Object]:
+def without_stand_ins(messages: Sequence[Object], absent: Mapping[str, str]) -> list[Object]:
     """Return translated messages without the calls that stood in for stored ones."""
-    return [
-        message
-        for message in messages
-        if not absent
-        or not absent.issuperset(call["id"] for call in message.get("tool_calls") or ({"id": ""},))
-    ]
+    kept: list[Object] = []
+    for message in messages:
+        given = message.get("tool_calls", ())
+        calls = [call for call in given if call["id"] not in absent]
+        if message.get("tool_call_id") in absent:
+            kept.append({**message, "tool_call_id": absent[message["tool_call_id"]]})
+        elif len(calls) == len(given):
+            kept.append(message)
+        elif calls:
+            kept.append({**message, "tool_calls": calls})
+    return kept
 
 
 def listed_items(items: Sequence[Any], run: str) -> list[Object]:

@@ -1,8 +1,8 @@
 """Reads the messages of a chat completion request: the caller's instructions, and the turns of the conversation.
 
 Law: turns stay what they are, and nothing that a person or a tool wrote is left out: what cannot be sent on is refused
-with its place. Whether calls and results belong together is for `history`, which knows what is stored. Source of texts:
-OpenClaw 2026.9.6, recorded.
+with its place. Whether calls and results belong together is for `history`, which knows what is stored: a result that
+names no call keeps the id "", and the name of its function. Source of texts: OpenClaw 2026.9.6, recorded.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class _Reader:
         self._old_calls: dict[str, list[str]] = {}
         self._ids = CallIds(str)
         """Of the calls of the latest message: clients and their models repeat ids in each message."""
+        self._has_named_call = True
         self.system: list[str] = []
         self.turns: list[Message] = []
         self.places: list[str] = []
@@ -126,7 +127,10 @@ class _Reader:
     def _turn(self, message: Message, place: str) -> Message:
         role = message["role"]
         turn = {key: message[key] for key in _MEMBERS[role] if message.get(key) is not None}
-        self._note_ignored(message, _MEMBERS[role])
+        is_unnamed = role == "tool" and not turn.get("tool_call_id") and self._has_named_call
+        if is_unnamed and message.get("name") is not None:
+            turn["name"] = message["name"]
+        self._note_ignored(message, (*_MEMBERS[role], *turn))
         for name in _TEXT_MEMBERS:
             if not isinstance(turn.get(name, ""), str):
                 reject(f"{place}.{name}", f"`{place}.{name}` must be a string")
@@ -140,10 +144,10 @@ class _Reader:
         turn.setdefault("content", "")  # of a tool that produced no text
         if role == "tool":
             given = turn.get("tool_call_id", "")
-            turn["tool_call_id"] = self._ids.of_result(given) if isinstance(given, str) else ""
-            if not turn["tool_call_id"]:
+            if not isinstance(given, str):
                 path = f"{place}.tool_call_id"
                 reject(path, f"`{path}` must name the call that this is the result of")
+            turn["tool_call_id"] = "" if is_unnamed else self._ids.of_result(given)
         return turn
 
     def _read_calls(self, turn: Message, place: str) -> None:
@@ -152,6 +156,7 @@ class _Reader:
         _check_calls(calls, f"{place}.tool_calls")
         if calls:
             made = f"call_of_turn_{len(self.turns)}"
+            self._has_named_call = any(call.get("id") for call in calls)
             self._ids = CallIds(lambda given: made + given if given[:1] in ("", "#") else given)
             turn["tool_calls"] = [
                 {"type": "function"} | call | {"id": self._ids.of_call(call.get("id") or "")}

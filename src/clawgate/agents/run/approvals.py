@@ -1,8 +1,8 @@
 """Decides what a client's tool messages mean for calls of the agent's tools that wait for its approval.
 
 Pure. Law: one text approves, and nothing that is like it. What is run is the call as it was stored when the model made
-it, whatever a client's history says of it. It is decided once, where it was made, before it expires, and only while its
-tool is what it was.
+it, whatever a client's history says of it. It is decided once, by its id, where it was made, before it expires, and
+only while its tool is what it was.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ def decisions_of(composed: Composed, stored: Mapping[str, Waiting], place: Place
             texts[call_id] = (found and found.result) or LOST
             continue
         reject = _Rejection(call_id, composed.places[index])
+        if call_id in composed.by_order:
+            reject("waits for a decision that names it by its id, and this one does not")
         if found is None:
             reject("is no call of this agent that waits for approval in this session")
         if found.decided_by is not None:

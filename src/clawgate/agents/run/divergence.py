@@ -175,7 +175,7 @@ def _common(sent: _Exchange, stored: _Exchange, *, is_last: bool) -> tuple[int, 
             while at < len(stored.replies) and stored.replies[at]["role"] == "tool":
                 at += 1
             common = known, at
-    wants_more = is_last and not (waiting_in(stored.replies) <= sent.calls)
+    wants_more = is_last and not (waiting_in(stored.replies).keys() <= sent.calls)
     if (seen == len(stored.text) and not wants_more) or (stored.is_open and seen):
         common = known, len(stored.replies)
     return common[0] + (sent.user is not None), common[1] + (stored.user is not None)
@@ -186,11 +186,12 @@ def _text(messages: Sequence[Message]) -> str:
     return "".join("".join(text_of(message).split()) for message in messages if message["role"] != "tool")
 
 
-def waiting_in(messages: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the ids of the calls at the end of ``messages`` that have no result yet."""
+def waiting_in(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the calls at the end of ``messages`` that have no result yet: their ids, with the names of functions."""
     results: set[str] = set()
     for message in reversed(messages):
         if message["role"] != "tool":
-            return {call["id"] for call in message.get("tool_calls", ())} - results
+            calls = message.get("tool_calls", ())
+            return {call["id"]: call["function"]["name"] for call in calls if call["id"] not in results}
         results.add(message["tool_call_id"])
-    return set()
+    return {}

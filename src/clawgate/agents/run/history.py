@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from clawgate.agents.request.chat_messages import Conversation, Message
 from clawgate.agents.request.refusal import reject, shown
@@ -32,7 +33,7 @@ class Composed:
     """``messages`` go to the model; ``new`` is the part of the request that has to be stored.
 
     It replaces the stored turns from ``kept`` on. ``is_placed`` is False if it repeats what is not in them; ``places``
-    are those of the new messages in the request.
+    are those of the new messages in the request. ``by_order`` are the calls whose results named none.
     """
 
     messages: tuple[Message, ...]
@@ -40,6 +41,7 @@ class Composed:
     kept: int
     is_placed: bool = True
     places: tuple[str, ...] = ()
+    by_order: frozenset[str] = frozenset()
 
     @property
     def continues_call(self) -> bool:
@@ -65,7 +67,8 @@ def compose(
     is the agent's own prompt, ``runtime`` what it has to know of this run; the caller's instructions come after both.
     """
     places = [place for place, turn in enumerate(stored) if _has_content(turn)]
-    past, request = [stored[place] for place in places], conversation.turns
+    past = [stored[place] for place in places]
+    request, by_order = _named(conversation, [turn.message for turn in past])
     placed: Divergence | None = Divergence(0, 0)
     if past:
         how = {"is_whole": is_whole, "may_replace": may_replace, "sends_all": sends_all}
@@ -85,7 +88,41 @@ def compose(
         kept,
         is_placed=placed is not None or not (sends_all or shows_past(request)),
         places=places_of_new,
+        by_order=by_order,
     )
+
+
+def _named(conversation: Conversation, past: Sequence[Message]) -> tuple[tuple[Message, ...], frozenset[str]]:
+    """Return the turns, in which each result has the id of its call, and the ids that were given by order.
+
+    Results without an id are those of the calls that wait, in order, if there are as many, and no name is another one.
+    Raises `InvalidRequest` for others.
+    """
+    turns, by_order = list(conversation.turns), set[str]()
+    shows_response = any(turn["role"] == "assistant" for turn in turns)
+    for is_result, group in groupby(range(len(turns)), lambda place: bool(turns[place]["role"] == "tool")):
+        results = list(group)
+        unnamed = [place for place in results if is_result and not turns[place]["tool_call_id"]]
+        if not unnamed:
+            continue
+        before = turns[: results[0]] or ([] if shows_response else past)
+        waiting = waiting_in([*before, *(turns[place] for place in results)])
+        pairs = list(zip(unnamed, waiting.items(), strict=False))
+        if len(unnamed) != len(waiting) or any(
+            turns[place].get("name", name) != name for place, (_, name) in pairs
+        ):
+            path, name = result_path(conversation.places[unnamed[0]])
+            calls = ", ".join(f"'{shown(one)}'" for one in waiting) or "none"
+            reject(
+                path,
+                f"`{name}` must name the call that this is the result of; calls without a result: {calls}",
+            )
+        for place, (call_id, _) in pairs:
+            turns[place] = {key: value for key, value in turns[place].items() if key != "name"} | {
+                "tool_call_id": call_id
+            }
+        by_order |= waiting.keys()
+    return tuple(turns), frozenset(by_order)
 
 
 def result_path(place: str) -> tuple[str | None, str]:

@@ -84,7 +84,8 @@ class ToolUse(Struct, tag_field="type", tag="tool_use"):
 
 
 class ToolResult(Struct, tag_field="type", tag="tool_result"):
-    tool_use_id: str
+    tool_use_id: str | None = None
+    """Of its call; results without one are in the order of their calls."""
     content: str | list[Text | Image | Document | SearchResult] | None = None
     is_error: bool | None = None
     cache_control: Json | None = None

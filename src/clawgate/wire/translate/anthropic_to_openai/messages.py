@@ -122,7 +122,7 @@ class TurnTranslator:
         part = self.mark({"type": "text", "text": text}, block)
         message: Message = {
             "role": "tool",
-            "tool_call_id": self.ids.of_result(block.tool_use_id),
+            "tool_call_id": self.ids.of_result(block.tool_use_id or ""),
             "content": [part] if "cache_control" in part else text,
         }
         return message, attached

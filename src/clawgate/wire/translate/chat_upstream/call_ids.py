@@ -17,6 +17,8 @@ from clawgate.wire.translate.chat_upstream import opaque_state
 from clawgate.wire.translate.chat_upstream.opaque_state import OpaqueState
 
 LONGEST = 40
+WITHOUT_ID = "call_without_id"
+"""The id of a result that names no call, where no call of the request waits for it."""
 _KEPT = 27
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9]")
 
@@ -64,14 +66,14 @@ class CallIds:
         own = self.to_upstream(client_id)
         if not own or client_id in self._open:
             self._made += 1
-            own = f"call_without_id_{self._made}"
+            own = f"{WITHOUT_ID}_{self._made}"
         self._open.setdefault(client_id, deque()).append(own)
         return own
 
     def of_result(self, client_id: str) -> str:
         """Return the id, for the upstream, of the call to which the next result belongs."""
         waiting = self._open.get(client_id)
-        return waiting.popleft() if waiting else self.to_upstream(client_id) or "call_without_id"
+        return waiting.popleft() if waiting else self.to_upstream(client_id) or WITHOUT_ID
 
     def state_in(self, text: str) -> OpaqueState | None:
         """Return the state that an id or a signature of the client carries, if the upstream's provider made it."""

@@ -62,7 +62,7 @@ class ConversationTranslator:
         """Return the messages; raises `InvalidRequest` with the path of what cannot be translated."""
         self._items = [{"role": "user", "content": given}] if isinstance(given, str) else list(given)
         for number, item in enumerate(self._items):
-            if _kind(item) in _OUTPUTS and isinstance(call_id := _call_id(item), str):
+            if _kind(item) in _OUTPUTS and isinstance(call_id := call_id_of(item), str):
                 self._outputs.setdefault(call_id, []).append(number)
         system = [instructions] if instructions else []
         first = 0
@@ -123,7 +123,7 @@ class ConversationTranslator:
                 )
             case "compaction_trigger":
                 reject(path, "requests a summary that only OpenAI makes; ask for one in a message")
-            case _ if kind in _OUTPUTS and _call_id(item) is not None:
+            case _ if kind in _OUTPUTS and call_id_of(item) is not None:
                 self._output(number)
             case _:
                 self._foreign(item, path)
@@ -209,7 +209,7 @@ class ConversationTranslator:
     def _output(self, number: int) -> None:
         """End the assistant's turn, which sends this output if it is of one of its calls."""
         self._end_turn()
-        call_id, path = _call_id(self._items[number]), f"input[{number}].call_id"
+        call_id, path = call_id_of(self._items[number]), f"input[{number}].call_id"
         if not isinstance(call_id, str):
             reject(path, "must be the id of a call")
         if number in self._outputs[call_id]:
@@ -286,7 +286,7 @@ def _is_instruction(item: responses.Json) -> bool:
     return _kind(item) == "message" and item.get("role") in ("system", "developer")
 
 
-def _call_id(item: responses.Json) -> Any:
+def call_id_of(item: responses.Json) -> Any:
     """Return the call that an output is of; `local_shell_call_output` has it as its own id."""
     call_id = item.get("call_id")
     if not call_id and item.get("type") == "local_shell_call_output":
