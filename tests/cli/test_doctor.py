@@ -54,6 +54,17 @@ def test_the_gateway_starts_after_fix(home: Home) -> None:
     assert home.gateway("start", "--port", "0").returncode == 0
 
 
+def test_what_is_in_the_place_of_the_state_folder_is_one_error_with_the_next_step(home: Home) -> None:
+    own = home.state / "clawgate"
+    own.write_text("x")
+    found = json.loads(home.run("doctor", "--json").stdout)
+    (problem,) = [one for one in found["findings"] if "state folder" in one["what"]]
+    assert problem["severity"] == "error" and problem["where"] == str(own)
+    assert "OPENCLAW_STATE_DIR" in problem["fix"] and own.read_text() == "x"
+    own.unlink()  # the fixture looks for a gateway in it
+    assert not [one for one in found["findings"] if "not checked" in one["what"]]
+
+
 def test_without_a_terminal_nothing_is_fixed(home: Home) -> None:
     done = home.run("doctor", "--fix")
     assert done.returncode == 1 and "pass --yes" in done.stderr and list(home.state.iterdir()) == []

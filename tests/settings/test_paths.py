@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from clawgate.settings.paths import config_path, own_folder, state_dir
+from clawgate.settings.paths import config_path, folder_problem, own_folder, state_dir
 from clawgate.settings.problems import SettingsInvalid
 
 HOME = {"HOME": "/h"}
@@ -59,6 +60,42 @@ def test_what_is_in_the_place_of_our_folder_is_a_problem_with_a_name(tmp_path: P
     (tmp_path / "clawgate").write_text("x")
     with pytest.raises(SettingsInvalid, match=r"clawgate: it cannot be created or used"):
         own_folder({"OPENCLAW_STATE_DIR": str(tmp_path)})
+
+
+def test_a_folder_that_can_be_made_has_no_problem(tmp_path: Path) -> None:
+    assert folder_problem(tmp_path / "a" / "clawgate") is None and folder_problem(tmp_path) is None
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["clawgate", "state", "parent"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_is_in_the_place_of_a_folder_or_its_parents_is_named(
+    tmp_path: Path, place: str, is_link: bool
+) -> None:
+    folder = tmp_path / "parent" / "state" / "clawgate"
+    (found,) = [one for one in (folder, *folder.parents) if one.name == place]
+    found.parent.mkdir(parents=True, exist_ok=True)
+    if is_link:
+        found.symlink_to(tmp_path / "nowhere")
+    else:
+        found.write_text("x")
+    problem = folder_problem(folder)
+    assert problem is not None and problem.location == str(found) and "this is no folder" in problem.message
+    assert "move it away" in problem.fix and "OPENCLAW_STATE_DIR" in problem.fix
+    with pytest.raises(SettingsInvalid):
+        own_folder({"OPENCLAW_STATE_DIR": str(folder.parent)})
+
+
+@pytest.mark.parametrize(("flag", "reason"), [(os.ST_RDONLY, "read-only"), (0, "may not write")])
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: int, reason: str
+) -> None:
+    """Root may write everywhere, so the system's replies are replaced."""
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path or not mode & os.W_OK)
+    monkeypatch.setattr(os, "statvfs", lambda place: SimpleNamespace(f_flag=flag))
+    problem = folder_problem(tmp_path / "state" / "clawgate")
+    assert problem is not None and problem.location == str(tmp_path) and reason in problem.message
+    assert "OPENCLAW_STATE_DIR" in problem.fix
 
 
 def test_somebody_elses_folder_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

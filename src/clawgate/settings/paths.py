@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.private_folder import make_private_folder
 from clawgate.settings.problems import SettingsInvalid
 
@@ -61,6 +62,25 @@ def own_folder(environment: Mapping[str, str]) -> Path:
     return folder
 
 
+def folder_problem(folder: Path) -> Diagnostic | None:
+    """Return why `own_folder` cannot make ``folder`` or write to it, None if it can. Changes nothing.
+
+    It is at the first of the folder and its parents that exists.
+    """
+    for place in (folder, *folder.parents):
+        if os.path.isdir(place):  # noqa: PTH112  # Path.is_dir raises where a parent may not be searched
+            if os.access(place, os.W_OK | os.X_OK):
+                return None
+            is_read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+            reason = "its file system is read-only" if is_read_only else f"user {os.geteuid()} may not write"
+            return Diagnostic((), f"{_UNUSABLE}: {reason}", fix=_ANOTHER, location=str(place))
+        if os.path.lexists(place):
+            fix = f"move it away, or {_ANOTHER}"
+            return Diagnostic((), f"{_UNUSABLE}: this is no folder", fix=fix, location=str(place))
+    return None
+
+
+_UNUSABLE = "the state folder cannot be made or written"
 _ANOTHER = "set OPENCLAW_STATE_DIR to a folder of yours"
 
 

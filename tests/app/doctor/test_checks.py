@@ -158,6 +158,11 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
     "an old OpenSSL": ({"openssl": (1, 1, 1)}, Severity.WARNING, "1.1.1"),
     "few files": ({"open_files": 256}, Severity.WARNING, "only 256 files"),
     "a full disk": ({"free_bytes": 1024}, Severity.WARNING, "only 0 MB"),
+    "a state folder that cannot be written": (
+        {"state_problem": Diagnostic((), "cannot be written", fix="f", location="/s"), "free_bytes": 0},
+        Severity.ERROR,
+        "cannot be written",
+    ),
     "what could not be seen": ({"not_gathered": ("/s: no",)}, Severity.WARNING, "/s: no"),
 }
 

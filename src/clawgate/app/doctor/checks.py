@@ -140,6 +140,7 @@ class Facts:
     python: tuple[int, ...] = _OLDEST_PYTHON
     openssl: tuple[int, ...] = _OLDEST_OPENSSL
     open_files: int = _FEW_FILES
+    state_problem: Diagnostic | None = None
     free_bytes: int | None = None
     not_gathered: tuple[str, ...] = ()
     """What could not be gathered, and why."""
@@ -351,7 +352,9 @@ def check_machine(facts: Facts) -> Iterator[Diagnostic]:
         message = f"only {facts.open_files} files may be open at once, two for each client"
         fix = f"ulimit -n {_FEW_FILES * 8}; a service sets LimitNOFILE itself"
         yield Diagnostic((), message, Severity.WARNING, fix, location="this shell")
-    if facts.free_bytes is not None and facts.free_bytes < _LITTLE_SPACE:
+    if facts.state_problem is not None:
+        yield facts.state_problem
+    elif facts.free_bytes is not None and facts.free_bytes < _LITTLE_SPACE:
         message = f"only {facts.free_bytes // (1024 * 1024)} MB are free for state and logs"
         yield Diagnostic((), message, Severity.WARNING, "free space", location="the state folder's disk")
 

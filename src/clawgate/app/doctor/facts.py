@@ -38,7 +38,7 @@ from clawgate.settings.fields import variables_of
 from clawgate.settings.openclaw import own_settings
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at, report_notes, serving_notes
-from clawgate.settings.paths import config_path, state_dir
+from clawgate.settings.paths import config_path, folder_problem, state_dir
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import ROOT, foreign_writer, is_mounted_secret
 from clawgate.settings.roles.server import ServerSettings
@@ -62,11 +62,13 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
     state = state_dir(environment)
     folder = state / "clawgate"
     not_gathered: list[str] = []
+    state_problem = folder_problem(folder)
     try:
         running = find_instance(folder)
     except OSError as error:
         running = None
-        not_gathered.append(f"{folder}: {error.strerror}")
+        if state_problem is None:
+            not_gathered.append(f"{folder}: {error.strerror}")
     found: dict[str, Any] = {}
     databases: list[Path] = []
     has_secret = True
@@ -97,6 +99,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         python=sys.version_info[:3],
         openssl=ssl.OPENSSL_VERSION_INFO[:3],
         open_files=file_limit if file_limit != resource.RLIM_INFINITY else sys.maxsize,
+        state_problem=state_problem,
         free_bytes=_free(state),
         not_gathered=tuple(not_gathered),
         **found,
