@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from clawgate.cli.main import clawgate
+from clawgate.cli.plugins import plugin_command as module
 from clawgate.cli.plugins.plugin_command import plugin_command, plugin_commands
+from clawgate.processes.instance.instance_lock import Instance
 from tests.cli.catalogs import alone
 from tests.plugins.samples import docs_plugin, imports_undone
 
@@ -101,3 +103,38 @@ def test_whatever_a_command_does_there_is_a_status(home: Path, does: str, status
     )
     found = run()
     assert found.exit_code == status and says in found.stderr and "Traceback" not in found.output
+
+
+_GIVES_UP = """
+        assert context.gateway_url
+        return 0 if await context.restart_services() else 4
+"""
+_IS_INTERRUPTED = """
+        assert context.gateway_url
+        import asyncio
+        restarting = asyncio.ensure_future(context.restart_services())
+        await asyncio.sleep(0)
+        restarting.cancel()
+        await asyncio.wait([restarting])
+        return 4
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "seconds"), [(_GIVES_UP, 0.0), (_IS_INTERRUPTED, 60.0)], ids=["gives up", "is interrupted"]
+)
+def test_a_request_for_a_restart_is_not_left_behind_where_it_is_not_taken(
+    home: Path, monkeypatch: pytest.MonkeyPatch, does: str, seconds: float
+) -> None:
+    house(
+        home, lambda code: code.replace("        if context.config is None:", f"{does}\n        if False:", 1)
+    )
+    monkeypatch.setattr(module, "_RESTART_SECONDS", seconds)
+    instance = Instance.claim(home / ".openclaw" / "clawgate")
+    try:
+        instance.announce("http://127.0.0.1:1", 1, home, None)
+        found = run()
+    finally:
+        instance.release()
+    assert found.exit_code == 4, found.output
+    assert not list((home / ".openclaw" / "clawgate" / "plugin-state" / "house-model").iterdir())

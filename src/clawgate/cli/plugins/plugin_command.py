@@ -15,7 +15,7 @@ import click
 
 from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.app.plugins.folders import plugin_folder
-from clawgate.app.plugins.restart_request import request_restart, restart_requested
+from clawgate.app.plugins.restart_request import request_restart, restart_requested, withdraw_restart
 from clawgate.app.plugins.status_file import read_statuses
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.errors import fail
@@ -109,12 +109,16 @@ class _Context:
     async def restart_services(self) -> bool:
         if self.instance is None:
             return False
-        request_restart(self.state_dir, self.instance)
-        for _ in range(int(_RESTART_SECONDS / _POLL_SECONDS)):
-            if not restart_requested(self.state_dir, self.instance):
-                return True
-            await asyncio.sleep(_POLL_SECONDS)
-        return False
+        folder = self.state_dir
+        request = request_restart(folder, self.instance)
+        try:
+            for _ in range(int(_RESTART_SECONDS / _POLL_SECONDS)):
+                if not restart_requested(folder, self.instance):
+                    return True
+                await asyncio.sleep(_POLL_SECONDS)
+            return False
+        finally:
+            withdraw_restart(folder, request)
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
         requester = f"plugin:{self.plugin}"
