@@ -32,7 +32,7 @@ from clawgate.settings.openclaw.web_tools import IMAGE, offered_tools
 from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
-    from clawgate.agents.endpoint.direct_responses import DirectResponses
+    from clawgate.agents.endpoint.direct_responses import DirectAttempt, DirectResponses
     from clawgate.agents.endpoint.service import AgentService
     from clawgate.agents.run.inner_client import InnerExchanges
     from clawgate.agents.run.model_call import ModelCall, ModelCaller
@@ -112,15 +112,15 @@ class AgentHost:
         self._use_built_in(file)
         self._service.config = agent_config(file, self._models.catalog, self._state, self._all_tools)
         return _ByPath(
-            AgentRouter(self._service, self._stop_direct), AgentEmbeddings(self._models, file.config)
+            AgentRouter(self._service, self._find_direct), AgentEmbeddings(self._models, file.config)
         )
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Route a request of the Responses API to a model, whose response is stored where agents are on."""
         return (self._direct or self._models).route(head, body)
 
-    def _stop_direct(self, caller: str, run: str) -> dict[str, Any] | None:
-        return None if self._direct is None else self._direct.stop(caller, run)
+    def _find_direct(self, caller: str, run: str) -> DirectAttempt | None:
+        return None if self._direct is None else self._direct.under_way.get((caller, run))
 
     def _use_built_in(self, file: ConfigFile) -> None:
         """Import our own tools, where the config has one of them."""

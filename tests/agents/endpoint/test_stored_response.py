@@ -254,6 +254,45 @@ async def test_what_another_gateway_deletes_is_not_repeated(tmp_path: Path, post
         assert anew.json()["id"] != first["id"] and anew.header("x-clawgate-repeated") is None
 
 
+@pytest.mark.parametrize("model", [{}, {"model": "up/m"}])
+async def test_a_response_that_is_made_for_its_client_is_shown_to_its_caller_alone(
+    tmp_path: Path, model: dict[str, Any]
+) -> None:
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with (
+        serving_agents(tmp_path, script, config={"gateway": BEHIND_PROXY}) as stand,
+        await stand.client() as client,
+    ):
+        await stand.gateway.send(client, asked("x", stream=True, **model), *ANN, target=RESPONSES)
+        await until(lambda: b'"delta":"one"' in client.received, "the first text")
+        name = client.received.partition(b'"id":"')[2].partition(b'"')[0].decode()
+        found = (await call(stand, "GET", name, *ANN)).json()
+        assert (found["id"], found["status"], found["output"]) == (name, "in_progress", [])
+        assert not found.get("background") and found["store"] is True
+        listed = (await call(stand, "GET", f"{name}/input_items", *ANN)).json()
+        assert [item["content"][0]["text"] for item in listed["data"]] == ["x"]
+        early = await create(stand, "y", *ANN, previous_response_id=name, **model)
+        assert early.status == 400 and "is not complete yet" in early.json()["error"]["message"]
+        for path in ("", "/input_items"):
+            assert (await call(stand, "GET", f"{name}{path}", *BOB)).status == 404
+        late = await create(stand, "y", *BOB, previous_response_id=name, **model)
+        assert late.status == 404
+        gates[1].set()
+        done = events(await client.response())[-1]["response"]
+        assert (await call(stand, "GET", name, *ANN)).json() == done and done["status"] == "completed"
+
+
+async def test_what_is_not_to_be_stored_is_not_shown_while_it_is_made(tmp_path: Path) -> None:
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with serving_agents(tmp_path, script) as stand, await stand.client() as client:
+        await stand.gateway.send(client, asked("x", stream=True, store=False), target=RESPONSES)
+        await until(lambda: b'"delta":"one"' in client.received, "the first text")
+        name = client.received.partition(b'"id":"')[2].partition(b'"')[0].decode()
+        assert (await call(stand, "GET", name)).status == 404
+
+
 async def test_a_response_that_an_agent_makes_for_its_client_is_cancelled_by_its_caller(
     tmp_path: Path,
 ) -> None:
@@ -267,6 +306,7 @@ async def test_a_response_that_an_agent_makes_for_its_client_is_cancelled_by_its
             name = client.received.partition(b'"id":"')[2].partition(b'"')[0].decode()
             cancelled = (await call(stand, "POST", f"{name}/cancel")).json()
             assert (cancelled["id"], cancelled["status"]) == (name, "cancelled")
+            assert cancelled["output"] == [] and cancelled["model"] == "openclaw"
             await until(lambda: not stand.model.open_connections, "the end of the model call")
         assert (await call(stand, "GET", name)).status == 404
 

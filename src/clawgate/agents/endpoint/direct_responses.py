@@ -17,6 +17,7 @@ import msgspec
 
 from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
 from clawgate.agents.endpoint.responses_request import (
+    INCOMPLETE,
     PREVIOUS,
     ResponseTerms,
     listed_items,
@@ -72,11 +73,6 @@ class DirectResponses:
         self.under_way: dict[tuple[str, str], DirectAttempt] = {}
         """Those whose response has begun and is to be stored, by its caller and run."""
 
-    def stop(self, caller: str, run: str) -> Object | None:
-        """End a response that is being made: it is not stored. Return it as it began; None if there is none."""
-        attempt = self.under_way.get((caller, run))
-        return None if attempt is None else attempt.stop()
-
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
         """Raises `InvalidRequest`, `ModelNotFound`."""
         plan = self.models.plan(head, body, find_model(body))
@@ -109,7 +105,7 @@ class DirectAttempt(LocalAttempt):
         self._own_lines = b""
         self._client: _Forwarder | None = None
         self._place: tuple[str, str] | None = None
-        self._begun: Object = {}
+        self._begun: NewResponse | None = None
         self._is_stopped = False
         super().__init__("stored responses", dialect=Dialect.RESPONSES, seconds=LONGEST_SECONDS)
 
@@ -139,14 +135,21 @@ class DirectAttempt(LocalAttempt):
         finally:
             client.close()
             if self._place is not None:
-                del self._door.under_way[self._place]
+                self._door.under_way.pop(self._place, None)
 
-    def stop(self) -> Object:
-        """End the response, have it not stored, and return it as it began."""
+    @property
+    def begun(self) -> NewResponse:
+        """The response as it began, of one that is under way."""
+        assert self._begun is not None
+        return self._begun
+
+    def stop(self) -> None:
+        """End the response, and have it not stored."""
         self._is_stopped = True
+        if self._place is not None:
+            self._door.under_way.pop(self._place, None)
         if self._client is not None:
             self._client.close(InvalidRequest(STOPPED))
-        return self._begun
 
     def _attribute(self, client: _Forwarder) -> None:
         """Name who serves the request, as the exchange did."""
@@ -161,6 +164,8 @@ class DirectAttempt(LocalAttempt):
         past: list[Any] = []
         if terms.previous is not None:
             found = await store.history(caller, terms.previous, Extent(size=limit))
+            if found is None and (caller, terms.previous) in self._door.under_way:
+                reject(PREVIOUS, INCOMPLETE)
             if found is None:
                 raise not_found(f"resp_{terms.previous}")
             if found.response.agent != NO_AGENT:
@@ -195,7 +200,7 @@ class DirectAttempt(LocalAttempt):
                 await response.ready()
         except GatewayError as error:
             if self._is_stopped and self._begun:
-                response.send(_failed_event(self._begun, error, next_number(last)))
+                response.send(_failed_event(self._begun.body, error, next_number(last)))
             elif last is None or last.name != b"response.failed":  # which is the end of a stream in order
                 raise
 
@@ -212,7 +217,7 @@ class DirectAttempt(LocalAttempt):
         run = run_in(kept.get("id"))
         if self._place is None and kept["store"] and run is not None:
             self._place = (self._head.caller, run)
-            self._door.under_way[self._place], self._begun = self, kept
+            self._door.under_way[self._place], self._begun = self, self._new(kept, request, run)
         if kind is not EventKind.OPENING:
             await self._store(store, kept, request)
         return b"event: %b\ndata: %b\n\n" % (event.name, encode_response(data))
@@ -235,6 +240,14 @@ class DirectAttempt(LocalAttempt):
         stores = self._terms.stores and run_in(made.get("id")) is not None
         return {**made, "store": stores, PREVIOUS: previous}
 
+    def _new(self, kept: Object, request: _Request, run: str) -> NewResponse:
+        return NewResponse(
+            body=kept,
+            input=listed_items(request.items, run),
+            status=kept["status"],
+            parent=self._terms.previous,
+        )
+
     async def _store(self, store: Store, kept: Object, request: _Request) -> None:
         run = run_in(kept.get("id"))
         if run is None or not kept["store"]:  # made by a provider of this API, which was a fallback
@@ -242,12 +255,6 @@ class DirectAttempt(LocalAttempt):
         now = self._door.clock()
         # one that fails leaves no turn, so that it can be sent again
         items = [*request.items, *kept["output"]] if kept["status"] != "failed" else []
-        new = NewResponse(
-            body=kept,
-            input=listed_items(request.items, run),
-            status=kept["status"],
-            parent=self._terms.previous,
-        )
         record = RunRecord(
             run=run,
             caller=self._head.caller,
@@ -258,7 +265,7 @@ class DirectAttempt(LocalAttempt):
             started_at=now,
             finished_at=now,
             turns=tuple(NewTurn(message=item) for item in items),
-            response=new,
+            response=self._new(kept, request, run),
         )
         try:
             await store.begin_response(record)

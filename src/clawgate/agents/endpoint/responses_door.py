@@ -15,6 +15,7 @@ from clawgate.agents.endpoint.doors import read_responses
 from clawgate.agents.endpoint.local_plan import LocalAttempt, LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt, AgentRequest
 from clawgate.agents.endpoint.responses_request import (
+    INCOMPLETE,
     PREVIOUS,
     ResponseTerms,
     is_conversation_id,
@@ -23,7 +24,12 @@ from clawgate.agents.endpoint.responses_request import (
     with_references,
 )
 from clawgate.agents.endpoint.service import AgentService, Continued
-from clawgate.agents.endpoint.stored_response import LONGEST_SECONDS, StopDirect, StoredAttempt
+from clawgate.agents.endpoint.stored_response import (
+    LONGEST_SECONDS,
+    FindDirect,
+    StoredAttempt,
+    response_under_way,
+)
 from clawgate.agents.request.refusal import reject
 from clawgate.agents.run.history import HistoryLimit
 from clawgate.agents.session.run_order import Past
@@ -43,16 +49,16 @@ _BYTES_PER_CHARACTER = 6
 
 
 class ResponsesDoor:
-    """``stop_direct`` is as in `StoredAttempt`."""
+    """``find_direct`` is as in `StoredAttempt`."""
 
-    def __init__(self, service: AgentService, stop_direct: StopDirect) -> None:
+    def __init__(self, service: AgentService, find_direct: FindDirect) -> None:
         self._service = service
-        self._stop_direct = stop_direct
+        self._find_direct = find_direct
 
     def route(self, head: AdmittedHead, headers: Mapping[str, str], body: bytes) -> RoutePlan:
         """Raises `InvalidRequest`."""
         if head.path != RESPONSES_PATH:
-            attempt = StoredAttempt(head, self._service, self._stop_direct)
+            attempt = StoredAttempt(head, self._service, self._find_direct)
             return LocalPlan(attempt, "")
         service, terms = self._service, read_terms(body)
         if not terms.needs_stored:
@@ -91,12 +97,11 @@ class ResponsesDoor:
         limit = max((spec.history for spec in self._service.config.agents.specs.values()), key=_size)
         extent = Extent(limit.turns + _TURNS_BEFORE, limit.characters * _BYTES_PER_CHARACTER)
         found = await store.history(caller, run, extent)
-        if found is None:
+        if found is None and response_under_way(self._service.runs, self._find_direct, caller, run) is None:
             raise not_found(f"resp_{run}")
-        response = found.response
-        if response.status in IN_PROGRESS:
-            reject(PREVIOUS, f"`{PREVIOUS}` is not complete yet; wait for it, or cancel it.")
-        session = None
+        if found is None or found.response.status in IN_PROGRESS:
+            reject(PREVIOUS, INCOMPLETE)
+        response, session = found.response, None
         if response.session is not None:
             latest = await store.session(caller, response.session, Extent(turns=1))
             session = response.session if latest is not None and latest.next_seq == response.seq else None

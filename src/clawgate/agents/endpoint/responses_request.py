@@ -22,6 +22,7 @@ from clawgate.wire.translate.responses_to_chat.conversation import call_id_of
 Object = dict[str, Any]
 
 PREVIOUS = "previous_response_id"
+INCOMPLETE = f"`{PREVIOUS}` is not complete yet; wait for it, or cancel it."
 _request = msgspec.json.Decoder(Object)
 _RESPONSE_ID = re.compile(r"resp_([0-9a-f]{32})")
 _CONVERSATION_ID = re.compile(r"conv_[0-9a-f]{32,}")

@@ -7,7 +7,7 @@ from clawgate.agents.endpoint.local_plan import LocalPlan
 from clawgate.agents.endpoint.plan import AgentAttempt
 from clawgate.agents.endpoint.responses_door import ResponsesDoor
 from clawgate.agents.endpoint.service import AgentService
-from clawgate.agents.endpoint.stored_response import StopDirect
+from clawgate.agents.endpoint.stored_response import FindDirect
 from clawgate.agents.endpoint.token_count import TokenCounter
 from clawgate.policy.path_routing import (
     CONVERSATIONS_PATH,
@@ -19,11 +19,11 @@ from clawgate.relay.admission.plan import AdmittedHead, RoutePlan
 
 
 class AgentRouter:
-    """The `Router` of a ``service``; ``stop_direct`` is as in `StoredAttempt`."""
+    """The `Router` of a ``service``; ``find_direct`` is as in `StoredAttempt`."""
 
-    def __init__(self, service: AgentService, stop_direct: StopDirect) -> None:
+    def __init__(self, service: AgentService, find_direct: FindDirect) -> None:
         self._service = service
-        self._responses = ResponsesDoor(service, stop_direct)
+        self._responses = ResponsesDoor(service, find_direct)
         self._counter = TokenCounter(service, self._responses)
 
     def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:

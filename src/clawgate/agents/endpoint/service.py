@@ -221,7 +221,7 @@ class AgentService:
                 key=order.key,
                 body_hash=_digest(read.dialect, headers, body) if order.key is not None else "",
                 encoder=partial(encoder_of, order.run, created),
-                stores_response=order.response is not None,
+                response=order.response.queued if order.response is not None else None,
             ),
             seconds=order.seconds,
             stream=request.stream,

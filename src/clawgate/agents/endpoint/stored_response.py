@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from clawgate.agents.endpoint.item_list import page_of
@@ -16,26 +16,41 @@ from clawgate.agents.endpoint.plan import send_stream
 from clawgate.agents.endpoint.responses_request import not_found, run_of
 from clawgate.agents.endpoint.service import AgentService
 from clawgate.agents.request.refusal import reject
+from clawgate.agents.session.runs import Runs
 from clawgate.errors import InvalidRequest, MethodNotAllowed, UnknownRoute
 from clawgate.policy.path_routing import RESPONSES_PATH
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.upstream.local import LocalResponse
-from clawgate.state.records import StoredResponse
+from clawgate.state.records import NewResponse, StoredResponse
 from clawgate.state.responses import IN_PROGRESS, LOST
 from clawgate.state.store import Store
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.strict import encode_response
 
 Object = dict[str, Any]
-_NEVER_STORED = {
-    "object": "response",
-    "status": "cancelled",
-    "background": False,
-    "error": None,
-    "output": [],
-}
-"""A response that was cancelled while it was made for its client."""
-StopDirect = Callable[[str, str], Object | None]
+
+
+class DirectResponse(Protocol):
+    """A response that a model makes without an agent. It is stored at its end, and not once it was stopped."""
+
+    @property
+    def begun(self) -> NewResponse: ...
+    def stop(self) -> None: ...
+
+
+FindDirect = Callable[[str, str], DirectResponse | None]
+
+
+def response_under_way(runs: Runs, find_direct: FindDirect, caller: str, run: str) -> NewResponse | None:
+    """Return a response that is made for its client, as it began: it is stored at its end."""
+    live = runs.find(caller, run)
+    if live is not None and live.response is not None and not (live.is_over or live.is_stopping):
+        begun = live.response()
+        return None if begun.body["background"] else begun
+    direct = find_direct(caller, run)
+    return direct.begun if direct is not None else None
+
+
 Serve = Callable[[Store, LocalResponse], Awaitable[None]]
 
 LONGEST_SECONDS = 10 * 365 * 86_400.0
@@ -46,17 +61,14 @@ _ROUTES = "a response has /v1/responses/{id}, /v1/responses/{id}/input_items and
 
 
 class StoredAttempt(LocalAttempt):
-    """``stop_direct`` ends a response of a caller that a model makes without an agent, and returns it.
+    """``find_direct`` returns a response of a caller that a model makes without an agent, by its run."""
 
-    None where there is none.
-    """
-
-    def __init__(self, head: AdmittedHead, service: AgentService, stop_direct: StopDirect) -> None:
+    def __init__(self, head: AdmittedHead, service: AgentService, find_direct: FindDirect) -> None:
         name, _, part = (
             head.path.removeprefix(RESPONSES_PATH + b"/").decode("ascii", "replace").partition("/")
         )
         self._name, self._caller, self._service = name, head.caller, service
-        self._stop_direct = stop_direct
+        self._find_direct = find_direct
         self._query = parse_qs(head.target.partition(b"?")[2].decode("ascii", "replace"))
         serve: Mapping[bytes, Serve] | None = {
             "": {b"GET": self._retrieve, b"DELETE": self._delete},
@@ -79,8 +91,10 @@ class StoredAttempt(LocalAttempt):
         store = (await self._service.services()).store
         await self._serve(store, response)
 
-    async def _found(self, store: Store) -> StoredResponse:
-        found = await store.response(self._caller, self._run)
+    async def _found(self, store: Store) -> StoredResponse | NewResponse:
+        # looked at first: one that ends meanwhile is stored
+        begun = response_under_way(self._service.runs, self._find_direct, self._caller, self._run)
+        found = await store.response(self._caller, self._run) or begun
         if found is None:
             raise not_found(self._name, None)
         return found
@@ -92,7 +106,7 @@ class StoredAttempt(LocalAttempt):
         else:
             begin_body(response, _JSON, encode_response(self._now(found)))
 
-    def _now(self, found: StoredResponse) -> Object:
+    def _now(self, found: StoredResponse | NewResponse) -> Object:
         """Return the response as it is now."""
         if found.status == LOST:
             error = {"code": "server_error", "message": "the gateway ended before the response was complete"}
@@ -119,22 +133,25 @@ class StoredAttempt(LocalAttempt):
     async def _delete(self, store: Store, response: LocalResponse) -> None:
         """Delete first, so that its end is not stored; a response that is made for its client is not stored before."""
         runs = self._service.runs
-        is_made = self._is_made()
+        is_made = self._made() is not None
         deleted = await store.delete_response(self._caller, self._run)
         if is_made:
             await self._stop()
             deleted = await store.delete_response(self._caller, self._run) or is_made
-        if self._stop_direct(self._caller, self._run) is None and not deleted:
+        direct = self._find_direct(self._caller, self._run)
+        if direct is not None:
+            direct.stop()
+        elif not deleted:
             raise not_found(self._name, None)
         runs.forget(self._caller, self._run)
         begin_body(
             response, _JSON, encode_response({"id": self._name, "object": "response", "deleted": True})
         )
 
-    def _is_made(self) -> bool:
-        """Whether an agent makes the response for its client now: it is stored at its end."""
+    def _made(self) -> Callable[[], NewResponse] | None:
+        """Return what returns the response, as it began, if an agent makes it now."""
         live = self._service.runs.find(self._caller, self._run)
-        return live is not None and live.stores_response and not live.is_over
+        return None if live is None or live.is_over else live.response
 
     async def _stop(self) -> None:
         """Cancel the run, if it is run here, and return once it has ended."""
@@ -145,20 +162,20 @@ class StoredAttempt(LocalAttempt):
 
     async def _cancel(self, store: Store, response: LocalResponse) -> None:
         found = await store.response(self._caller, self._run)
-        if found is None and (begun := self._stop_direct(self._caller, self._run)) is not None:
-            begin_body(response, _JSON, encode_response({**begun, "status": "cancelled"}))
+        if found is None and (direct := self._find_direct(self._caller, self._run)) is not None:
+            direct.stop()
+            begin_body(response, _JSON, encode_response({**direct.begun.body, "status": "cancelled"}))
             return
         if found is not None and not found.body.get("background"):
             raise InvalidRequest(
                 "only a response that is being made, or that was made with 'background': true, can be cancelled"
             )
-        is_made = self._is_made()
+        made = self._made()
         await self._stop()  # what another gateway makes ends once that sees what is stored here
-        if found is None and is_made and await store.response(self._caller, self._run) is None:
-            begin_body(response, _JSON, encode_response({"id": self._name, **_NEVER_STORED}))
+        if found is None and made and await store.response(self._caller, self._run) is None:
+            begin_body(response, _JSON, encode_response({**made().body, "status": "cancelled"}))
             return
-        found = await self._found(store)
-        body = {**found.body, "status": "cancelled", "error": None}
+        body = {**(await self._found(store)).body, "status": "cancelled", "error": None}
         await store.end_response(self._caller, self._run, "cancelled", body)
         begin_body(response, _JSON, encode_response(self._now(await self._found(store))))
 

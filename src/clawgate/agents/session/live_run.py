@@ -14,6 +14,7 @@ from typing import Any
 from clawgate.agents.run.events import Finished, RunEvent, TextDelta, ToolEnded
 from clawgate.agents.session.ended_elsewhere import STOPPED
 from clawgate.errors import GatewayError, GatewayStopping, InternalError, InvalidRequest
+from clawgate.state.records import NewResponse
 
 logger = logging.getLogger("clawgate.agents")
 
@@ -42,7 +43,7 @@ class LiveRun:
         self.agent = self.session = ""
         self.key: str | None = None
         self.encoder: Callable[[], Any] | None = None
-        self.stores_response = False
+        self.response: Callable[[], NewResponse] | None = None
         """All five as in `RunStart`."""
         self.followers = 0
         self.size = 0

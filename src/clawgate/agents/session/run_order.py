@@ -14,13 +14,13 @@ from clawgate.agents.request.target import SessionKey
 from clawgate.agents.run.approvals import approval_id
 from clawgate.agents.run.divergence import Turn
 from clawgate.agents.run.driver import ToolOutcome
-from clawgate.agents.run.events import RunEvent
+from clawgate.agents.run.events import RunEvent, Started
 from clawgate.agents.run.history import HistoryLimit
 from clawgate.agents.run.model_call import ModelCall
 from clawgate.agents.run.step import Call, Message, RunLimits, RunPlan, Usage
 from clawgate.errors import GatewayError
 from clawgate.policy.model_routing import ModelRef
-from clawgate.state.records import StoredSession
+from clawgate.state.records import NewResponse, StoredSession
 from clawgate.state.store import Store
 
 Approve = Callable[[Call], Awaitable[str | None]]
@@ -64,6 +64,11 @@ class ResponseOrder:
     input: list[Any]
     body_of: Callable[[Sequence[RunEvent], GatewayError | None], dict[str, Any]]
     is_background: bool = False
+
+    def queued(self) -> NewResponse:
+        """Return the response as it is before its run."""
+        body = self.body_of([Started()], None) | {"status": "queued"}
+        return NewResponse(body=body, input=self.input, status="queued", parent=self.parent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

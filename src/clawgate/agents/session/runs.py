@@ -16,7 +16,7 @@ from typing import Any
 from clawgate.agents.run.events import RunEvent
 from clawgate.agents.session.live_run import LiveRun
 from clawgate.errors import GatewayError, IdempotencyMismatch, Overloaded, RunNotFound
-from clawgate.state.records import Begun, IdempotencyResult
+from clawgate.state.records import Begun, IdempotencyResult, NewResponse
 from clawgate.state.records import Finished as Served
 from clawgate.state.store import Store
 
@@ -59,8 +59,8 @@ class RunStart:
     body_hash: str = ""
     encoder: Callable[[], Any] | None = None
     """Makes what encodes the run's stream for a client that joins it later, by its id alone."""
-    stores_response: bool = False
-    """Whether it leaves a response of the Responses API that can be retrieved."""
+    response: Callable[[], NewResponse] | None = None
+    """Returns the response of the Responses API that it leaves to be retrieved, as it is before the run."""
 
 
 class Runs:
@@ -170,7 +170,7 @@ class Runs:
             )
         live = LiveRun(start.run, start.caller, created=start.created, is_detached=start.is_detached)
         live.agent, live.session, live.key = start.agent, start.session, start.key
-        live.encoder, live.stores_response = start.encoder, start.stores_response
+        live.encoder, live.response = start.encoder, start.response
         self._by_id[live.run] = live
         if start.key is not None:
             self._by_key[start.caller, start.key] = (start.body_hash, live)

@@ -85,9 +85,7 @@ class SessionRun:
         if response is None or not response.is_background:
             await self._work()
             return
-        await self._services.store.begin_response(
-            self._record(None, keeps=False, response=self._queued(response))
-        )
+        await self._services.store.begin_response(self._record(None, keeps=False, response=response.queued()))
         try:
             async with stopping_with_response(self._services.store, self._order.caller, self._order.run):
                 await self._work()
@@ -257,10 +255,6 @@ class SessionRun:
                 begun=order.response.is_background,
             )
         return kept
-
-    def _queued(self, response: ResponseOrder) -> NewResponse:
-        body = response.body_of([Started()], None) | {"status": "queued"}
-        return NewResponse(body=body, input=response.input, status="queued", parent=response.parent)
 
     async def _end_background(self, response: ResponseOrder, error: GatewayError) -> None:
         """Store that the response failed, also while the run is cancelled."""
