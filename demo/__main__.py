@@ -23,6 +23,8 @@ from types import FrameType
 
 from rich.console import Console
 
+from clawgate.cli.terminal.program import local_curl, names_proxy
+from clawgate.cli.terminal.standard_streams import flush_and_exit, guard_standard_streams
 from demo.client import Hop, MessagesSender, Reply, Sender, Timing, time_hops
 from demo.config import (
     ANTHROPIC,
@@ -163,13 +165,17 @@ class Demo:
         json_type = "-H 'Content-Type: application/json'"
         self.say("\nYours to try, from another terminal:\n", "bold")
         self.say(
-            f"curl -N {base}/chat/completions -H 'Authorization: Bearer {self.gateway_token}' "
+            f"{local_curl()} -N {base}/chat/completions -H 'Authorization: Bearer {self.gateway_token}' "
             f"{json_type} -d '{chat}'\n"
         )
-        self.say(f"curl {base}/messages -H 'x-api-key: {self.gateway_token}' {json_type} -d '{claude}'\n")
         self.say(
-            "from openai import OpenAI\n\n"
-            f'client = OpenAI(base_url="{base}", api_key="{self.gateway_token}")\n'
+            f"{local_curl()} {base}/messages -H 'x-api-key: {self.gateway_token}' {json_type} -d '{claude}'\n"
+        )
+        direct = names_proxy()
+        client = ", http_client=DefaultHttpxClient(trust_env=False)" if direct else ""
+        self.say(
+            f"from openai import {'DefaultHttpxClient, ' if direct else ''}OpenAI\n\n"
+            f'client = OpenAI(base_url="{base}", api_key="{self.gateway_token}"{client})\n'
             f'messages = [{{"role": "user", "content": "{PROMPT}"}}]\n'
             f'stream = client.chat.completions.create(model="{model}", messages=messages, stream=True)\n'
             "for chunk in stream:\n"
@@ -278,10 +284,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(demo, once=given.once, ended=ended)
     except Interrupted:
         code = INTERRUPTED if given.once else 0
-    except BrokenPipeError:
-        # The reader of our output is gone: the rest of the output is discarded.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
     except (CannotStart, RuntimeError) as problem:
         print(f"clawgate demo: {problem}", file=sys.stderr)
         code = 1
@@ -299,4 +301,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    guard_standard_streams()
+    try:
+        sys.exit(main())
+    except SystemExit as ended:
+        flush_and_exit(ended.code)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -106,23 +107,47 @@ def test_it_stays_until_interrupted(surroundings: dict[str, str]) -> None:
     assert [name for name, port in ports.items() if not refuses(port)] == []
 
 
-def test_the_pasted_lines_work(surroundings: dict[str, str], tmp_path: Path) -> None:
-    """The SDK snippet and the curl commands do what they promise."""
-    with running([], surroundings) as (_, said, _ports):
+@pytest.mark.parametrize("proxy", [{}, {"http_proxy": "http://127.0.0.1:1"}], ids=["", "proxy"])
+def test_the_pasted_lines_work(surroundings: dict[str, str], tmp_path: Path, proxy: dict[str, str]) -> None:
+    """The SDK snippet and the curl commands do what they promise, also where the environment names a proxy."""
+    env = surroundings | proxy
+    with running([], env) as (_, said, _ports):
         snippet = said[said.index("from openai import") : said.index("The bridge alone")]
         script = tmp_path / "snippet.py"
         script.write_text(snippet)
         shown = subprocess.run(
-            [sys.executable, str(script)], capture_output=True, text=True, timeout=30, check=True
+            [sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=30, check=True
         )
         assert shown.stdout == reply_text(PROMPT)
         chat, messages = [line for line in said.splitlines() if line.startswith("curl ")]
-        shown = subprocess.run(["bash", "-c", chat], capture_output=True, text=True, timeout=30, check=True)
+        shown = subprocess.run(
+            ["bash", "-c", chat], env=env, capture_output=True, text=True, timeout=30, check=True
+        )
         assert shown.stdout.endswith("data: [DONE]\n\n")
         shown = subprocess.run(
-            ["bash", "-c", messages], capture_output=True, text=True, timeout=30, check=True
+            ["bash", "-c", messages], env=env, capture_output=True, text=True, timeout=30, check=True
         )
         assert json.loads(shown.stdout)["content"][0]["text"] == reply_text(PROMPT)
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "errors"),
+    [
+        (">/dev/full", 1, "clawgate: standard output cannot be written: No space left on device\n"),
+        ("| true", 1, ""),
+        (">&-", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written_ends_it_without_a_traceback(
+    surroundings: dict[str, str], tmp_path: Path, output: str, status: int, errors: str
+) -> None:
+    """As it does each command of clawgate."""
+    command = f"{shlex.join([*COMMAND, *ANY_PORTS, '--once'])} {output}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], env=surroundings, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (status, errors)
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_kill_9_leaves_no_process(surroundings: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from clawgate.cli.completers import known_refs
 from clawgate.cli.credential import THROUGH_PROXY
 from clawgate.cli.paths import Paths, find_paths
-from clawgate.cli.terminal.program import program
+from clawgate.cli.terminal.program import local_curl, program
 from clawgate.policy.local_hosts import connectable
 from clawgate.policy.model_routing import DEFAULT_AGENT
 from clawgate.policy.path_routing import RESPONSES_PATH
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings
 
 CHAT_DOOR = "/v1/chat/completions"
-_PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"
@@ -74,10 +73,8 @@ def first_request(
     address = f"{scheme}://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
     prompt = {"messages": [{"role": "user", "content": _PROMPT}]} if door == CHAT_DOOR else {"input": _PROMPT}
     body = {"model": model, "stream": True, **prompt}
-    # Otherwise the proxy would get the token.
-    curl = "curl --noproxy '*'" if any(map(os.environ.get, _PROXY_VARIABLES)) else "curl"
     parts = [
-        f"{curl} -N {address}{door}",
+        f"{local_curl()} -N {address}{door}",
         *([f'-H "Authorization: Bearer {credential}"'] if credential else []),
         "-H 'Content-Type: application/json'",
         f"-d {shlex.quote(json.dumps(body))}",

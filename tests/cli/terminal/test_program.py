@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.cli.terminal.program import program
+from clawgate.cli.terminal.program import local_curl, names_proxy, program
 
 
 def installed(folder: Path) -> Path:
@@ -47,3 +47,14 @@ def test_a_module_is_run_with_its_python() -> None:
     assert (
         program("/x/clawgate/__main__.py", {"PATH": "/x"}, "/opt/my python") == "'/opt/my python' -m clawgate"
     )
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_curl_sends_to_this_machine_past_a_proxy_of_the_environment(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert not names_proxy() and local_curl() == "curl"
+    monkeypatch.setenv(variable, "http://proxy.example:3128")
+    assert names_proxy() and local_curl() == "curl --noproxy '*'"

@@ -43,10 +43,11 @@ def run_bridge(host_url: str | None, instance: str | None, **flags: Any) -> None
 
     def banner(role: Any, url: str) -> list[str]:
         from clawgate.app.upstreams import is_sent_in_the_clear
+        from clawgate.cli.terminal.program import local_curl
 
         lines = [
             f"clawgate bridge listening on {url} -> {role.upstream.origin}",
-            f"  base URL for clients: {url}/v1; to test the remote: curl '{url}/health?deep=1'",
+            f"  base URL for clients: {url}/v1; to test the remote: {local_curl()} '{url}/health?deep=1'",
         ]
         if is_sent_in_the_clear(role.upstream.origin):
             lines.append("  warning: token and prompts travel to the remote unencrypted; use https if it can")

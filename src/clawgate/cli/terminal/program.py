@@ -1,4 +1,4 @@
-"""The way to call clawgate from another shell, for commands that are printed to be copied."""
+"""The way to call clawgate and curl from another shell, for commands that are printed to be copied."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _NAME = "clawgate"
+_PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 def program(
@@ -32,6 +33,16 @@ def program(
     if found is not None and not (folder and Path(found).is_relative_to(folder)) and _is_same(found, called):
         return _NAME
     return shlex.quote(str(called.absolute()))
+
+
+def names_proxy() -> bool:
+    """Return whether the environment has clients send a request to this machine, and its token, to a proxy."""
+    return any(map(os.environ.get, _PROXY_VARIABLES))
+
+
+def local_curl() -> str:
+    """Return the command for a request to this machine."""
+    return "curl --noproxy '*'" if names_proxy() else "curl"
 
 
 def _is_same(found: str, called: Path) -> bool:
