@@ -158,6 +158,8 @@ def main() -> None:
         method = message.get("method", "")
         if method == "server/discover" and MODE == "strict":
             os._exit(5)  # as some SDKs do where the first message is not `initialize`
+        if method == "server/discover" and MODE == "ignores":
+            continue
         if method == "initialize":
             initialize(message)
         elif method == "tools/list":

@@ -65,6 +65,15 @@ async def test_a_program_that_ends_where_it_is_not_initialized_first_is_used(tmp
         assert await host.result_of("docs") == ("2025-11-25", "")
 
 
+async def test_a_program_that_ignores_what_is_not_initialize_is_used_within_a_short_limit(
+    tmp_path: Path,
+) -> None:
+    """The SDK waits for 10 s before it tries the older protocol."""
+    async with connected(tmp_path, {"docs": scripted("ignores", connectionTimeoutMs=8000)}) as host:
+        assert await host.result_of("docs") == ("2025-11-25", "")
+        assert (await call(host, "docs__echo", text="x")).text == 'echo: {"text": "x"}'
+
+
 def test_no_garbage_collection_walks_the_sdk() -> None:
     """It took 80 ms, in the middle of a result of 20 000 values; counted in objects."""
     code = (

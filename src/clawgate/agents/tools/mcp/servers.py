@@ -52,6 +52,8 @@ INHERITED = (
 )
 """What a server has of the gateway's environment, which holds the keys of providers."""
 _GRACE_SECONDS = 2.0
+_PROBE_SHARE = 0.25
+"""Of the limit to connect, for a server that is silent on what it does not know: the older protocol comes after it."""
 
 
 class SdkMissing(Exception):
@@ -278,11 +280,12 @@ def _connector(make: Callable[[], Awaitable[Any]], entry: McpServerEntry) -> Con
         from clawgate.agents.tools.mcp.session import open_session
 
         seconds = entry.block.request_timeout_ms / 1000
+        probe_seconds = entry.block.connection_timeout_ms / 1000 * _PROBE_SHARE
         for is_old in (False, True):
             last[:] = [await make()]
             is_open = False
             try:
-                async with open_session(last[0], seconds, is_old=is_old) as session:
+                async with open_session(last[0], seconds, probe_seconds, is_old=is_old) as session:
                     is_open = True
                     yield session
                     return

@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 
+from mcp import ClientSession
 from mcp.client import Client, ClientRequestContext, IncomingMessage, InputRequiredRoundsExceededError
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
@@ -143,13 +144,33 @@ class McpSession:
             self.changed.set()  # of changes meanwhile there is no news
 
 
+class _Client(Client):
+    """Waits ``probe_seconds`` for the response to what a server of an older protocol may ignore; the SDK's are 10."""
+
+    probe_seconds: float
+
+    async def _build_session(self, exit_stack: AsyncExitStack) -> ClientSession:
+        session = await super()._build_session(exit_stack)
+        send = session.send_discover
+
+        async def send_discover(version: str) -> dict[str, Any]:
+            try:
+                async with asyncio.timeout(self.probe_seconds):
+                    return await send(version)
+            except TimeoutError:
+                raise MCPError(REQUEST_TIMEOUT, "no response to server/discover") from None
+
+        session.send_discover = send_discover  # type: ignore[method-assign]
+        return session
+
+
 @asynccontextmanager
 async def open_session(
-    transport: Transport, call_seconds: float, *, is_old: bool = False
+    transport: Transport, call_seconds: float, probe_seconds: float, *, is_old: bool = False
 ) -> AsyncIterator[McpSession]:
     """Connect, and speak the newest version of the protocol that both know, or one up to 2025-11-25.
 
-    Raises what the SDK raises.
+    The newest ones begin with a probe. Raises what the SDK raises.
     """
     changed = asyncio.Event()
 
@@ -157,7 +178,7 @@ async def open_session(
         if isinstance(message, ToolListChangedNotification):
             changed.set()
 
-    client = Client(
+    client = _Client(
         transport,
         client_info=Implementation(name="clawgate", version=__version__),
         message_handler=on_message,
@@ -166,6 +187,7 @@ async def open_session(
         cache=None,
         mode="legacy" if is_old else "auto",
     )
+    client.probe_seconds = probe_seconds
     async with client:
         client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]
         session = McpSession(client, transport, changed)
