@@ -225,6 +225,23 @@ def test_the_deep_answer_shows_the_upstream_and_no_secret(
     assert "canary" not in answer.text
 
 
+@pytest.mark.parametrize("query", ["", "?deep=1"])
+def test_a_role_that_refuses_every_request_is_503_with_the_reason(query: str) -> None:
+    app = build_health_app(role="bridge", instance="abc123", probe=None, problem="remoteUrl: is not set")
+
+    async def without_caller(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {}
+        await app(scope, receive, send)
+
+    found = TestClient(without_caller).get(f"/health{query}")
+    said = found.json()
+    assert found.status_code == 503 and said.pop("uptimeSeconds") >= 0
+    assert said == {
+        "ok": False, "status": "live", "version": __version__, "role": "bridge", "instance": "abc123",
+        "message": "remoteUrl: is not set",
+    }  # fmt: skip
+
+
 def test_an_upstream_that_is_down_is_503_and_the_process_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers(UpstreamTimedOut("late", limit="connect", seconds=5))
     answer = health_of(monkeypatch, answers, caller=None, deep_for_callers=False).get("/health?deep=1")

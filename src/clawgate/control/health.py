@@ -129,11 +129,18 @@ class HealthProbe:
         return classify_response(response, round((loop.time() - started_at) * 1000, 1))
 
 
-def build_health_app(*, role: str, instance: str, probe: HealthProbe, deep_for_callers: bool) -> Starlette:
+def build_health_app(
+    *,
+    role: str,
+    instance: str,
+    probe: HealthProbe | None,
+    deep_for_callers: bool = False,
+    problem: str = "",
+) -> Starlette:
     """Make the control API of a role.
 
     ``deep_for_callers``: callers with a token always get the upstream's health, and no one else does; otherwise every
-    request with ``?deep=1`` gets it.
+    request with ``?deep=1`` gets it. ``problem`` is why the role refuses every request; it has no ``probe`` then.
     """
     started_at = time.monotonic()
 
@@ -144,7 +151,12 @@ def build_health_app(*, role: str, instance: str, probe: HealthProbe, deep_for_c
             uptime = round(time.monotonic() - started_at, 1)
             body |= {"role": role, "instance": instance, "uptimeSeconds": uptime}
         status = 200
-        if known if deep_for_callers else request.query_params.get("deep") in ("1", "true"):
+        if problem:
+            body |= {"ok": False, "message": problem}
+            status = 503
+        if probe is not None and (
+            known if deep_for_callers else request.query_params.get("deep") in ("1", "true")
+        ):
             result = await probe.check()
             body |= {"ok": result.ok, "upstream": result.to_json(probe.upstream)}
             status = 200 if result.ok else 503

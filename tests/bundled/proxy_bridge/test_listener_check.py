@@ -35,6 +35,13 @@ def test_a_bridge_is_known_by_its_health(
     assert [(plan.secret, dict(plan.headers)) for plan in host.requests] == [(None, {})]
 
 
+def test_a_bridge_that_refuses_every_request_is_known_by_its_reason(tmp_path: Path) -> None:
+    health = {"status": "live", "version": "1.0", "role": "bridge", "instance": "abc", "ok": False}
+    with remote((503, health | {"message": "remoteUrl: is not set"})) as server:
+        found = asyncio.run(check_listener(Host(tmp_path).fetch, server.url))
+    assert (found.kind, found.instance) == ("bridge", "abc") and "remoteUrl: is not set" in found.reason
+
+
 def test_nobody_is_told_from_somebody_who_is_odd(tmp_path: Path) -> None:
     assert asyncio.run(check_listener(Host(tmp_path).fetch, f"http://127.0.0.1:{free_port()}")).kind == "none"
 

@@ -14,7 +14,7 @@ import uvloop
 from clawgate.bundled.proxy_bridge.service import BridgeService
 from clawgate.bundled.proxy_bridge.status_command import status_command
 from clawgate.plugins.api import CommandPlugin, PluginError
-from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN, Down, Host, bridge, remote
+from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Down, Host, bridge, remote
 from tests.ports import free_port
 
 COMMAND = status_command()
@@ -134,6 +134,19 @@ def test_a_bridge_of_another_process_is_not_ours(tmp_path: Path) -> None:
     for status, found in (up, down):
         assert status == 1 and found["bridge"]["listening"] and not found["bridge"]["ours"]
         assert "of another process" in found["bridge"]["reason"] and found["nextStep"]
+
+
+def test_the_gateways_own_bridge_that_refuses_every_request_is_not_well(tmp_path: Path) -> None:
+    """As one that OpenClaw started where a variable is missing that this command has."""
+    health = {"ok": False, "status": "live", "version": "1.0", "role": "bridge", "instance": INSTANCE}
+    with remote() as server, remote((503, health | {"message": "proxyToken: is not set"})) as refusing:
+        host = Host(tmp_path, bridge(refusing.port, server.url))
+        status, found = asyncio.run(asked(host))
+        host.printed.clear()
+        asyncio.run(COMMAND.run(host, ["status"]))
+    assert status == 1 and found["bridge"]["ours"] and found["remote"]["reachable"]
+    assert "proxyToken: is not set" in found["bridge"]["reason"] and "config" in found["nextStep"]
+    assert "proxyToken: is not set" in "\n".join(host.printed)
 
 
 def test_a_stranger_on_the_port_is_told_in_the_words_of_the_gateway(tmp_path: Path) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import command
+from tests.cli.command import OURS, command
+from tests.ports import free_port
 from tests.private_file import write_private
 
 TOKEN = "canary-9Kx2-Qw7Zp"
+HOST = ("--host-url", "http://127.0.0.1:1", "--instance", "an-instance", "--exit-on-stdin-eof")
 
 
 def test_nothing_set_names_every_way_to_set_it(tmp_path: Path) -> None:
@@ -101,3 +111,109 @@ def test_variables_that_others_can_read_stop_it(tmp_path: Path, where: str) -> N
     assert found.returncode == 2 and "listening" not in found.stderr and TOKEN not in found.stderr
     says = f"{where}: other users have access to it (mode 0644); run: chmod 600 "
     assert says in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "environment", "says"),
+    [
+        ({}, {}, "remoteUrl: is not set"),
+        ({"remoteUrl": "nowhere"}, {}, "remoteUrl"),
+        ({"remoteUrl": f"http://u:{TOKEN}@h"}, {}, "remoteUrl"),
+        ({"remoteUrl": "https://h"}, {}, "proxyToken: is not set"),
+        ({"remoteUrl": "https://h", "proxyToken": f"{TOKEN} x"}, {}, "proxyToken"),
+        ({"remoteUrl": "https://h", "proxyToken": "${UNSET_HERE}"}, {}, "UNSET_HERE"),
+        ({"remoteUrl": "https://h", "proxyToken": TOKEN, "caFile": "/no/such/file"}, {}, "caFile"),
+        ({"remoteUrl": "https://h", "proxyToken": TOKEN, "host": "0.0.0.0"}, {}, "--bridge-token"),
+        ({"remoteUrl": "https://h", "proxyToken": TOKEN, "remotUrl": TOKEN}, {}, "did you mean 'remoteUrl'"),
+        ({"remoteUrl": "https://h", "proxyToken": TOKEN, "maxBodyMb": 0}, {}, "maxBodyMb"),
+        ({"remoteUrl": "https://h"}, {"PROXY_BRIDGE_TOKEN": f'"{TOKEN}"'}, "PROXY_BRIDGE_TOKEN"),
+    ],
+)  # fmt: skip
+def test_started_by_a_host_it_listens_and_every_request_gets_what_is_wrong(
+    tmp_path: Path, config: dict[str, object], environment: dict[str, str], says: str
+) -> None:
+    """The port is that of the settings, no secret is shown, and the end of standard input ends it."""
+    port = free_port()
+    path = tmp_path / "openclaw.json"
+    path.write_text(
+        json.dumps({"plugins": {"entries": {"proxy-bridge": {"config": config | {"bridgePort": port}}}}})
+    )
+    with hosted(tmp_path, str(path), environment) as process:
+        shown = read_until(process, "listening on")
+        status, body = posted(port, "/v1/chat/completions")
+        health_status, health = posted(port, "/health", None)
+        assert process.stdin is not None and process.poll() is None
+        process.stdin.close()
+        assert process.wait(60) == 0 and process.stderr is not None
+        shown += process.stderr.read()
+    assert status == 400 and says in json.loads(body)["error"]["message"] and says in shown
+    found = json.loads(health)
+    assert (health_status, found["ok"], found["instance"]) == (503, False, "an-instance") and says in found[
+        "message"
+    ]
+    assert "invalid configuration:" in shown and f"listening on http://127.0.0.1:{port} -> no remote" in shown
+    assert "Traceback" not in shown and "canary" not in shown + body + health
+
+
+@pytest.mark.parametrize("folder", ["unreadable", "variables"])
+def test_started_by_a_host_files_that_cannot_be_used_are_shown_to_every_request(
+    tmp_path: Path, folder: str
+) -> None:
+    """The port of a file that is no JSON5 cannot be known; a variable may still name it."""
+    port = free_port()
+    path = write_private(tmp_path / "openclaw.json", "{ nonsense")
+    environment = {"PROXY_BRIDGE_PORT": str(port), "OPENCLAW_STATE_DIR": str(tmp_path)}
+    if folder == "variables":
+        block = {"remoteUrl": "https://h", "proxyToken": TOKEN, "bridgePort": port}
+        path.write_text(json.dumps({"plugins": {"entries": {"proxy-bridge": {"config": block}}}}))
+        write_private(tmp_path / ".env", f"A={TOKEN}\n", 0o644)
+        del environment["PROXY_BRIDGE_PORT"]
+    with hosted(tmp_path, str(path), environment) as process:
+        read_until(process, "listening on")
+        status, body = posted(port, "/v1/messages")
+    assert status == 400 and json.loads(body)["type"] == "error" and "canary" not in body
+    assert ("chmod 600" if folder == "variables" else "it is not JSON5") in body
+
+
+def test_started_by_a_host_a_taken_port_ends_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        found = command("bridge", "run", *HOST, "--port", port, folder=tmp_path)
+    assert found.returncode == 78 and f"port {port} on 127.0.0.1 is already in use" in found.stderr
+
+
+@contextmanager
+def hosted(folder: Path, config: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The bridge as a package for OpenClaw starts it; killed at the end."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clawgate", "bridge", "run", "--config", config, *HOST],
+        env=kept | {"HOME": str(folder)} | environment,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    assert process.stderr is not None
+    shown = ""
+    for line in process.stderr:
+        shown += line
+        if text in line:
+            return shown
+    raise AssertionError(f"it ended: {shown}")
+
+
+def posted(port: int, path: str, body: bytes | None = b"{}") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with closing(connection):
+        connection.request("POST" if body else "GET", path, body, {"content-type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read().decode()

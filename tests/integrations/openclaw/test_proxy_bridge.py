@@ -15,6 +15,7 @@ from tests.e2e.terminal import terminal
 from tests.e2e.waiting import poll
 from tests.integrations.openclaw.host import (
     HIDES_SECRETS,
+    START_SECONDS,
     Gateway,
     Host,
     engines,
@@ -115,6 +116,34 @@ def test_what_the_operator_must_fix_is_shown_at_once(gateway: Gateway, remote: R
         assert found in (400, 422) and words in body and len(remote.seen) == before + 1, (status, found, body)
         remote.status = 200
         assert gateway.complete()[0] == 200, (status, quote)
+
+
+def test_invalid_settings_are_shown_at_once_until_they_are_fixed(gateway: Gateway) -> None:
+    """Neither retried for 80 s nor shut: after the change that fixes them the provider serves."""
+    host, config = gateway.host, gateway.host.read()
+    settings = config["plugins"]["entries"]["proxy-bridge"]["config"]
+    remote_url = settings.pop("remoteUrl")
+    host.write(config)
+    gateway.until("every request fails until this is fixed")
+    started_at = time.monotonic()
+    status, body = gateway.complete()
+    assert (status, "remoteUrl: is not set" in body) == (400, True), body
+    assert time.monotonic() - started_at < PATIENCE
+    settings["remoteUrl"] = remote_url
+    before = gateway.log.read_text().count("proxy-bridge: listening on")
+    written = 0
+
+    def runs() -> bool:
+        """Whether it runs again. OpenClaw applies no change of a plugin while a run of it ends: then once more."""
+        nonlocal written
+        log = gateway.log.read_text()
+        if log.count("config reload failed") >= written:
+            host.write(config)
+            written += 1
+        return log.count("proxy-bridge: listening on") > before
+
+    poll(runs, "the bridge to run", within=START_SECONDS)
+    assert gateway.complete()[0] == 200
 
 
 def test_a_killed_bridge_is_started_again_within_the_time_of_a_cold_start(gateway: Gateway) -> None:

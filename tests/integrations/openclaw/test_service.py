@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -38,10 +39,10 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def configure(home: Path, remote_url: str) -> int:
+def configure(home: Path, remote_url: str | None) -> int:
     """Write the config; return the port of the bridge."""
     port = free_port()
-    settings = {"remoteUrl": remote_url, "proxyToken": TOKEN, "bridgePort": port}
+    settings = {"proxyToken": TOKEN, "bridgePort": port} | ({"remoteUrl": remote_url} if remote_url else {})
     path = home / ".openclaw" / "openclaw.json"
     path.write_text(json.dumps({"plugins": {"entries": {"proxy-bridge": {"config": settings}}}}))
     path.chmod(0o600)
@@ -130,6 +131,26 @@ def test_the_start_does_not_take_so_long_that_the_host_undoes_it(home: Path) -> 
     with service(home) as process:
         (milliseconds,) = re.findall(r"started in (\d+) ms", until(process, "started in"))
     assert int(milliseconds) < 5000
+
+
+def test_invalid_settings_are_the_response_to_every_request_at_once(home: Path) -> None:
+    """OpenClaw tries a refused connection again for 80 s, and shows a 400 with the reason."""
+    port = configure(home, None)
+    with service(home) as process:
+        shown = until(process, "every request fails", "started in")
+        for path, kind in (("chat/completions", None), ("messages", "error")):
+            request = Request(
+                f"http://127.0.0.1:{port}/v1/{path}", b"{}", {"content-type": "application/json"}
+            )
+            with pytest.raises(HTTPError) as refused:
+                urlopen(request, timeout=60)
+            body = json.loads(refused.value.read())
+            assert (refused.value.code, body.get("type")) == (400, kind)
+            assert "remoteUrl: is not set" in body["error"]["message"]
+        assert len(engines(home)) == 1
+    poll(lambda: engines(home) == [], "the bridge to end")
+    assert "every request fails until this is fixed: invalid configuration: remoteUrl: is not set" in shown
+    assert "another program" not in shown and TOKEN not in shown
 
 
 def test_a_taken_port_is_named_and_waited_for(home: Path) -> None:

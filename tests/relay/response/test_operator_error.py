@@ -234,6 +234,7 @@ def own_errors() -> list[errors.GatewayError]:
         errors.InvalidToken("the token is not valid here"),
         errors.MissingToken("no token: send Authorization: Bearer <token>"),
         errors.AuthLocked("too many wrong tokens from this address; try again in 60 s", retry_after=60),
+        errors.ProviderNotConfigured("invalid configuration: caFile: the file does not exist; 401 forbidden"),
     ]
 
 

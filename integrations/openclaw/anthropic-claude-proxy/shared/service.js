@@ -102,6 +102,9 @@ export class EngineService {
     if (found.ok === true && (found.instance ?? instance) === instance) {
       return this.log.info(`${this.id}: listening on ${url}`);
     }
+    if (found.ok === false && found.instance === instance) {
+      return this.log.error(`${this.id}: every request fails until this is fixed: ${found.message}`);
+    }
     this.log.error(`${this.id}: another program responds at ${url}; stop it, or set another port`);
   }
 }

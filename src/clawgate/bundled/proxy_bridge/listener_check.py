@@ -16,7 +16,10 @@ ListenerKind = Literal["bridge", "other", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """What listens there. ``instance`` is None if it does not report one, as a bridge with a token."""
+    """What listens there. ``instance`` is None if it does not report one, as a bridge with a token.
+
+    A ``bridge`` with a ``reason`` refuses every request for it.
+    """
 
     kind: ListenerKind
     reason: str = ""
@@ -41,10 +44,15 @@ async def check_listener(fetch: Fetch, bridge: str) -> Listener:
     role = body.get("role", "bridge")
     if role != "bridge":
         return Listener(kind="other", reason=f"a clawgate {_line(role)} listens at {bridge}, not a bridge")
+    refuses = body.get("ok") is False
+    reason = f"every request fails until this is fixed: {_line(body.get('message'), 4000)}" if refuses else ""
     return Listener(
-        kind="bridge", instance=_line(body.get("instance")) or None, version=_line(body["version"])
+        kind="bridge",
+        reason=reason,
+        instance=_line(body.get("instance")) or None,
+        version=_line(body["version"]),
     )
 
 
-def _line(value: object) -> str:
-    return value if isinstance(value, str) and value.isprintable() and len(value) <= 100 else ""
+def _line(value: object, longest: int = 100) -> str:
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= longest else ""

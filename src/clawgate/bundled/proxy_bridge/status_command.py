@@ -16,6 +16,7 @@ from clawgate.plugins import api
 _NOT_CONFIGURED = (
     f"not configured, so the gateway has no models of it: clawgate models auth login --provider {ID}"
 )
+_FIX = f'fix that in plugins.entries."{ID}".config'
 _MAX_SHOWN_MODELS = 12
 _TOKEN = {True: "accepted", False: "rejected", None: "not known"}
 _REACHABLE = {True: "yes", False: "no", None: "not known"}
@@ -48,14 +49,14 @@ async def report(context: api.CommandContext, settings: api.BridgeSettings) -> a
     listener = await _listener(context, url)
     is_same = listener.instance == context.instance if listener.instance else noted_port == port
     is_ours = is_running and listener.kind == "bridge" and is_same
-    remote = await _remote(context, settings, url, is_ours=is_ours)
+    remote = await _remote(context, settings, url, may_use_it=is_ours and not listener.reason)
     problem = next(iter(diagnostics(context.config_file, settings)), None)
     reason = _reason(listener, service, is_running=is_running, is_ours=is_ours)
     next_step = _next_step(listener, remote, service, is_running=is_running, is_ours=is_ours)
     if not next_step and problem is not None:
         next_step = f"{problem.path[-1]}: {problem.fix}"
     return api.StatusReport(
-        ok=is_ours and remote.ok and problem is None,
+        ok=is_ours and not listener.reason and remote.ok and problem is None,
         details={
             "gateway": {"running": is_running, "url": context.gateway_url},
             "bridge": {
@@ -93,12 +94,12 @@ async def _listener(context: api.CommandContext, url: str | None) -> Listener:
 
 
 async def _remote(
-    context: api.CommandContext, settings: api.BridgeSettings, url: str | None, *, is_ours: bool
+    context: api.CommandContext, settings: api.BridgeSettings, url: str | None, *, may_use_it: bool
 ) -> RemoteStatus:
     """The bridge's token is sent to the gateway's own bridge only."""
     if url is None or not has_own_route(settings):
         return await check_remote(context.fetch, settings.remote_url, settings.proxy_token)
-    if is_ours:
+    if may_use_it:
         return await check_through_bridge(context.fetch, url, settings.bridge_token)
     message = "not checked: only the gateway's bridge uses its certificates or its upstreamProxy"
     return RemoteStatus(state="unknown", message=message)
@@ -106,7 +107,7 @@ async def _remote(
 
 def _reason(listener: Listener, service: api.ServiceStatus | None, *, is_running: bool, is_ours: bool) -> str:
     if is_ours:
-        return ""
+        return listener.reason
     if service is not None and service.reason:
         return service.reason
     if listener.kind != "bridge":
@@ -127,11 +128,11 @@ def _next_step(
     if not is_running:
         return "start the gateway: clawgate gateway run"
     if is_ours:
-        return remote.next_step
+        return _FIX if listener.reason else remote.next_step
     if service is not None and service.next_step:
         return service.next_step
     if service is not None and service.reason:
-        return f'fix that in plugins.entries."{ID}".config; clawgate config validate, clawgate logs'
+        return f"{_FIX}; clawgate config validate, clawgate logs"
     if listener.kind == "none":
         return f"check that the plugin is enabled: clawgate plugins inspect {ID}; and clawgate logs"
     return "stop the program on the port, or set another bridgePort"
@@ -166,7 +167,7 @@ def _is_implied(context: api.CommandContext) -> bool:
 def _state(listener: Listener, reason: str, *, is_ours: bool) -> str:
     version = f", version {listener.version}" if listener.version else ""
     if is_ours:
-        return f"listening, the gateway's own{version}"
+        return f"listening, the gateway's own{version}{f'; {reason}' if reason else ''}"
     return f"{'not ours' if listener.kind == 'bridge' else 'not listening'}{version}: {reason}"
 
 

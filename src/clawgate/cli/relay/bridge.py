@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import click
 
-from clawgate.cli.hosted import SHOWN_AT_ONCE, claim, host_of, hosted_options
+from clawgate.cli.errors import CommandFailed
+from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.hosted import SHOWN_AT_ONCE, Host, claim, host_of, hosted_options
 from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import run, settings_from
@@ -30,9 +33,18 @@ def run_bridge(host_url: str | None, instance: str | None, **flags: Any) -> None
     Point any OpenAI client at http://127.0.0.1:18800/v1 with any API key. The key is dropped, every path below
     /v1 goes to the remote with its token, and responses come back byte for byte as they arrive.
     """
-    gateway, config = host_of(host_url, instance), flags["config"]
+    gateway = host_of(host_url, instance)
+    try:
+        _run(gateway, dict(flags))
+    except CommandFailed as failure:
+        if gateway is None or failure.code != ExitCode.USAGE:
+            raise
+        _refuse(gateway, flags, f"{failure.message} {'; '.join(failure.problems)}".rstrip())
+
+
+def _run(gateway: Host | None, flags: dict[str, Any]) -> NoReturn:
+    held = claim(gateway, BridgeSettings.ENTRY, flags["config"]) if gateway is not None else None
     settings = settings_from(BridgeSettings, BridgeSettings.ENTRY, flags)
-    held = claim(gateway, BridgeSettings.ENTRY, config) if gateway is not None else None
 
     def build(redactor: Redactor) -> Any:
         from clawgate.app.bridge import build_bridge
@@ -53,4 +65,28 @@ def run_bridge(host_url: str | None, instance: str | None, **flags: Any) -> None
             lines.append("  warning: token and prompts travel to the remote unencrypted; use https if it can")
         return lines
 
-    run(build, settings, banner, role_name="bridge", verbose=settings.verbose)
+    run(build, settings.secrets(), banner, role_name="bridge", verbose=settings.verbose)
+
+
+def _refuse(gateway: Host, flags: Mapping[str, Any], reason: str) -> NoReturn:
+    """Show the host why the bridge cannot serve: it tries a refused connection again for 80 s, and a 400 not at all."""
+    from clawgate.settings.roles.expected_address import expected_address
+
+    host, port = expected_address(flags)
+
+    def build(redactor: Redactor) -> Any:
+        from clawgate.app.refusing_bridge import build_refusing_bridge
+
+        return build_refusing_bridge(
+            reason,
+            host=host,
+            port=port,
+            instance=gateway.instance,
+            operator_status=SHOWN_AT_ONCE,
+            parent_fd=0 if flags["exit_on_stdin_eof"] else None,
+        )
+
+    def banner(role: Any, url: str) -> list[str]:
+        return [f"clawgate bridge listening on {url} -> no remote: every request gets the reason above"]
+
+    run(build, (), banner, role_name="bridge", verbose=False)

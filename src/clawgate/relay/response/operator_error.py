@@ -14,6 +14,7 @@ from clawgate.errors import (
     EgressDenied,
     GatewayError,
     InvalidToken,
+    ProviderNotConfigured,
     UpstreamMalformed,
     UpstreamRedirected,
     UpstreamTimedOut,
@@ -72,6 +73,7 @@ def for_operator(error: GatewayError, status: int | None) -> GatewayError:
         | UpstreamRedirected
         | UpstreamMalformed
         | EgressDenied
+        | ProviderNotConfigured
         | InvalidToken
         | AuthLocked,
     )

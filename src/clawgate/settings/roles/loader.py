@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -123,6 +123,22 @@ def text_setting(
         reason = unresolved[0].message if unresolved else "must be text"
         raise SettingsInvalid([Diagnostic((to_camel(name),), reason, location=found.origin)])
     return replace(found, value=value)
+
+
+def valid_setting(model: type[BaseModel], name: str, flag: object, sources: SettingsSources) -> Any:
+    """Return one setting, its default where it is not set; None where it is not valid."""
+    from pydantic import TypeAdapter  # which no role needs that starts
+
+    info = model.model_fields[name]
+    found, _ = _find(name, info, flag, sources)
+    if found.is_default:
+        return info.default
+    value, unresolved = resolve_references(found.value, sources.environment)
+    kind: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    try:
+        return None if unresolved else TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return None
 
 
 def origin_of(model: type[BaseModel], name: str, sources: SettingsSources) -> str | None:
