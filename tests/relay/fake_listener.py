@@ -151,6 +151,14 @@ class ClientSocket:
     def setsockopt(self, level: int, option: int, value: bytes) -> None:
         self.options.append((level, option, value))
 
+    def peer_sends(self, data: bytes) -> None:
+        """The peer sends what the loop does not read yet."""
+        self._theirs.sendall(data)
+
+    def read(self) -> bytes:
+        """Read it."""
+        return self._ours.recv(65_536)
+
     def hang_up(self) -> None:
         """The peer closes its end."""
         self._theirs.close()

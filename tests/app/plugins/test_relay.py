@@ -12,7 +12,7 @@ from clawgate.app.plugins.relay import serve_relay
 from clawgate.plugins.api import BridgeSettings, PluginError, RelaySpec
 from clawgate.relay.upstream.dial import Dialer
 from tests.e2e.processes import is_listening
-from tests.e2e.stand import BODY, PATIENCE
+from tests.e2e.stand import BODY, PATIENCE, until
 from tests.peers import faults
 from tests.peers.client import RawClient
 from tests.peers.script import ReadBody, Send, Wait
@@ -75,12 +75,27 @@ async def test_stopping_lets_an_answer_end_and_takes_no_other() -> None:
             await caller.request("/v1/x", BODY)
             await upstream.saw_request(0)
             stopping = asyncio.ensure_future(relay.stop())
-            await asyncio.sleep(0)
-            assert not is_listening(relay.port) and not stopping.done()
+            await until(lambda: not is_listening(relay.port), "the listener to close")
+            assert not stopping.done()
             gate.set()
             assert (await caller.response()).json() == {"late": 1}
             await stopping
         await relay.stop()
+
+
+async def test_a_request_that_is_on_its_way_while_it_stops_is_answered() -> None:
+    """Its client was idle, and its connection was kept."""
+    async with FakeUpstream(faults.json_response({"a": 1})) as upstream:
+        relay = await serve_relay(plan(upstream.url), Dialer(), instance="i")
+        async with await client(relay.port) as caller:
+            await caller.request("/v1/x", BODY)
+            assert (await caller.response()).complete
+            stopping = asyncio.ensure_future(relay.stop())
+            await until(lambda: not is_listening(relay.port), "the listener to close")
+            await caller.request("/v1/x", BODY)
+            response = await caller.response()
+            assert response.json() == {"a": 1} and response.header("connection") == "close"
+            await stopping
 
 
 async def test_a_port_that_is_taken_is_a_reason_with_its_holder() -> None:

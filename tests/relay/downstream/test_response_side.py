@@ -242,6 +242,71 @@ async def test_while_draining_idle_connections_end_and_half_heads_are_rejected()
     assert half.statuses == [503] and not busy.transport.closed
 
 
+@pytest.mark.parametrize("grace", [0.0, 3600.0])
+async def test_while_draining_a_client_that_was_just_served_gets_a_moment_for_its_next_request(
+    grace: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its head was sent before and announced no end; the idle ones are closed at the very end of its response."""
+    monkeypatch.setattr(client_timeouts, "IDLE_GRACE_SECONDS", grace)
+    listener = Listener()
+    client = listener.connect()
+    client.send(request())
+    await turns()
+    upstream = listener.dialer.transport()
+    upstream.receive(OK[:-1])
+    listener.manager.begin_drain()
+    upstream.receive(OK[-1:])
+    listener.manager.close_idle_connections()
+    assert client.statuses == [200] and not client.transport.closed
+    await turns()
+    assert client.transport.closed is (grace == 0)
+    if grace:
+        client.send(request()[:10])
+        listener.manager.close_idle_connections()
+        client.send(request()[10:])
+        await turns()
+        listener.dialer.transport().receive(OK)
+        assert client.statuses == [200, 200] and b"connection: close" in client.received.lower()
+
+
+async def test_a_connection_that_is_accepted_while_draining_gets_the_same_moment() -> None:
+    """As after a TLS handshake, or from the backlog."""
+    listener = Listener()
+    listener.manager.begin_drain()
+    late = listener.connect()
+    listener.manager.close_idle_connections()
+    assert not late.transport.closed
+
+
+@pytest.mark.parametrize("sent", [b"", REFUSED[:10]])
+async def test_no_connection_is_closed_over_bytes_that_were_not_read_yet(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that got no time for a while runs its timers before it reads."""
+    monkeypatch.setattr(client_timeouts, "IDLE_GRACE_SECONDS", 0.0)
+    listener = Listener()
+    client = listener.connect()
+    client.send(sent)
+    client.transport.socket.peer_sends(b"GET ")
+    client.protocol.close_if_idle()
+    await turns()
+    assert not client.transport.closed and not client.statuses
+    assert client.transport.socket.read() == b"GET "
+    await turns()
+    assert client.transport.closed or client.statuses == [503]
+
+
+async def test_a_kept_connection_is_not_closed_over_a_request_that_was_not_read_yet() -> None:
+    listener = Listener()
+    client = listener.connect()
+    client.transport.socket.peer_sends(b"GET ")
+    listener.advance(listener.manager.limits.head_seconds)
+    before = client.transport.closed
+    client.transport.socket.read()
+    listener.advance(0)
+    assert client.transport.closed and not before
+
+
 async def test_after_the_drain_limit_everything_ends_visibly() -> None:
     listener = Listener()
     busy, idle = listener.connect(), listener.connect()

@@ -12,11 +12,10 @@ from clawgate.plugins.api import BridgeSettings, PluginError, RelaySpec
 from clawgate.policy.egress.policy import NO_RULES, NetworkRules
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.credential import HeaderToken
-from clawgate.relay.downstream.server import close, listen
+from clawgate.relay.downstream.server import accept_backlog, close, drain, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.problems import SettingsInvalid
 
-_DRAIN_POLL_SECONDS = 0.02
 _DRAIN_SECONDS = 5.0
 
 
@@ -33,20 +32,15 @@ class Relay:
         return self._connections.accepted_count
 
     async def stop(self) -> None:
-        """Accept no more requests, drain, close."""
+        """Accept no more connections, drain as `Server` does, close."""
         if self._stopped:
             return
         self._stopped = True
         self._connections.draining = True
+        await accept_backlog(self._connections)
         for server in self._servers:
             server.close()
-        self._connections.close_idle_connections()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _DRAIN_SECONDS
-        while self._connections.busy_count:
-            if loop.time() >= deadline:
-                break
-            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        await drain(self._connections, _DRAIN_SECONDS)
         self._connections.close()
 
 

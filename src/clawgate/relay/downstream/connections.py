@@ -37,6 +37,7 @@ REJECTED_CONNECTIONS = 64
 """Connections beyond the limit that get time to read the response that says so. Further ones are closed at once."""
 UNAUTHENTICATED_SOCKETS = 32
 """WebSockets of one address on which nothing has shown yet who it is (CVE-2026-41399)."""
+_POLL_SECONDS = 0.02
 
 _Connection: TypeAlias = "RelayProtocol | WebSocketConnection"
 MakeSocket: TypeAlias = "Callable[[ConnectionManager, AdmittedSocket], WebSocketConnection]"
@@ -138,6 +139,24 @@ class ConnectionManager:
             connection.transport.abort()
         for upstream in self.upstreams:
             upstream.pool.close()
+
+    def begin_drain(self) -> None:
+        """From here on each head announces the end of its connection."""
+        self.draining = True
+        for connection in [*self._connections, *self._rejected]:
+            connection.shutdown()
+
+    async def closed_within(self, seconds: float, is_given_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until all connections are closed and detached requests served.
+
+        False: ``seconds`` have passed before, or ``is_given_up``.
+        """
+        until = self.now() + seconds
+        while self.connection_count or self.detached_count():
+            if self.now() >= until or is_given_up():
+                return False
+            await asyncio.sleep(_POLL_SECONDS)
+        return True
 
     def _abort_handshakes(self) -> None:
         for abort in list(self._handshakes.values()):

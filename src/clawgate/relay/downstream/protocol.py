@@ -44,6 +44,8 @@ class RelayProtocol(ResponseSide):
         self.write = transport.write
         self._waiting_since = self._listener.now()
         self._draining = self._listener.draining
+        if self._draining:
+            self._start_idle_grace()
         self._listener.connection_opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -52,6 +52,7 @@ class ResponseSide(HttpToolsProtocol, ABC):
     _lingering = False
     _draining = False
     _end_announced = False  # by the head of the response under way
+    _idle_grace: asyncio.TimerHandle | None = None  # while draining, of a connection that became idle since
     _pipelined: PipelineBuffer | None = None
     _body_paused = False  # the exchange takes no more of the body for now
     _response_unread = False  # the next request waits until the client has read the last response
@@ -105,10 +106,8 @@ class ResponseSide(HttpToolsProtocol, ABC):
         else:
             self._update_reading()
             self.loop.call_soon(self._read_pipelined)
-        if (
-            self._draining
-        ):  # begun before: the next request may be on its way already, and its response says it
-            self.loop.call_later(client_timeouts.IDLE_GRACE_SECONDS, self.close_if_idle)
+        if self._draining:  # the head did not announce the end: the next request may be on its way already
+            self._start_idle_grace()
 
     def _reject(self, error: GatewayError) -> None:
         """Respond to a request that never became an exchange, and record it."""
@@ -245,7 +244,8 @@ class ResponseSide(HttpToolsProtocol, ABC):
             self._check_progress(now)
         action = overdue(phase, now - self._waiting_since, self._listener.limits)
         if action is Overdue.CLOSE:
-            self._close()
+            if not self._has_unread_bytes:
+                self._close()
         elif action is Overdue.ABORT:
             self.transport.abort()
         elif action is Overdue.REJECT and self._exchange is not None:
@@ -256,9 +256,12 @@ class ResponseSide(HttpToolsProtocol, ABC):
             self.on_request_error(RequestTimedOut(f"the request head did not come within {limit:g} s"))
 
     def _check_progress(self, now: float) -> None:
-        """A client that reads a long response slowly is not one that does not read."""
+        """A client that reads a long response slowly is not one that does not read.
+
+        The kernel of a slow one takes more in large steps, far apart.
+        """
         limits = self._listener.limits
-        unsent = self.transport.get_write_buffer_size() + _unsent_in_kernel(self.transport)
+        unsent = self.transport.get_write_buffer_size() + _bytes_in_kernel(self.transport, termios.TIOCOUTQ)
         if self._unsent is None:
             self._unsent = UnsentBytes(unsent)
         self._unsent.note(unsent)
@@ -291,12 +294,31 @@ class ResponseSide(HttpToolsProtocol, ABC):
         """Whether no request has begun."""
         return self.phase in (Phase.FIRST_REQUEST, Phase.NEXT_REQUEST)
 
+    @property
+    def _has_unread_bytes(self) -> bool:
+        """Whether more of the client is here already. uvloop runs its timers before it reads."""
+        return _bytes_in_kernel(self.transport, termios.FIONREAD) > 0
+
     def close_if_idle(self) -> None:
-        """Close a connection on which no request has begun; reject one of which only a part of its head is here."""
-        if self.is_idle:
+        """Close a connection on which no request has begun; reject one of which only a part of its head is here.
+
+        One that has just become idle, or whose next bytes are here and not read yet, gets `IDLE_GRACE_SECONDS` first.
+        """
+        if self._idle_grace is not None or not (self.is_idle or self.phase is Phase.HEAD):
+            return
+        if self._has_unread_bytes:
+            self._start_idle_grace()
+        elif self.is_idle:
             self._close()
-        elif self.phase is Phase.HEAD:
+        else:
             self.on_request_error(process_stops())
+
+    def _start_idle_grace(self) -> None:
+        self._idle_grace = self.loop.call_later(client_timeouts.IDLE_GRACE_SECONDS, self._end_idle_grace)
+
+    def _end_idle_grace(self) -> None:
+        self._idle_grace = None
+        self.close_if_idle()
 
     def stop(self, error: GatewayError) -> None:
         """The drain limit is over: end what is under way in the form that its state allows."""
@@ -310,11 +332,11 @@ class ResponseSide(HttpToolsProtocol, ABC):
         self.transport.close()
 
 
-def _unsent_in_kernel(transport: asyncio.Transport) -> int:
-    """Bytes that the kernel holds for the client. It requests more in large steps, far apart for a slow one."""
+def _bytes_in_kernel(transport: asyncio.Transport, request: int) -> int:
+    """Return how many bytes the kernel holds: `TIOCOUTQ` for the client, `FIONREAD` from it."""
     try:
         fd = transport.get_extra_info("socket").fileno()
-        held: int = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0]
+        held: int = struct.unpack("i", fcntl.ioctl(fd, request, bytes(4)))[0]
     except (OSError, ValueError):  # the socket is closed already
         return 0
     return held

@@ -30,7 +30,6 @@ from clawgate.relay.downstream.tls_listener import TlsListener
 logger = logging.getLogger("clawgate")
 
 _LAST_BYTES_SECONDS = 1.0
-_POLL_SECONDS = 0.02
 _TURNS_WITHOUT_NEWS = 3
 _LAST_RESORT_SECONDS = 5.0
 """From the end of the last response to that of the process. A task that ignores its cancellation must not keep it."""
@@ -105,31 +104,27 @@ class Server(uvicorn.Server):
             self._on_started(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._connections.draining = True
-        await self._accept_backlog()
+        connections, limit = self._connections, self._drain_seconds
+        connections.draining = True
+        await accept_backlog(connections)
         for server in self.servers:
             server.close()
         for listener in self._tls_listeners:
             listener.close()
         close(sockets or [])
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        drain = self._drain_seconds
-        busy = max(self._connections.busy_count, self._connections.detached_count())
+        busy = max(connections.busy_count, connections.detached_count())
         if busy:
-            logger.info("stopping: %d requests under way get up to %g s to finish", busy, drain)
-        if not await self._closed_within(min(IDLE_GRACE_SECONDS, drain)):
-            self._connections.close_idle_connections()
-            if not await self._closed_within(max(drain - IDLE_GRACE_SECONDS, 0)):
-                reason = f"this response took longer than the drain limit of {drain:g} s"
-                if self.force_exit:
-                    reason = "a second signal ended the requests under way"
-                self._connections.stop_all(GatewayStopping(f"the gateway is stopping, and {reason}"))
-                await self._closed_within(_LAST_BYTES_SECONDS, even_if_forced=True)
+            logger.info("stopping: %d requests under way get up to %g s to finish", busy, limit)
+        if not await drain(connections, limit, lambda: self.force_exit):
+            reason = f"this response took longer than the drain limit of {limit:g} s"
+            if self.force_exit:
+                reason = "a second signal ended the requests under way"
+            connections.stop_all(GatewayStopping(f"the gateway is stopping, and {reason}"))
+            await connections.closed_within(_LAST_BYTES_SECONDS)
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        self._connections.close()
+        connections.close()
         logger.info("stopped")
         if self._owns_process:
             self._last_resort = threading.Timer(_LAST_RESORT_SECONDS, _exit_at_once)
@@ -146,28 +141,29 @@ class Server(uvicorn.Server):
             handshake_seconds=self._connections.limits.handshake_seconds,
         )
 
-    async def _accept_backlog(self) -> None:
-        """Accept the connections that the kernel has completed already: closing the socket now would reset them."""
-        turns_without_news = 0
-        known = self._connections.accepted_count
-        while turns_without_news < _TURNS_WITHOUT_NEWS:
-            await asyncio.sleep(0)
-            turns_without_news = turns_without_news + 1 if self._connections.accepted_count == known else 0
-            known = self._connections.accepted_count
 
-    async def _closed_within(self, seconds: float, *, even_if_forced: bool = False) -> bool:
-        """Wait until all connections are closed and detached requests served.
+async def accept_backlog(connections: ConnectionManager) -> None:
+    """Accept the connections that the kernel has completed already: closing the socket now would reset them."""
+    turns_without_news = 0
+    known = connections.accepted_count
+    while turns_without_news < _TURNS_WITHOUT_NEWS:
+        await asyncio.sleep(0)
+        turns_without_news = turns_without_news + 1 if connections.accepted_count == known else 0
+        known = connections.accepted_count
 
-        False: ``seconds`` have passed before, or a second signal came.
-        """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        connections = self._connections
-        while connections.connection_count or connections.detached_count():
-            if loop.time() >= until or (self.force_exit and not even_if_forced):
-                return False
-            await asyncio.sleep(_POLL_SECONDS)
+
+async def drain(
+    connections: ConnectionManager, seconds: float, is_given_up: Callable[[], bool] = lambda: False
+) -> bool:
+    """Let the requests under way end, and idle connections after a moment; return whether all are closed.
+
+    False: ``seconds`` have passed before, or ``is_given_up``.
+    """
+    connections.begin_drain()
+    if await connections.closed_within(min(IDLE_GRACE_SECONDS, seconds), is_given_up):
         return True
+    connections.close_idle_connections()
+    return await connections.closed_within(max(seconds - IDLE_GRACE_SECONDS, 0), is_given_up)
 
 
 def _exit_at_once() -> None:
