@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dis
+import itertools
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -276,3 +280,46 @@ def test_plain_is_possible_where_it_is_allowed() -> None:
 )
 def test_the_address_that_a_gateway_announced_is_its_websocket_too(announced: str, expected: str) -> None:
     assert socket_url(announced) == expected
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt at the ``at``-th place of this client or its library where CPython looks at signals."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+        self._looks = False
+
+    def __call__(self, frame: FrameType, event: str, _arg: object) -> Interrupt | None:
+        path = frame.f_code.co_filename
+        if not path.endswith("gateway_client.py") and "/websockets/sync/" not in path:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            if self._looks:
+                if self.left == 0:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+                self.left -= 1
+            # It does so behind a call, and behind a jump back.
+            self._looks = dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(("CALL", "JUMP_BACK"))
+        return self
+
+
+def test_it_can_be_interrupted_anywhere_and_still_stop_its_run() -> None:
+    """The connection stays usable, or `chat` could not cancel."""
+    before = sys.gettrace()
+    with FakeGateway([ok({"n": 1})], others=lambda method, params: [ok({"method": method})]) as gateway:
+        for at in itertools.count():
+            with connect(GatewayAddress(gateway.url, {"token": SECRET})) as client:
+                interrupt = Interrupt(at)
+                try:
+                    sys.settrace(interrupt)
+                    client.request("agent", {})
+                except KeyboardInterrupt:
+                    pass
+                finally:
+                    sys.settrace(before)
+                assert client.request("chat.abort", {}, seconds=10) == {"method": "chat.abort"}
+                if interrupt.left:
+                    break
+    assert at > 20

@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import queue
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +34,8 @@ CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
 _TICK_MS = 30_000
 _MAX_MESSAGE_BYTES = 25 * 1024 * 1024
+_READ_AHEAD = 16
+"""Messages that are received before they are asked for."""
 _TEXT_CHARACTERS = 2_000
 """Of an error's text: a stranger may have written it."""
 _INTERIM = ("accepted", "in_flight")
@@ -98,6 +102,25 @@ class GatewayConnection:
         self._url = url
         self._silent_seconds = 2 * _TICK_MS / 1000
         self.hello: dict[str, Any] = {}
+        self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._received: queue.SimpleQueue[str | bytes | Exception] = queue.SimpleQueue()
+        for _ in range(_READ_AHEAD):
+            self._wanted.put(True)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        """Receive in a thread of its own, until the connection ends.
+
+        An interrupt reaches the main thread alone. It could leave `recv` where that refuses each further call
+        (websockets 17.4); a `SimpleQueue` is never left like that.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            while self._wanted.get():
+                self._received.put(self._socket.recv())
+        except ConnectionClosed as error:
+            self._received.put(error)
 
     @property
     def version(self) -> str:
@@ -158,6 +181,10 @@ class GatewayConnection:
         self._send({"type": "req", "id": id_, "method": method, "params": dict(params)})
         return id_
 
+    def stop_reading(self) -> None:
+        """Must be called once nothing more is read."""
+        self._wanted.put(False)
+
     def _send(self, frame: Mapping[str, Any]) -> None:
         from websockets.exceptions import ConnectionClosed
 
@@ -167,19 +194,19 @@ class GatewayConnection:
             raise _lost(error) from None
 
     def _receive(self, deadline: float | None) -> dict[str, Any]:
-        from websockets.exceptions import ConnectionClosed
-
         seconds = self._silent_seconds if deadline is None else max(deadline - time.monotonic(), 0)
         try:
-            message = self._socket.recv(timeout=seconds)
-        except TimeoutError:
+            message = self._received.get(timeout=seconds)
+        except queue.Empty:
             if deadline is None:
                 raise GatewayLost(f"the gateway sent nothing for {seconds:g} s") from None
             raise GatewayCallFailed(
                 f"{self._url}: no response in time; see: clawgate gateway status"
             ) from None
-        except ConnectionClosed as error:
-            raise _lost(error) from None
+        self._wanted.put(True)
+        if isinstance(message, Exception):
+            self._received.put(message)
+            raise _lost(message)
         try:
             frame = json.loads(message)
         except (ValueError, RecursionError):
@@ -197,8 +224,11 @@ def connect(
     until = time.monotonic() + seconds
     with _opened(address.url, seconds) as socket:
         connection = GatewayConnection(socket, address.url)
-        connection.authenticate(address.auth, scopes, max(until - time.monotonic(), 0))
-        yield connection
+        try:
+            connection.authenticate(address.auth, scopes, max(until - time.monotonic(), 0))
+            yield connection
+        finally:
+            connection.stop_reading()
 
 
 @contextlib.contextmanager
