@@ -1,4 +1,4 @@
-"""Ports for programs that a test starts: nobody listens there, and the kernel hands them to nobody meanwhile.
+"""Ports for programs that a test starts: nobody listens there, every client connects to them, nobody else gets them.
 
 A port that was bound to 0 and let go can be anybody's a moment later, where tests run side by side. These lie below
 the range that the kernel takes from, and every test process has a stretch of its own, held by a guard on its first.
@@ -11,6 +11,8 @@ import functools
 import itertools
 import socket
 from collections.abc import Iterator
+
+from clawgate.cli.listener import BLOCKED_PORTS
 
 _FIRST, _LAST, _STRETCH = 10_000, 18_700, 60
 
@@ -43,6 +45,8 @@ def free_port() -> int:
 
 
 def _is_free(port: int) -> bool:
+    if port in BLOCKED_PORTS:  # Node would not connect to it
+        return False
     with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
         return True
     return False

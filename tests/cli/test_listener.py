@@ -7,8 +7,11 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.listener import listen_problem
+from clawgate.cli.listener import listen_problem, open_sockets, port_warning
+from clawgate.relay.downstream.server import close
 from tests.cli.command import command
 
 TOKEN = "canary-2Wd8-Xs4Gk"
@@ -46,3 +49,22 @@ def test_an_address_that_is_not_ours_is_1(tmp_path: Path) -> None:
 def test_a_port_that_needs_rights_names_the_ports_that_need_none() -> None:
     status, message = listen_problem("127.0.0.1", 80, PermissionError(errno.EACCES, "Permission denied"))
     assert status == ExitCode.FAILED and message.endswith("Permission denied; choose a port above 1023")
+
+
+def test_a_port_that_browsers_and_fetch_refuse_is_warned_of() -> None:
+    """OpenClaw would take it for a bridge that gives no response."""
+    warning = port_warning(10080)
+    assert warning is not None and "port 10080" in warning and "choose another" in warning
+    assert [port_warning(port) for port in (0, 8089, 18789, 18800, 10081)] == [None] * 5
+
+
+def test_the_warning_comes_with_the_listener(capsys: pytest.CaptureFixture[str]) -> None:
+    class Role:
+        host, port, tls = "127.0.0.1", 10080, None
+
+    try:
+        sockets, _ = open_sockets(Role())
+    except SystemExit:
+        pytest.skip("port 10080 is taken")
+    close(sockets)
+    assert capsys.readouterr().err == f"clawgate: warning: {port_warning(10080)}\n"

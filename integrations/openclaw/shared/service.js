@@ -97,8 +97,13 @@ export class EngineService {
   async #checkInstance(url, instance) {
     if (!url) return this.log.info(`${this.id}: running`);
     let found = null;
-    for (let tries = 0; tries < HEALTH_TRIES && !found; tries += 1) found = await health(`${url}/health`);
-    if (!found) return this.log.error(`${this.id}: no response at ${url}, where the engine listens`);
+    let problem = "no response, where the engine listens";
+    try {
+      for (let tries = 0; tries < HEALTH_TRIES && !found; tries += 1) found = await health(`${url}/health`);
+    } catch (error) {
+      problem = error.message;
+    }
+    if (!found) return this.log.error(`${this.id}: ${url}: ${problem}`);
     if (found.ok === true && (found.instance ?? instance) === instance) {
       return this.log.info(`${this.id}: listening on ${url}`);
     }

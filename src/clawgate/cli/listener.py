@@ -11,8 +11,28 @@ from collections.abc import Sequence
 from socket import socket
 from typing import Any
 
+import click
+
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
+
+BLOCKED_PORTS = frozenset(
+    (
+        1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+        110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530,
+        531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190,
+        5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+    )
+)  # fmt: skip
+"""To which no browser and no `fetch` connects, so no OpenClaw and no SDK for JavaScript (WHATWG Fetch, "port
+blocking"; tried with Node 26)."""
+
+
+def port_warning(port: int) -> str | None:
+    """Return why no client may get to ``port``, and what to do."""
+    if port not in BLOCKED_PORTS:
+        return None
+    return f"browsers, OpenClaw and SDKs for JavaScript do not connect to port {port}; choose another port"
 
 
 def open_sockets(role: Any, inherited: Sequence[socket] = ()) -> tuple[list[socket], str]:
@@ -25,6 +45,8 @@ def open_sockets(role: Any, inherited: Sequence[socket] = ()) -> tuple[list[sock
         status, message = listen_problem(role.host, role.port, error)
         fail(message, status=status)
     port = sockets[0].getsockname()[1]
+    if (warning := port_warning(port)) is not None:
+        click.echo(f"clawgate: warning: {warning}", err=True)
     host = f"[{role.host}]" if ":" in role.host else role.host
     return sockets, f"{'https' if role.tls else 'http'}://{host}:{port}"
 

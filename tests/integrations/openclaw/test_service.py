@@ -124,6 +124,14 @@ def test_an_engine_that_gives_no_response_at_once_is_not_another_program(home: P
     assert "proxy-bridge: listening on http" in shown and "another program" not in shown
 
 
+def test_a_port_to_which_openclaw_does_not_connect_is_named(home: Path) -> None:
+    """The engine listens there, and nobody else would say why there is no response."""
+    configure(home, "http://127.0.0.1:9")
+    stand_in(home, "clawgate bridge listening on http://127.0.0.1:10080 -> far")
+    with service(home) as process:
+        until(process, "http://127.0.0.1:10080: OpenClaw does not connect to this port; set another port")
+
+
 def test_the_start_does_not_take_so_long_that_the_host_undoes_it(home: Path) -> None:
     """OpenClaw 2026.9.6 gives it 5 s; this engine never serves, and ends with its standard input."""
     configure(home, "http://127.0.0.1:9")

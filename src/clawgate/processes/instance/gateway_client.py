@@ -35,7 +35,7 @@ _CLOSE_SECONDS = 2.0
 _TICK_MS = 30_000
 _MAX_MESSAGE_BYTES = 25 * 1024 * 1024
 _READ_AHEAD = 16
-"""Messages that are received before they are asked for."""
+"""Messages that are received before they are read."""
 _TEXT_CHARACTERS = 2_000
 """Of an error's text: a stranger may have written it."""
 _INTERIM = ("accepted", "in_flight")

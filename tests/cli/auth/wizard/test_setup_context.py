@@ -129,3 +129,7 @@ async def test_nothing_is_dialled_where_the_rules_of_the_network_are_not_valid()
         with pytest.raises(SettingsInvalid, match=r"network\.allows: is not a setting"):
             await Setup({}, config).fetch(replace(PLAN, url=upstream.url))
         assert upstream.requests == []
+
+
+def test_a_port_to_which_openclaw_does_not_connect_is_warned_of() -> None:
+    assert "do not connect to port 6000" in (Ports().note(PORT, 6000, Answers()) or "")

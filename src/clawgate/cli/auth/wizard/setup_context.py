@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clawgate.app.plugins.fetch import fetch_for_plugin
+from clawgate.cli.listener import port_warning
 from clawgate.plugins.api.questions import Answers, Question
 from clawgate.plugins.api.service import FetchRequest, FetchResponse
 from clawgate.processes.port_owner import port_owner
@@ -41,6 +42,8 @@ class Ports:
         """Return a warning about listening on ``port``; None if it is free, or used by what may use it."""
         if port == self.gateway_port:
             return f"port {port} is the gateway's own"
+        if (warning := port_warning(port)) is not None:
+            return warning
         if question.may_listen or not _in_use(answers.text("host") or "127.0.0.1", port):
             return None
         owner = self.owner(port)
