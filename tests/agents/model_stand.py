@@ -19,6 +19,7 @@ from clawgate.relay.upstream.endpoint import UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.routing.router import ModelRouter
 from clawgate.wire.http.url import parse_url
+from tests.peers.faults import sse_response
 from tests.peers.upstream import FakeUpstream, ScriptChoice
 from tests.relay.fakes import Relay
 from tests.relay.recording_dialer import OPEN
@@ -50,6 +51,27 @@ def call_of(name: str, arguments: str = "{}", *, index: int = 0, id: str = "") -
 
 
 DONE = b"data: [DONE]\n\n"
+SIGNED = {"google": {"thought_signature": "SIG=="}}
+SIGNED_CALL = sse_response(
+    [
+        chunk_of(
+            {
+                "tool_calls": [
+                    {
+                        "index": 0,
+                        "id": "c1",
+                        "type": "function",
+                        "extra_content": SIGNED,
+                        "function": {"name": "look", "arguments": "{}"},
+                    }
+                ]
+            }
+        ),
+        chunk_of(reason="tool_calls"),
+        DONE,
+    ]
+)
+"""A model that calls a tool of the client and signs the call, as Gemini does."""
 
 
 @dataclass(slots=True)

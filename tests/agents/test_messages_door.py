@@ -11,7 +11,7 @@ import pytest
 
 from clawgate.wire.translate.chat_upstream.call_ids import shortened
 from tests.agents.agent_stand import AgentStand, echoes, says, serving_agents, session
-from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.agents.model_stand import DONE, SIGNED, SIGNED_CALL, call_of, chunk_of, usage_of
 from tests.e2e.stand import until
 from tests.peers import faults
 from tests.peers.faults import sse_response
@@ -111,6 +111,26 @@ async def test_calls_of_the_clients_tools_continue_with_their_results(tmp_path: 
     ids = [call["id"] for call in sent[1]["tool_calls"]]
     assert ids == [message["tool_call_id"] for message in sent[2:]]
     assert ids == [shortened(use["id"]) for use in uses] and len(uses[1]["id"]) > len(ids[1])
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_what_a_model_signed_in_a_call_returns_to_it(
+    tmp_path: Path, keeps: bool, streamed: bool
+) -> None:
+    """Gemini 3 rejects a call without its signature."""
+    headers = (session("s"),) if keeps else ()
+    async with serving_agents(tmp_path, SIGNED_CALL, echoes) as stand:
+        response = await send(stand, body("look", tools=[TOOL], stream=streamed), *headers)
+        begun = [one.get("content_block", {}) for one in events(response)] if streamed else []
+        (use,) = [one for one in begun or response.json()["content"] if one.get("type") == "tool_use"]
+        before: list[Any] = [{"role": "user", "content": "look"}, {"role": "assistant", "content": [use]}]
+        result = {"type": "tool_result", "tool_use_id": use["id"], "content": "seen"}
+        done = await send(stand, body([result], *before[: 0 if keeps else 2], tools=[TOOL]), *headers)
+        assert done.status == 200, done.body
+        *_, called, answer = stand.sent[-1]
+    (call,) = called["tool_calls"]
+    assert (call["id"], call["extra_content"]) == ("c1", SIGNED) and answer["tool_call_id"] == "c1"
 
 
 @pytest.mark.parametrize("keeps", [True, False])

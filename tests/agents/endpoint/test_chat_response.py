@@ -9,7 +9,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from clawgate.agents.endpoint.chat_response import ChatEvents, encode_body, usage_object, with_event_id
-from clawgate.agents.run.step import Call, Usage
+from clawgate.agents.run.step import Call, Usage, calls_of
 from clawgate.wire.openai.chunks import DONE
 
 EVENTS = ChatEvents("chatcmpl_u1", 7, 'agent:"main"')
@@ -44,6 +44,20 @@ def test_the_events_of_a_call_are_as_recorded() -> None:
         {"tool_calls": [{"index": 1, "id": "c1", "type": "function", "function": function}]}
     )
     assert parsed(piece) == choice({"tool_calls": [{"index": 1, "function": {"arguments": '{"a":1}'}}]})
+
+
+def test_a_call_has_what_its_provider_wants_back() -> None:
+    signed = {"extra_content": {"google": {"thought_signature": "SIG=="}}}
+    (call,) = calls_of(
+        {"tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": "{}"}, "x": 1, **signed}]}
+    )
+    begun, _ = EVENTS.call(0, call)
+    (sent,) = parsed(begun)["choices"][0]["delta"]["tool_calls"]
+    body = encode_body("i", 7, "m", content="", finish_reason="tool_calls", usage=Usage(), calls=[call])
+    (whole,) = json.loads(body)["choices"][0]["message"]["tool_calls"]
+    for one in (sent, whole):
+        assert one["extra_content"] == signed["extra_content"] and "x" not in one
+    assert call == Call("c1", "f", "{}") and hash(call) == hash(Call("c1", "f", "{}"))
 
 
 def test_the_event_of_the_usage_has_no_choice() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from clawgate.wire.translate.chat_upstream.call_ids import shortened
 from tests.agents.agent_stand import echoes, says, serving_agents, session
-from tests.agents.model_stand import DONE, call_of, chunk_of, usage_of
+from tests.agents.model_stand import DONE, SIGNED, SIGNED_CALL, call_of, chunk_of, usage_of
 from tests.agents.responses_stand import TOOL, call, create, events, made, text
 from tests.peers.faults import sse_response
 
@@ -104,6 +104,24 @@ async def test_results_of_tools_continue_their_calls(tmp_path: Path, how: str) -
     ids = [one["id"] for one in sent[1]["tool_calls"]]
     assert ids == [message["tool_call_id"] for message in sent[2:]]
     assert ids == [shortened(one["call_id"]) for one in calls] and len(calls[1]["call_id"]) > len(ids[1])
+
+
+@pytest.mark.parametrize("how", ["previous", "conversation", "input"])
+async def test_what_a_model_signed_in_a_call_returns_to_it(tmp_path: Path, how: str) -> None:
+    """Gemini 3 rejects a call without its signature."""
+    more = {"conversation": "c"} if how == "conversation" else {}
+    async with serving_agents(tmp_path, SIGNED_CALL, echoes) as stand:
+        called = await made(stand, "look", tools=[TOOL], **more)
+        (call_id,) = [one["call_id"] for one in called["output"] if one["type"] == "function_call"]
+        if how == "previous":
+            more = {"previous_response_id": called["id"]}
+        before = [{"role": "user", "content": "look"}, *called["output"]] if how == "input" else []
+        output = {"type": "function_call_output", "call_id": call_id, "output": "seen"}
+        done = await create(stand, [*before, output], tools=[TOOL], **more)
+        assert done.status == 200, done.body
+        *_, calling, answer = stand.sent[-1]
+    (call,) = calling["tool_calls"]
+    assert (call["id"], call["extra_content"]) == ("c1", SIGNED) and answer["tool_call_id"] == "c1"
 
 
 @pytest.mark.parametrize("how", ["previous", "conversation", "input"])

@@ -65,7 +65,8 @@ class ChatEvents:
 
 
 def _call_object(call: Call, arguments: str) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": call.id, "type": "function", "function": function} | dict(call.carried)
 
 
 def with_event_id(event: bytes, event_id: str) -> bytes:

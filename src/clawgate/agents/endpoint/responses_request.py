@@ -17,6 +17,7 @@ import msgspec
 from clawgate.errors import InvalidRequest, ResponseNotFound
 from clawgate.state.records import StoredResponse
 from clawgate.wire.json import strict
+from clawgate.wire.translate.chat_upstream import opaque_state
 from clawgate.wire.translate.responses_to_chat.conversation import call_id_of
 
 Object = dict[str, Any]
@@ -211,7 +212,7 @@ def translatable(fields: Object) -> tuple[Object, Mapping[str, str]]:
         if isinstance(call_id, str):
             if call is not None and call_id not in known:
                 items.append({**call, "call_id": call_id})
-                absent[call_id] = named or ""
+                absent[opaque_state.split(call_id)[0]] = opaque_state.split(named or "")[0]
             known.add(call_id)
         items.append(item if call_id == named else {**item, "call_id": call_id})
     return {**fields, "input": items}, absent

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from clawgate.errors import GatewayError, RunLimitExceeded, ToolChoiceUnsatisfied, UpstreamMalformed
+from clawgate.wire.translate.chat_upstream import opaque_state
 
 Message = dict[str, Any]
 
@@ -61,11 +62,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a tool by the model; ``arguments`` is its JSON as the model wrote it."""
+    """A call of a tool by the model; ``arguments`` is its JSON as the model wrote it.
+
+    ``carried`` are the members that its provider wants back with it, as from a client that brings the conversation.
+    """
 
     id: str
     name: str
     arguments: str
+    carried: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,12 @@ class Completion:
 def calls_of(message: Message) -> tuple[Call, ...]:
     """Return the calls of tools in a message of the model."""
     return tuple(
-        Call(call["id"], call["function"]["name"], call["function"].get("arguments") or "")
+        Call(
+            call["id"],
+            call["function"]["name"],
+            call["function"].get("arguments") or "",
+            opaque_state.only(call, opaque_state.CALL_MEMBERS),
+        )
         for call in message.get("tool_calls") or ()
     )
 
