@@ -27,7 +27,7 @@ from tests.e2e.dialect_stand import (
 )
 from tests.peers import faults
 from tests.peers.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from tests.peers.script import Drip, ReadBody, Script, Send, Wait
+from tests.peers.script import Close, Drip, ReadBody, Script, Send, Wait
 from tests.peers.upstream import FakeUpstream
 from tests.routing.gateway_server import (
     ANTHROPIC,
@@ -355,6 +355,38 @@ async def test_an_error_with_status_200_leads_to_the_fallback(
                 assert found.response.status == 200, (how, front, found.response.body)
                 assert found.response.header("x-clawgate-provider") == "q", (how, front, stream)
                 assert text_of(path, found, stream=stream) == "good"
+
+
+_NO_LENGTH = [("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]
+EMPTY: dict[str, Script] = {
+    **{
+        f"{status}": (ReadBody(), Send(head(status, [("Content-Length", "0")])))
+        for status in (200, 201, 202, 203, 204, 205, 206, 304)
+    },
+    "304 of a body": (ReadBody(), Send(head(304, [("Content-Length", "5"), ("ETag", '"x"')]))),
+    "a last chunk": (ReadBody(), Send(head(200, _NO_LENGTH) + LAST_CHUNK)),
+    "the end of the connection": (ReadBody(), Send(head(200)), Close()),
+    "compressed": (ReadBody(), Send(head(200, [*_NO_LENGTH, ("Content-Encoding", "gzip")]) + LAST_CHUNK)),
+}
+
+
+@pytest.mark.parametrize("how", EMPTY)
+async def test_an_empty_response_is_a_failure_at_every_path(how: str, tmp_path: Path) -> None:
+    """Also a 304, which no request of a model can mean: none has a condition."""
+    bodies: list[tuple[str, str, dict[str, Any]]] = [
+        *((path, api, {"max_tokens": 9, "messages": [HI]}) for path, api in PAIRS),
+        ("/v1/embeddings", OPENAI, {"input": "hi"}),
+        ("/v1/completions", OPENAI, {"prompt": "hi"}),
+        ("/v1/messages/count_tokens", ANTHROPIC, {"messages": [HI]}),
+    ]
+    async with FakeUpstream(EMPTY[how]) as upstream:
+        blocks = {api: provider(upstream.url, api) for api in (OPENAI, ANTHROPIC)}
+        async with serving_gateway(tmp_path, config_of(blocks)) as stand:
+            for path, api, body in bodies:
+                for stream in (True, False):
+                    sent = json.dumps({"model": f"{api}/m", **body, **({"stream": True} if stream else {})})
+                    response = await stand.ask(sent.encode(), target=path)
+                    assert response.status == 502, (path, api, stream, response.status)
 
 
 @pytest.mark.parametrize(("path", "api"), PAIRS)

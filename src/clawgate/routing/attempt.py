@@ -18,7 +18,7 @@ from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
 from clawgate.relay.response.error_mapping import UNAUTHORIZED, MapError, own_response
-from clawgate.relay.response.head import NOT_STORED, ResponseOptions
+from clawgate.relay.response.head import FAILED, NOT_STORED, ResponseOptions
 from clawgate.relay.response.served_model import ServedModelFilter
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer, make_relay_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
@@ -49,7 +49,6 @@ OFFLOAD_BYTES = 512 * 1024
 COPY_BYTES = 16_384
 """Below this, joining buffers costs less than sending several."""
 _OK = 200
-_NO_CONTENT = 204
 _NOT_THERE = (404, 405, 501)
 """Statuses of a server that does not know a path."""
 _IN_BETWEEN = (502, 504)
@@ -261,8 +260,9 @@ class ProviderAttempt:
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Raises `UpstreamMalformed` for a response that is a web page or empty, or cannot be translated."""
         self._provider.note_response(self._number, head.status)
-        made_by_model = self._turn_api is not None
-        if head.length == 0 and (head.status == _OK or (head.status == _NO_CONTENT and made_by_model)):
+        if head.status < FAILED and (
+            bodiless or head.length == 0
+        ):  # also a 304: no request of a model has a condition
             raise UpstreamMalformed(f"{self.upstream.origin} sent an empty response")
         options = ResponseOptions(
             http10=http10,
@@ -287,7 +287,7 @@ class ProviderAttempt:
             map_error=map_error,
             upstream=self._turn_api,
             streams=self._streams,
-            assembles=made_by_model,
+            assembles=self._turn_api is not None,
             has_fallback=self._has_fallback,
             served=self._served,
             advised=self._advised(head.status),

@@ -233,6 +233,30 @@ def test_without_a_fallback_nothing_waits_but_for_a_first_byte() -> None:
     assert writer.flush(ended=False).endswith(b"1\r\n{\r\n") and writer.progress.content_started
 
 
+@pytest.mark.parametrize("assembles", [True, False], ids=["a turn", "another path"])
+def test_a_body_that_is_empty_is_a_failure_whatever_its_framing(assembles: bool) -> None:
+    def writer() -> ResponseWriter:
+        return provider_writer(
+            response_head(**JSON),
+            client=Dialect.CHAT,
+            upstream=Dialect.CHAT,
+            stream=False,
+            assembles=assembles,
+        )
+
+    error = fail(writer(), [])
+    assert isinstance(error, UpstreamMalformed) and "empty response" in error.message
+    assert unchunked(sent(writer(), [b"{", b"}"])) == b"{}"
+
+
+def test_a_stream_without_an_event_never_looks_finished() -> None:
+    writer = chat_writer()
+    assert b"200 OK" in writer.flush(ended=False)
+    writer.feed(b": hm\n\n")
+    with pytest.raises(UpstreamClosed):
+        writer.flush(ended=True)
+
+
 def test_a_body_under_way_is_progress() -> None:
     writer = chat_writer(stream=False, has_fallback=True, declared=False)
     writer.feed(b"{")

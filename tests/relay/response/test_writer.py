@@ -14,7 +14,7 @@ from clawgate.plugins.api import MappedError
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.assembled import AssembledWriter
 from clawgate.relay.response.buffered import LIMIT, BufferedWriter
-from clawgate.relay.response.deferred import ByBytesWriter, ErrorBodyWriter, FirstEventWriter
+from clawgate.relay.response.deferred import ByBytesWriter, ErrorBodyWriter, FirstByteWriter, FirstEventWriter
 from clawgate.relay.response.event_stream import EventStreamWriter
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.response.writer import make_relay_writer
@@ -45,7 +45,7 @@ def map_error(status: int, body: bytes) -> MappedError | None:
         (response_head(500), Dialect.MESSAGES, Dialect.MESSAGES, False, PassthroughWriter),
         (response_head(500), Dialect.CHAT, Dialect.MESSAGES, False, BufferedWriter),
         (response_head(500), Dialect.CHAT, Dialect.CHAT, True, BufferedWriter),
-        (response_head(encoded=True), Dialect.CHAT, Dialect.CHAT, True, BufferedWriter),
+        (response_head(encoded=True, length=9), Dialect.CHAT, Dialect.CHAT, True, BufferedWriter),
         (response_head(500, encoded=True), Dialect.CHAT, Dialect.CHAT, True, BufferedWriter),
     ],
 )
@@ -64,7 +64,8 @@ def test_a_response_is_read_only_as_far_as_it_has_to_be(
         (response_head(**JSON), True, {"has_fallback": True}, ByBytesWriter),
         (response_head(**JSON), False, {"has_fallback": True, "assembles": False}, ErrorBodyWriter),
         (response_head(500, **JSON), False, {"has_fallback": True}, PassthroughWriter),
-        (response_head(**JSON), False, {"assembles": False}, PassthroughWriter),
+        (response_head(**JSON), False, {"assembles": False}, FirstByteWriter),
+        (response_head(length=9, chunked=False, **JSON), False, {"assembles": False}, PassthroughWriter),
         (response_head(), False, {"assembles": False}, PassthroughWriter),
         (response_head(), False, {}, AssembledWriter),
         (response_head(204), False, {"bodiless": True, "has_fallback": True}, PassthroughWriter),

@@ -227,6 +227,22 @@ class FirstEventWriter(DeferredWriter):
         return super().on_silence(seconds)
 
 
+class FirstByteWriter(DeferredWriter):
+    """Holds the head of a body without a length back until its first byte, since there may be none."""
+
+    def __init__(
+        self, head: ResponseHead, secrets: tuple[bytes, ...], writer: ResponseWriter, *, origin: str
+    ) -> None:
+        super().__init__(head, secrets)
+        self._chosen = writer
+        self._origin = origin
+
+    def _choose(self, body: bytes, *, ended: bool) -> ResponseWriter | None:
+        if ended:
+            raise UpstreamMalformed(f"{self._origin} sent an empty response")
+        return self._chosen
+
+
 class ErrorBodyWriter(DeferredWriter):
     """Holds a body back while it may be an error with status 200."""
 

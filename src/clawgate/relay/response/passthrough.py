@@ -193,6 +193,8 @@ class PassthroughWriter:
             return
         self._read_latest()
         last = self._last
+        if last is None and not self._reader.open_bytes:
+            raise UpstreamClosed("the upstream ended its stream before its content")
         if self._ends_with_connection and not (last is not None and is_final(last)):
             rest = self._reader.close()
             if rest is not None and (rest.name or rest.data is not None) and not lacks_only_its_end(rest):

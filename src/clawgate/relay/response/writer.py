@@ -14,6 +14,7 @@ from clawgate.relay.response.completeness import CompletenessFilter, ResponseCom
 from clawgate.relay.response.deferred import (
     ByBytesWriter,
     ErrorBodyWriter,
+    FirstByteWriter,
     FirstEventWriter,
     as_event_stream,
 )
@@ -138,10 +139,13 @@ def _body_writer(head: ResponseHead, options: ResponseOptions, traits: ProviderT
         return BufferedWriter(head, options, make, origin=traits.origin, only_json=only_json)
     if traits.served is not None and succeeds and not traits.has_fallback:
         make = _with_model(_unchanged(head, options), traits.served)
-        return BufferedWriter(head, options, make, origin=traits.origin)
-    writer = make_relay_writer(head, options, origin=traits.origin)
+        writer: ResponseWriter = BufferedWriter(head, options, make, origin=traits.origin)
+    else:
+        writer = make_relay_writer(head, options, origin=traits.origin)
     if traits.has_fallback and succeeds:
         return ErrorBodyWriter(head, options.secrets, writer, origin=traits.origin)
+    if head.length is None and head.status < FAILED and not options.bodiless:
+        return FirstByteWriter(head, options.secrets, writer, origin=traits.origin)
     return writer
 
 
