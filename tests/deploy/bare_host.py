@@ -1,6 +1,6 @@
 """A bare Debian host on this machine: a real systemd and a real sshd in namespaces of their own.
 
-The root comes from debootstrap and the wheels from pip, both made once in the folder that CLAWGATE_TEST_DEBIAN names.
+The root and the wheels are made once, by debootstrap and by pip, in the folder of `tests.deploy.debian`.
 Who has entered the host's network reaches it at 127.0.0.1 and nothing else.
 """
 
@@ -20,56 +20,28 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
+from tests.deploy.debian import FOLDER, debian_root, output, why_no_debian
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "deploy.sh"
-FOLDER = os.environ.get("CLAWGATE_TEST_DEBIAN", "")
-_PACKAGES = "python3,openssh-server,sudo,systemd,systemd-sysv"
+_PACKAGES = ("python3", "openssh-server", "sudo", "systemd", "systemd-sysv")
 _CLONE_NEWNET = 0x40000000
 
 
 def why_absent() -> str:
     """Why there can be no such host, "" if there can."""
-    if not FOLDER:
-        return "CLAWGATE_TEST_DEBIAN names no folder for a Debian root (an empty one is filled)"
-    if os.geteuid() != 0:
-        return "only root may make namespaces and run debootstrap"
-    missing = [
-        name for name in ("debootstrap", "ssh", "ssh-keygen", "ip", "nsenter") if shutil.which(name) is None
-    ]
-    missing += [] if importlib.util.find_spec("pip") else ["pip of this Python"]
-    return f"these programs are absent: {', '.join(missing)}" if missing else ""
+    reason = why_no_debian(("ssh", "ssh-keygen", "ip", "nsenter"))
+    return reason or ("" if importlib.util.find_spec("pip") else "this Python has no pip")
 
 
-def prepared() -> Path:
-    """The folder with `root` and `wheels`, made if need be."""
-    folder = Path(FOLDER)
-    if not (folder / "ready").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        listed = _output(
-            "apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"
-        )
-        name, uri = next(
-            line.split() for line in sorted(set(listed.splitlines())) if "-" not in line.split()[0]
-        )
-        try:
-            _output(
-                "debootstrap", "--variant=minbase", f"--include={_PACKAGES}", name, str(folder / "root"), uri
-            )
-        except (AssertionError, subprocess.TimeoutExpired) as error:
-            pytest.skip(f"this machine gets no packages for a Debian root: {str(error)[-300:]}")
-        (folder / "ready").touch()
-    return folder
+def host_root() -> Path:
+    return debian_root("root", packages=_PACKAGES)
 
 
 def wheelhouse(folder: Path, lock: str = "run") -> Path:
     """A wheelhouse as deploy/README.md makes it, for the Python of the host."""
-    version = _output(
-        "chroot", str(prepared() / "root"), "python3", "-c", "import sys; print(*sys.version_info[:2])"
-    )
-    wheels = prepared() / ("wheels" if lock == "run" else f"wheels-{lock}")
+    version = output("chroot", str(host_root()), "python3", "-c", "import sys; print(*sys.version_info[:2])")
+    wheels = Path(FOLDER, "wheels" if lock == "run" else f"wheels-{lock}")
     pip = sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"
     if not wheels.exists():
         target = (
@@ -81,10 +53,10 @@ def wheelhouse(folder: Path, lock: str = "run") -> Path:
             str(wheels),
         )
         file = str(ROOT / "requirements" / f"{lock}.lock")
-        _output(*pip, "download", *target, "--no-deps", "--require-hashes", "-r", file)
-        _output(*pip, "download", *target, "--no-deps", "pip")
+        output(*pip, "download", *target, "--no-deps", "--require-hashes", "-r", file)
+        output(*pip, "download", *target, "--no-deps", "pip")
     shutil.copytree(wheels, folder)
-    _output(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
+    output(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
     return folder
 
 
@@ -118,7 +90,7 @@ class Host:
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command on the host as root, and return what it prints."""
-        return _output("nsenter", "-t", str(self.init), "-a", "-r", "-w", "--", *command, check=check)
+        return output("nsenter", "-t", str(self.init), "-a", "-r", "-w", "--", *command, check=check)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -170,7 +142,7 @@ class Host:
 def running_host(folder: Path) -> Iterator[Host]:
     """Boot a host from nothing, and end all of it."""
     key = folder / "key"
-    _output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
     (folder / "ssh_config").write_text(
         f"Host bare\n HostName 127.0.0.1\n User root\n IdentityFile {key}\n StrictHostKeyChecking no\n"
         " UserKnownHostsFile /dev/null\n LogLevel ERROR\n"
@@ -178,7 +150,7 @@ def running_host(folder: Path) -> Iterator[Host]:
     script = Path(__file__).with_name("boot_host.sh")
     with (folder / "boot").open("wb") as log:
         popen = subprocess.Popen(
-            [script, prepared() / "root", f"{key}.pub"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            [script, host_root(), f"{key}.pub"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
         init = _init_of(popen, folder / "boot")
@@ -229,14 +201,6 @@ def _wait(ready: Callable[[], bool], failure: str = "the host does not boot", wi
     while not ready():
         assert time.monotonic() < end, failure
         time.sleep(0.05)
-
-
-def _output(*command: str, check: bool = True) -> str:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0 or not check, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout
 
 
 def _set_network(descriptor: int) -> None:

@@ -1,6 +1,6 @@
 """The Dockerfile: what it says, and the image that comes of it, built and run in a Debian root folder without Docker.
 
-`debootstrap --variant=minbase trixie FOLDER` makes such a folder; CLAWGATE_TEST_DEBIAN names it.
+`tests.deploy.debian` makes that root, of the release that the Dockerfile names.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.container import VOLUME, Builder, Container, Image, container
+from tests.deploy.debian import debian_root, why_no_debian
 from tests.deploy.dockerfile import EXEC_FORMS, pairs, read
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY
 from tests.test_references import parse
@@ -28,12 +29,8 @@ SECRETS = {
     "OPENCLAW_GATEWAY_TOKEN": f"{CLIENT_TOKEN}-gateway",
 }
 CONFIG = ROOT / "deploy" / "config"
-BASE = os.environ.get("CLAWGATE_TEST_DEBIAN", "")
 
-builds = pytest.mark.skipif(
-    not BASE or os.geteuid() != 0,
-    reason="CLAWGATE_TEST_DEBIAN names no Debian root folder, or this is not root",
-)
+builds = pytest.mark.skipif(bool(why_no_debian()), reason=why_no_debian())
 
 
 @pytest.mark.parametrize("word", sorted(EXEC_FORMS))
@@ -76,7 +73,9 @@ def test_the_extras_that_are_chosen_exist_and_are_locked() -> None:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     work = tmp_path_factory.mktemp("images")
-    yield Builder(FILE, ROOT, Path(BASE), work, {"EXTRAS": "postgres"})
+    release = FILE.arguments["DEBIAN"].removeprefix("debian:").removesuffix("-slim")
+    base = debian_root("image", suite=release)
+    yield Builder(FILE, ROOT, base, work, {"EXTRAS": "postgres"})
     shutil.rmtree(work)  # some hundred megabytes
 
 
