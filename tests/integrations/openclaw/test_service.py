@@ -21,14 +21,12 @@ import pytest
 
 from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
-from tests.integrations.openclaw.host import PACKAGES, engines
+from tests.integrations.openclaw.host import PACKAGES, engines, longest_cold_start
 from tests.integrations.openclaw.remote import MODEL, TOKEN, serve_remote
 from tests.ports import free_port
 
 PROGRAM = Path(__file__).with_name("service_program.mjs")
 KILLS = 20
-COLD_START_MS = 3000
-"""Of the fastest of all starts: others run beside this test. On two shared cores 440 to 710 were measured."""
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not installed")
 
@@ -93,7 +91,7 @@ def test_killed_twenty_times_it_leaves_no_bridge_and_starts_again(home: Path) ->
             poll(lambda: engines(home) == [], "the bridge to end")
     stored = json.loads((home / ".openclaw" / "clawgate" / "engine.json").read_text())
     assert Path(stored["python"]).is_absolute()
-    assert len(took) == KILLS and min(map(int, took)) < COLD_START_MS
+    assert len(took) == KILLS and min(map(int, took)) < 1000 * longest_cold_start(), took
 
 
 def stand_in(home: Path, line: str) -> None:
