@@ -11,6 +11,7 @@ import pytest
 
 from clawgate.wire.translate.chat_upstream.call_ids import shortened
 from tests.agents.agent_stand import AgentStand, echoes, says, serving_agents, session
+from tests.agents.approval_stand import serving_shed
 from tests.agents.model_stand import DONE, SIGNED, SIGNED_CALL, call_of, chunk_of, usage_of
 from tests.e2e.stand import until
 from tests.peers import faults
@@ -111,6 +112,13 @@ async def test_calls_of_the_clients_tools_continue_with_their_results(tmp_path: 
     ids = [call["id"] for call in sent[1]["tool_calls"]]
     assert ids == [message["tool_call_id"] for message in sent[2:]]
     assert ids == [shortened(use["id"]) for use in uses] and len(uses[1]["id"]) > len(ids[1])
+
+
+async def test_a_tool_with_the_name_of_one_of_the_agents_is_refused_with_its_place(tmp_path: Path) -> None:
+    async with serving_shed(tmp_path, echoes) as (stand, _):
+        refused = await send(stand, body("x", tools=[TOOL, TOOL | {"name": "saw"}]))
+    error = refused.json()["error"]
+    assert (refused.status, error["param"]) == (400, "tools[1].name")
 
 
 @pytest.mark.parametrize("streamed", [True, False])

@@ -85,6 +85,38 @@ def test_what_an_agent_does_not_read_is_refused_with_its_place() -> None:
         read(mcp_servers=[{"type": "url", "url": "https://mcp.example", "name": "m"}])
 
 
+@pytest.mark.parametrize(
+    ("dialect", "fields", "param", "text"),
+    [
+        (
+            Dialect.MESSAGES,
+            {"stop_sequences": ["a"] * 5},
+            "stop_sequences",
+            "stop_sequences supports at most 4",
+        ),
+        (Dialect.MESSAGES, {"stop_sequences": [""]}, "stop_sequences", "stop_sequences entries must be"),
+        (Dialect.MESSAGES, {"max_tokens": 2**60}, "max_tokens", "max_tokens: Too big"),
+        (Dialect.MESSAGES, {"tools": [TOOL | {"name": " "}]}, "tools[0].name", "tool.name is required"),
+        (Dialect.MESSAGES, {"messages": [{"role": "user", "content": ""}]}, None, "Missing user message."),
+        (Dialect.RESPONSES, {"max_output_tokens": 2**60}, "max_output_tokens", "max_output_tokens: Too big"),
+        (
+            Dialect.RESPONSES,
+            {"tools": [{"type": "function", "name": " "}]},
+            "tools[0].name",
+            "tool.name is required",
+        ),
+        (Dialect.RESPONSES, {"input": [{"role": "user", "content": " "}]}, None, "Missing user message."),
+    ],
+)
+def test_what_is_wrong_has_the_name_that_the_client_gave_it(
+    dialect: Dialect, fields: dict[str, Any], param: str | None, text: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(dialect, **fields)
+    assert caught.value.param == param and text in caught.value.message
+    assert not any(ours in caught.value.message for ours in ("function.name", "max_completion", "stop:"))
+
+
 def test_two_calls_of_one_id_become_two() -> None:
     call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
     turns = read(Dialect.RESPONSES, input=[call, call]).request.conversation.turns

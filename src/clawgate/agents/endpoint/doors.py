@@ -6,6 +6,8 @@ Pure. Law: a run knows one dialect, so an agent does the same whatever its clien
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -24,6 +26,9 @@ from clawgate.wire.json.strict import encode_request
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
 from clawgate.wire.translate.chat_upstream.call_ids import WITHOUT_ID
 from clawgate.wire.translate.responses_to_chat.translator import ResponsesToChat
+
+_MESSAGES_NAMES = {"stop": "stop_sequences", "max_completion_tokens": "max_tokens", "function.name": "name"}
+_RESPONSES_NAMES = {"max_completion_tokens": "max_output_tokens", "function.name": "name"}
 
 
 class MakeEncoder(Protocol):
@@ -81,7 +86,7 @@ def read_messages(body: bytes, images: ImageRules) -> ReadRequest:
         return made, made.translate_request(body)
 
     first, chat = translated()
-    request = _read_translated(chat, images, "tool_use_id")
+    request = _read_translated(chat, images, "tool_use_id", _MESSAGES_NAMES)
     ignored = [*first.ignored, *request.ignored, *(["metadata.user_id"] if request.user else [])]
     unused = [first]
 
@@ -124,7 +129,7 @@ def read_responses(terms: ResponseTerms, images: ImageRules) -> ReadRequest:
     first, chat = translated("", 0)
     sent = msgspec.json.decode(chat)
     sent["messages"] = without_stand_ins(sent["messages"], absent)
-    request = _read_translated(encode_request(sent), images, "call_id")
+    request = _read_translated(encode_request(sent), images, "call_id", _RESPONSES_NAMES)
     user = terms.fields.get("user")
     ignored = dict.fromkeys((*first.ignored, *request.ignored))
 
@@ -144,19 +149,26 @@ def without_places(error: InvalidRequest) -> InvalidRequest:
     if error.param is None or not error.param.startswith("messages"):
         return error
     named = "An image" if error.param.endswith("image_url") else "A message"
-    message = error.message.replace("image_url content in `messages`.", "image content.")
+    message = error.message.replace("image_url content in", "image content in").replace(
+        " in `messages`.", "."
+    )
     return InvalidRequest(message.replace(f"`{error.param}`", named))
 
 
-def _read_translated(chat: bytes, images: ImageRules, call_id: str) -> ChatRequest:
+def _read_translated(chat: bytes, images: ImageRules, call_id: str, names: Mapping[str, str]) -> ChatRequest:
     """Read a translated request. Its places are none of the client's, so no error may have one.
 
-    ``call_id`` is the member that names the call of a result, in the client's dialect.
+    ``call_id`` is the member that names the call of a result in the client's dialect, ``names`` has others by ours.
     """
     try:
         request = read_request(chat, images)
     except InvalidRequest as error:
-        raise without_places(error) from None
+        found = without_places(error)
+        message, param = found.message, found.param
+        for ours, theirs in names.items():
+            message = re.sub(rf"\b{re.escape(ours)}\b", theirs, message)
+            param = re.sub(rf"\b{re.escape(ours)}\b", theirs, param) if param else param
+        raise InvalidRequest(message, param=param) from None
     conversation = request.conversation
     places = (call_id,) * len(conversation.places)
     turns = tuple(

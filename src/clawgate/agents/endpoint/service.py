@@ -157,7 +157,9 @@ class AgentService:
         session = _session(target, request)
         tools = config.tools_of(spec, opaque_session(caller, session.text))
         own_names = [tool["function"]["name"] for tool in tools.definitions()]
-        check_tool_names(request.tools, own_names)
+        check_tool_names(
+            request.tools, own_names, "function.name" if read.dialect is Dialect.CHAT else "name"
+        )
         response = self._response(run, read, terms, continued) if terms is not None and terms.stores else None
         order = RunOrder(
             run=run,

@@ -112,12 +112,17 @@ def read_request(body: bytes, images: ImageRules) -> ChatRequest:
     )
 
 
-def check_tool_names(tools: Collection[Mapping[str, Any]], taken: Collection[str]) -> None:
-    """Raise `InvalidRequest` for a client's tool with the name of one of the agent's own."""
+def check_tool_names(
+    tools: Collection[Mapping[str, Any]], taken: Collection[str], member: str = "function.name"
+) -> None:
+    """Raise `InvalidRequest` for a client's tool with the name of one of the agent's own.
+
+    ``member`` is where the client's dialect has the name.
+    """
     for number, tool in enumerate(tools):
         if tool["function"]["name"] in taken:
             reject(
-                f"tools[{number}].function.name",
+                f"tools[{number}].{member}",
                 "invalid tool configuration: the agent has a tool of that name",
             )
 
