@@ -2,7 +2,7 @@
 
 Some servers stream under another content type, and some report a failure with status 200: in front of the content of a
 stream, or as the body. Where a fallback is configured, such a failure leads to it as long as nothing was sent. Where
-there is none, only the content type waits for a first byte.
+there is none, only a body that is no event stream by its type waits, for its first byte.
 """
 
 from __future__ import annotations
