@@ -245,11 +245,11 @@ def test_in_a_thread_a_role_ends_with_its_descriptor_and_leaves_signals_alone() 
     thread = threading.Thread(target=serve_in_thread, args=(role, sockets, ready.set))
     thread.start()
     try:
-        assert ready.wait(30) and signal.getsignal(signal.SIGINT) is before
+        assert ready.wait(120) and signal.getsignal(signal.SIGINT) is before
         socket.create_connection(("127.0.0.1", port), 10).close()
     finally:
         os.close(until)
-        thread.join(30)
+        thread.join(120)
     assert not thread.is_alive()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 10)

@@ -92,7 +92,7 @@ class Home:
 
 
 def ask(port: int, path: str, body: object = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     fields = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     try:
         content = None if body is None else json.dumps(body)
@@ -131,7 +131,7 @@ class SlowModel:
         self.answer.set()
         with contextlib.suppress(OSError):  # to wake the thread, if it still waits for a connection
             socket.create_connection(("127.0.0.1", self.port), 1).close()
-        self._thread.join(30)
+        self._thread.join(120)
         self._listener.close()
 
 
@@ -154,8 +154,8 @@ def under_way(home: Home, model: SlowModel) -> Iterator[list[tuple[int, bytes]]]
     client = threading.Thread(target=run)
     client.start()
     try:
-        assert model.asked.wait(30), answers
+        assert model.asked.wait(120), answers
         yield answers
     finally:
         model.answer.set()
-        client.join(30)
+        client.join(120)

@@ -45,5 +45,5 @@ class ModelList:
 
     def close(self) -> None:
         self._server.shutdown()
-        self._thread.join(30)
+        self._thread.join(120)
         self._server.server_close()

@@ -104,7 +104,7 @@ def test_bash_completes_with_it(tmp_path: Path) -> None:
         ["bash", "-c", f'{code}; echo "${{COMPREPLY[@]}}"'],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
         cwd=tmp_path,
     )

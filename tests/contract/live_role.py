@@ -107,12 +107,12 @@ class LiveRole:
     def start(self) -> None:
         """Serve; returns once connections are accepted."""
         self._thread.start()
-        self._up.result(timeout=20)
+        self._up.result(timeout=120)
 
     def stop(self) -> None:
         """Drain and end."""
         self._loop.call_soon_threadsafe(self._host.stop)
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=120)
 
     def _serve_and_tell(self) -> None:
         try:

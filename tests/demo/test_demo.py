@@ -103,7 +103,7 @@ def test_it_stays_until_interrupted(surroundings: dict[str, str]) -> None:
         assert f"curl http://127.0.0.1:{ports['gateway']}/v1/messages" in said
         assert f'OpenAI(base_url="http://127.0.0.1:{ports["gateway"]}/v1"' in said
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert [name for name, port in ports.items() if not refuses(port)] == []
 
 
@@ -116,16 +116,16 @@ def test_the_pasted_lines_work(surroundings: dict[str, str], tmp_path: Path, pro
         script = tmp_path / "snippet.py"
         script.write_text(snippet)
         shown = subprocess.run(
-            [sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=30, check=True
+            [sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=120, check=True
         )
         assert shown.stdout == reply_text(PROMPT)
         chat, messages = [line for line in said.splitlines() if line.startswith("curl ")]
         shown = subprocess.run(
-            ["bash", "-c", chat], env=env, capture_output=True, text=True, timeout=30, check=True
+            ["bash", "-c", chat], env=env, capture_output=True, text=True, timeout=120, check=True
         )
         assert shown.stdout.endswith("data: [DONE]\n\n")
         shown = subprocess.run(
-            ["bash", "-c", messages], env=env, capture_output=True, text=True, timeout=30, check=True
+            ["bash", "-c", messages], env=env, capture_output=True, text=True, timeout=120, check=True
         )
         assert json.loads(shown.stdout)["content"][0]["text"] == reply_text(PROMPT)
 
@@ -174,7 +174,7 @@ def test_taken_port(surroundings: dict[str, str]) -> None:
             env=surroundings,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
     assert (done.returncode, done.stdout) == (1, "")

@@ -42,7 +42,7 @@ def test_a_child_gets_only_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-user")
     script = "import os; print(os.environ.get('OPENAI_API_KEY'), os.environ['GIVEN'], os.listdir())"
     child = start("env", [sys.executable, "-c", script], 0, tmp_path, {"GIVEN": "yes"})
-    assert child.process.wait(20) == 0
+    assert child.process.wait(120) == 0
     assert child.last_lines() == "None yes ['.openclaw']"
     stop([child], print)
 

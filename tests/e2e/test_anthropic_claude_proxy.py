@@ -37,7 +37,7 @@ MODELS = (
     "fault-late",
     "served-by-claude-opus-4-7",
 )
-pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(280), pytest.mark.slow]
 """Each starts three programs or more; on a machine that is busy that takes a while."""
 
 ASK: Any = [{"role": "user", "content": "ping"}]

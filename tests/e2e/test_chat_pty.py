@@ -50,7 +50,7 @@ def test_ctrl_c_cancels_the_run_and_the_chat_continues(home: Home, model: RawGat
         person.until("half")
         person.type("\x03")
         person.until("(cancelled; Ctrl-D ends)")
-        assert model.left.wait(30), "the model still works for nobody"
+        assert model.left.wait(120), "the model still works for nobody"
         person.until("> ")
         person.interrupt("(cancelled; Ctrl-D ends)")
         person.until("> ")
@@ -160,7 +160,7 @@ def test_a_signal_ends_the_run_of_one_message_and_frees_the_model(
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (status, said)
-    assert model.left.wait(30), "the model still works for nobody"
+    assert model.left.wait(120), "the model still works for nobody"
     assert "assistant (interrupted)" in home.run("sessions", "show", "main").stdout
 
 

@@ -27,7 +27,7 @@ def quick_folder(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(280)
 def test_a_killed_writer_leaves_the_old_version_or_the_new_one(quick_folder: Path) -> None:
     """Writers are killed with -9 at 200 random instants of some 2,000 writes; each time, what stands there is a
     version byte for byte, the last that was told or the next, and the backups are older whole ones.
@@ -76,7 +76,7 @@ def test_commands_at_once_lose_no_change(tmp_path: Path) -> None:
     path.write_text("// mine\n{\n  env: { vars: {} }, // also mine\n}\n")
     writers = [start(tmp_path, "set", f"env.vars.KEY{number}", f'"{number}"') for number in range(6)]
     for writer in writers:
-        _, said = writer.communicate(timeout=50)
+        _, said = writer.communicate(timeout=120)
         assert writer.returncode == 0, said
     text = path.read_text()
     assert text.startswith("// mine\n{\n  env: { vars: {") and text.endswith("  } }, // also mine\n}\n")

@@ -36,7 +36,7 @@ def is_up_to_date(venv: Path) -> bool:
 
 
 pytestmark = [
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(280),
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl"),
 ]

@@ -18,7 +18,7 @@ from tests.e2e.test_documented_commands import activated
 from tests.e2e.test_first_hour import assert_streamed, empty_environment, next_of
 
 pytestmark = [
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(280),
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl"),
 ]

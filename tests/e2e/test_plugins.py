@@ -22,7 +22,7 @@ from tests.ports import free_port
 from tests.processes.supervised import is_there
 
 CLAUDE = "anthropic-claude-proxy"
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(280)
 WORDS = [sys.executable, "-m", "clawgate", "gateway", "run", "--verbose"]
 ASK: Any = [{"role": "user", "content": "ping"}]
 

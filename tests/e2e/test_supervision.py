@@ -23,7 +23,7 @@ from tests.processes.supervised import PATIENCE, QUICK, command, is_there, there
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(280),
     pytest.mark.slow,
 ]
 

@@ -58,7 +58,7 @@ async def test_a_pipe_that_closes_after_the_loop_has_no_effect() -> None:
     os.close(writing)
     for thread in threading.enumerate():
         if thread.name == "clawgate-parent-watch":
-            thread.join(5)
+            thread.join(120)
             assert not thread.is_alive()
     os.close(reading)
 
@@ -69,5 +69,5 @@ async def test_the_watcher_does_not_keep_the_process_alive() -> None:
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "clawgate-parent-watch"]
     assert thread.daemon
     os.close(writing)
-    thread.join(5)
+    thread.join(120)
     os.close(reading)

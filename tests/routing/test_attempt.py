@@ -413,7 +413,7 @@ class Held:
 
         def slow(exchange: ChatToMessages, body: bytes) -> bytes:
             self.begun.set()
-            assert self.go.wait(10), "nobody else was served meanwhile"
+            assert self.go.wait(120), "nobody else was served meanwhile"
             return translate(exchange, body)
 
         monkeypatch.setattr(attempts, "OFFLOAD_BYTES", 1)

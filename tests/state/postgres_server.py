@@ -97,7 +97,7 @@ class PostgresServer:
         """SIGINT ends its connections at once; SIGQUIT is a crash."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(20)
+            self._process.wait(120)
             self._process = None
 
     @contextlib.contextmanager
@@ -162,7 +162,7 @@ class PostgresServer:
     async def _wait_until_ready(self) -> None:
         import asyncpg
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while True:
                 with contextlib.suppress(OSError, asyncpg.PostgresError):
                     await (await asyncpg.connect(self.url("postgres"))).close()

@@ -93,7 +93,7 @@ async def status_of(stand: AgentStand, name: str) -> str:
 
 
 async def wait_for(stand: AgentStand, name: str, status: str) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while (found := (await call(stand, "GET", name)).json())["status"] != status:  # noqa: ASYNC110 # as a client
             await asyncio.sleep(0.01)
     return found

@@ -36,7 +36,7 @@ async def fetch(request: api.FetchRequest) -> api.FetchResponse:
     try:
         head = "\r\n".join([f"GET /{path} HTTP/1.1", f"host: {place}", "connection: close", *lines])
         writer.write(f"{head}\r\n\r\n".encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             answer = await reader.read()
     except OSError as error:
         raise api.FetchFailed("unreachable", "it broke off") from error

@@ -24,7 +24,7 @@ from tests.ports import free_port
 
 ID = "proxy-bridge"
 ASK: Any = [{"role": "user", "content": "ping"}]
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(280)
 
 
 @contextmanager

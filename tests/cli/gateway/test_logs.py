@@ -75,7 +75,7 @@ def test_following_shows_what_comes_until_it_is_interrupted(home: Home) -> None:
             assert next(heard) == {"type": "notice", "message": "the log file was rotated"}
             assert next(heard)["message"] == "later"
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130 and process.stderr is not None and process.stderr.read() == b""
+            assert process.wait(120) == 130 and process.stderr is not None and process.stderr.read() == b""
         finally:
             process.kill()
 

@@ -52,7 +52,7 @@ def test_no_connection_is_refused_while_it_restarts(home: Home) -> None:
     finally:
         done.set()
         for client in clients:
-            client.join(30)
+            client.join(120)
     assert len(statuses) > 20 and set(statuses) == {200}
 
 
@@ -94,7 +94,7 @@ def test_one_in_the_foreground_restarts_and_stops_alike(home: Home) -> None:
             logs = home.run("logs")
             assert logs.returncode == 1 and "runs in the foreground" in logs.stderr
             assert home.gateway("stop").returncode == 0
-            assert process.wait(30) == 0
+            assert process.wait(120) == 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
@@ -193,7 +193,7 @@ def test_a_gateway_that_ends_instead_is_reported(home: Home, model: SlowModel) -
         with home.begin("gateway", "restart") as restarting:
             poll(lambda: not listens(before.port), "the drain")
             os.kill(before.pid, signal.SIGKILL)
-            _, errors = restarting.communicate(timeout=30)
+            _, errors = restarting.communicate(timeout=120)
         assert restarting.returncode == 1 and b"ended instead of restarting" in errors
 
 

@@ -110,7 +110,7 @@ def test_a_token_is_made_and_the_first_request_works(home: Home) -> None:
             env={"HOME": str(home.folder), "PATH": os.environ["PATH"]},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0 and done.stdout.startswith("data: {") and "[DONE]" in done.stdout, (

@@ -111,5 +111,5 @@ def test_another_thread_can_read_as_well(keyboard: int) -> None:
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.append(read_line("? ")))
     thread.start()
-    thread.join(30)
+    thread.join(120)
     assert found == ["one"]

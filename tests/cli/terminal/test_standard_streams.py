@@ -45,7 +45,7 @@ def outcomes(folder: Path, closing: str, lines: list[str]) -> dict[str, tuple[in
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(280)
 @pytest.mark.parametrize(
     ("closing", "lines"),
     [("full", LINES), ("all closed", LINES), ("closed", LINES[::4]), ("reader gone", LINES[::4])],
@@ -89,7 +89,7 @@ def test_output_waits_for_a_slow_reader_that_shares_a_non_blocking_pipe(tmp_path
     with os.fdopen(reader, "rb") as stream:
         first = stream.read(1)
         text = first + stream.read()
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, b"") and "properties" in json.loads(text)
 
 
@@ -112,6 +112,6 @@ def test_a_gateway_serves_although_its_output_is_full(tmp_path: Path) -> None:
         poll(lambda: (found := home.find_instance()) is not None and found.url is not None, "the gateway")
         assert home.ask("/v1/models")[0] == 200
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     finally:
         home.close()

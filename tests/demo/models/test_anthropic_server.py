@@ -178,4 +178,4 @@ def test_as_a_program() -> None:
         assert raw(line.split()[-1], None, target="/health").json() == {"ok": True}
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0

@@ -347,7 +347,7 @@ def test_as_a_program() -> None:
         assert raw(line.split()[-1], None, "/health").json() == {"ok": True}
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0
 
 
 def test_a_taken_port_is_one_line() -> None:

@@ -31,7 +31,7 @@ def test_the_interface_needs_nothing_of_the_layers_above() -> None:
     code = "import sys, clawgate.plugins.api; print([m for m in sys.modules if m in ('uvicorn', 'uvloop', 'starlette') "
     code += "or m.startswith(('clawgate.relay', 'clawgate.app', 'clawgate.cli', 'clawgate.processes'))])"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.strip() == "[]"
 

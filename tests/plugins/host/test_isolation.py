@@ -162,7 +162,7 @@ def test_a_task_of_a_plugin_that_exits_does_not_end_the_gateway(tmp_path: Path, 
     assert run(gateway()) == "up"
 
 
-@pytest.mark.timeout(30, method="thread")  # the other method has the alarm for itself
+@pytest.mark.timeout(280, method="thread")  # the other method has the alarm for itself
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def test_a_task_of_a_plugin_that_blocks_is_ended_and_named(
     tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -127,4 +127,4 @@ class FakeGateway:
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
-        self._thread.join(30)
+        self._thread.join(120)

@@ -83,7 +83,7 @@ class RawGateway:
     def close(self) -> None:
         self._is_open = False
         socket.create_connection(("127.0.0.1", self.port), 10).close()
-        self._thread.join(30)
+        self._thread.join(120)
         self._listener.close()
 
     def __enter__(self) -> RawGateway:

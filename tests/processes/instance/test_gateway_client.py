@@ -56,7 +56,7 @@ def server(response: bytes) -> Iterator[str]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(30)
+        thread.join(120)
 
 
 def test_a_response_is_that_of_its_request_whatever_comes_between() -> None:

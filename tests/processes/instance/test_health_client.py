@@ -34,7 +34,7 @@ def serve() -> Iterator[Serve]:
                 if requests is not None:
                     requests.append(request)
                 if response is None:
-                    release.wait(30)
+                    release.wait(120)
                 else:
                     connection.sendall(response)
 
@@ -46,7 +46,7 @@ def serve() -> Iterator[Serve]:
     yield start
     release.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     listener.close()
 
 
@@ -159,7 +159,7 @@ def test_what_speaks_tls_is_named_as_such(react: Reaction, certificate: Path) ->
         thread = threading.Thread(target=run, args=(listener,))
         thread.start()
         found = check_health("127.0.0.1", listener.getsockname()[1], seconds=10)
-        thread.join(30)
+        thread.join(120)
     assert not found.ok and found.tls is True and found.error == "it speaks TLS, not plain HTTP"
 
 
@@ -175,5 +175,5 @@ def test_what_speaks_plain_http_is_named_as_such() -> None:
         thread = threading.Thread(target=run, args=(listener,))
         thread.start()
         found = check_health("127.0.0.1", listener.getsockname()[1], seconds=10, tls=True)
-        thread.join(30)
+        thread.join(120)
     assert not found.ok and found.tls is False and found.error == "it speaks plain HTTP, not TLS"

@@ -80,7 +80,7 @@ def test_a_stop_cancels_a_restart(program: Program, sig: int) -> None:
     program.send("SIGUSR1")
     program.send(signal.Signals(sig).name)
     assert program.send("state") == ["False", str(TERM), str(sig)]
-    assert program.send("end") == ["over", str(TERM), str(sig)] and program.popen.wait(30) == 0
+    assert program.send("end") == ["over", str(TERM), str(sig)] and program.popen.wait(120) == 0
 
 
 def test_a_restart_does_not_undo_a_stop(program: Program) -> None:

@@ -33,7 +33,7 @@ def shown(sock: socket.socket) -> list[str]:
         pass_fds=[sock.fileno()],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     return done.stdout.splitlines()

@@ -119,7 +119,7 @@ def test_systemd_analyze_accepts_the_unit(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", "--user", path],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
         env={"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )

@@ -59,7 +59,7 @@ def subreaper_of(*argv: str, **environment: str) -> Iterator[RunningSubreaper]:
         yield it
     finally:
         it.leave()
-        it.popen.wait(20)
+        it.popen.wait(120)
         it.report.close()
         it.output.close()
     assert there() <= before

@@ -543,7 +543,7 @@ class Held(FakeAttempt):
         self.offload = self._make
 
     def _make(self) -> bytes:
-        assert self.go.wait(30)
+        assert self.go.wait(120)
         return b"{}"
 
 

@@ -72,5 +72,5 @@ def test_a_thread_can_write_as_well(path: Path) -> None:
     """Only the main thread may say what Ctrl-C does."""
     thread = threading.Thread(target=write_shown, args=(path, BEFORE, AFTER))
     thread.start()
-    thread.join(30)
+    thread.join(120)
     assert path.read_text() == AFTER
