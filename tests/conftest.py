@@ -1,8 +1,10 @@
-"""Sets up what holds for every test: no time limits of hypothesis or for readers, Ctrl-C as in a terminal, the loop."""
+"""Sets up what holds for every test: no time limits of hypothesis or for readers, Ctrl-C, the umask, the loop."""
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +26,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 client_timeouts.ERROR_READ_SECONDS = 0.0  # thousands of tests read a broken stream to its end
+
+
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
+
+
+@pytest.fixture(autouse=True)
+def umask_stays() -> Iterator[None]:
+    """A role takes all rights from others for the files of its process; here that would be those of all later tests."""
+    yield
+    left = os.umask(_UMASK)
+    assert left == _UMASK, f"the test left the umask {left:03o}"
 
 
 @pytest.fixture

@@ -41,12 +41,16 @@ def test_the_reason_is_the_failure_with_all_of_its_problems(
             sock.close()
         return 0
 
+    masks: list[int] = []
+    monkeypatch.setattr("os.umask", masks.append)
     monkeypatch.setattr(run, "serve", serve)
     monkeypatch.setattr("clawgate.app.log_setup.set_up_logging", lambda *_, **__: None)
     failure = CommandFailed(ExitCode.USAGE, "the folder /x cannot be used:", problems)
     with pytest.raises(SystemExit) as ended:
         refusal.refuse(failure, HOST, "bridge", ("127.0.0.1", 0), exit_on_stdin_eof=exit_on_stdin_eof)
+    monkeypatch.undo()
     (role,) = served
+    assert masks == [0o077]
     assert ended.value.code == 0 and role.parent_fd == (0 if exit_on_stdin_eof else None)
     with pytest.raises(Exception, match=reason) as refused:
         role.connections.admission.routes.check(b"POST", b"/v1/chat/completions")
