@@ -66,6 +66,34 @@ async def test_a_conversation_begins_with_items(tmp_path: Path) -> None:
     assert sent[2]["content"] == "sunny" and sent[-1]["content"] == "Where?"
 
 
+@pytest.mark.parametrize("named", [{}, {"call_id": ""}])
+async def test_results_of_first_items_that_name_no_call_are_of_the_calls_before_them(
+    tmp_path: Path, named: dict[str, str]
+) -> None:
+    calls = [{"type": "function_call", "call_id": one, "name": "look", "arguments": "{}"} for one in "ab"]
+    results = [{"type": "function_call_output", "output": one, **named} for one in ("sunny", "cold")]
+    async with serving_agents(tmp_path, echoes) as stand:
+        items = [{"role": "user", "content": "Look."}, *calls, *results]
+        one = (await call(stand, "POST", "", {"items": items}))[1]
+        listed = (await call(stand, "GET", f"/{one['id']}/items?order=asc"))[1]["data"]
+        assert [(item["call_id"], item.get("output")) for item in listed[1:]] == [
+            ("a", None), ("b", None), ("a", "sunny"), ("b", "cold"),
+        ]  # fmt: skip
+        await made(stand, "Where?", conversation=one["id"])
+        assert [turn["content"] for turn in stand.sent[0][2:]] == ["sunny", "cold", "Where?"]
+
+
+@pytest.mark.parametrize("named", [{}, {"call_id": ""}, {"call_id": "c"}])
+async def test_a_result_of_first_items_without_its_call_is_refused(
+    tmp_path: Path, named: dict[str, str]
+) -> None:
+    """It would be left out of what the model gets."""
+    result = {"type": "function_call_output", "output": "sunny", **named}
+    async with serving_agents(tmp_path, echoes) as stand:
+        status, error = await call(stand, "POST", "", {"items": [{"role": "user", "content": "x"}, result]})
+    assert status == 400 and error["error"]["message"].startswith("`call_id` must name")
+
+
 async def test_the_items_of_a_conversation_are_listed(tmp_path: Path) -> None:
     """Those that it began with, and what was sent and made in it."""
     async with serving_agents(tmp_path, CALLS_LOOK, echoes) as stand:

@@ -20,6 +20,7 @@ from clawgate.agents.endpoint.local_plan import LocalAttempt, begin_body
 from clawgate.agents.endpoint.responses_request import ResponseTerms, is_conversation_id, listed_items
 from clawgate.agents.endpoint.service import AgentService
 from clawgate.agents.request.target import CONVERSATION, Target, read_target
+from clawgate.agents.run.history import compose
 from clawgate.errors import ConversationNotFound, InvalidRequest, MethodNotAllowed, UnknownRoute
 from clawgate.policy.path_routing import CONVERSATIONS_PATH
 from clawgate.relay.admission.plan import AdmittedHead
@@ -154,4 +155,4 @@ def _first_turns(body: bytes, target: Target, service: AgentService) -> tuple[Ne
             "'instructions' with each",
             param="items",
         )
-    return tuple(NewTurn(message=turn) for turn in conversation.turns)
+    return tuple(NewTurn(message=turn) for turn in compose((), conversation, system="").new)
