@@ -117,6 +117,13 @@ def test_what_is_wrong_has_the_name_that_the_client_gave_it(
     assert not any(ours in caught.value.message for ours in ("function.name", "max_completion", "stop:"))
 
 
+@pytest.mark.parametrize("name", ["stop", "max_completion_tokens", "function.name"])
+def test_what_the_client_named_itself_keeps_its_name_in_an_error(name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(tools=[TOOL], tool_choice={"type": "tool", "name": name})
+    assert caught.value.param == "tool_choice" and caught.value.message.endswith(f"unknown tool: {name}")
+
+
 def test_two_calls_of_one_id_become_two() -> None:
     call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
     turns = read(Dialect.RESPONSES, input=[call, call]).request.conversation.turns

@@ -166,8 +166,9 @@ def _read_translated(chat: bytes, images: ImageRules, call_id: str, names: Mappi
         found = without_places(error)
         message, param = found.message, found.param
         for ours, theirs in names.items():
-            message = re.sub(rf"\b{re.escape(ours)}\b", theirs, message)
-            param = re.sub(rf"\b{re.escape(ours)}\b", theirs, param) if param else param
+            if param is not None and f".{param}".endswith(f".{ours}"):  # others may quote the client
+                message = re.sub(rf"\b{re.escape(ours)}\b", theirs, message)
+                param = param.removesuffix(ours) + theirs
         raise InvalidRequest(message, param=param) from None
     conversation = request.conversation
     places = (call_id,) * len(conversation.places)
