@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clawgate.agents.endpoint import responses_request
 from clawgate.agents.session import call_approvals
 from tests.agents.agent_stand import ANN, BEHIND_PROXY, BOB, TOOL, chunks, says, serving_agents, session, user
 from tests.agents.approval_stand import (
@@ -23,6 +24,7 @@ from tests.agents.approval_stand import (
     rejected,
     serving_shed,
 )
+from tests.agents.responses_stand import create, made
 from tests.e2e.stand import until
 from tests.peers.faults import error_response
 
@@ -66,6 +68,25 @@ async def test_a_decision_that_names_no_call_decides_nothing(
         answers = [decision(call["id"]) for call in message["tool_calls"]]
         assert message_of(await stand.ask(messages(*before, *answers), *headers))["content"] == "done"
     assert len(shed.cut) == count
+
+
+@pytest.mark.parametrize("kind", sorted(responses_request._CALLS))
+@pytest.mark.parametrize("member", ["id", "call_id"])
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_decision_in_the_result_of_another_kind_of_call_decides_nothing(
+    tmp_path: Path, kind: str, member: str, keeps: bool
+) -> None:
+    async with serving_shed(tmp_path, calls(("saw", "{}")), says("done")) as (stand, shed):
+        more = {"conversation": "s"} if keeps else {}
+        call = (await made(stand, "hi", **more))["output"][0]
+        before = [] if keeps else [{"role": "user", "content": "hi"}, call]
+        answer = {"type": kind, member: call["call_id"], "output": APPROVED, "tools": []}
+        response = await create(stand, [*before, answer], **more)
+        is_right = (kind, member) == ("function_call_output", "call_id")
+        assert (response.status, len(shed.cut)) == ((200, 1) if is_right else (400, 0)), response.body
+        if not is_right:
+            answer = {"type": "function_call_output", "call_id": call["call_id"], "output": APPROVED}
+            assert (await create(stand, [*before, answer], **more)).status == 200 and len(shed.cut) == 1
 
 
 @pytest.mark.parametrize("arguments", ['{"at": 1}', '{"at": 9}', ""])

@@ -2,7 +2,8 @@
 
 Pure. Law: what refers to something stored is resolved before the request is translated, or refused; nothing of it is
 left out. Results of tools whose calls are stored are translated beside a stand-in for the call, which is taken out
-again: whether the call waits for a result is for the history to say.
+again: whether the call waits for a result is for the history to say. What decides a call of the agent's is the result
+of a function call, which is how the client got it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 
 import msgspec
 
-from clawgate.errors import InvalidRequest, ResponseNotFound
+from clawgate.agents.request.refusal import shown
+from clawgate.agents.run.approvals import is_approval_id
+from clawgate.errors import ApprovalInvalid, InvalidRequest, ResponseNotFound
 from clawgate.state.records import StoredResponse
 from clawgate.wire.json import strict
 from clawgate.wire.translate.chat_upstream import opaque_state
@@ -197,6 +200,7 @@ def translatable(fields: Object) -> tuple[Object, Mapping[str, str]]:
     """Return the request with a stand-in for each call that is not in it.
 
     The ids of stand-ins are returned with the ids that their results have: "" where the client named no call.
+    Raises `ApprovalInvalid`.
     """
     given = fields.get("input")
     if not isinstance(given, list):
@@ -207,6 +211,8 @@ def translatable(fields: Object) -> tuple[Object, Mapping[str, str]]:
     for place, item in enumerate(given):
         call = _CALLS.get(str(item.get("type"))) if isinstance(item, dict) else None
         named = call_id = call_id_of(item) if isinstance(item, dict) else None
+        if call is not None and call["type"] != "function_call" and isinstance(named, str):
+            _check_decides_nothing(opaque_state.split(named)[0], f"input[{place}].type")
         if call is not None and not named:
             call_id = "" if "" in known else f"{_NO_CALL}{place}"
         if isinstance(call_id, str):
@@ -216,6 +222,14 @@ def translatable(fields: Object) -> tuple[Object, Mapping[str, str]]:
             known.add(call_id)
         items.append(item if call_id == named else {**item, "call_id": call_id})
     return {**fields, "input": items}, absent
+
+
+def _check_decides_nothing(call_id: str, path: str) -> None:
+    if is_approval_id(call_id):
+        raise ApprovalInvalid(
+            f"`{path}`: a decision on '{shown(call_id)}' must be a function_call_output with its call_id; send that",
+            param=path,
+        )
 
 
 def without_stand_ins(messages: Sequence[Object], absent: Mapping[str, str]) -> list[Object]:

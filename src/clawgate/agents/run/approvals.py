@@ -85,7 +85,12 @@ def approval_id(run: str, number: int) -> str:
 def ids_in(messages: Iterable[Message]) -> list[str]:
     """Return the ids of results that may be of calls which needed approval."""
     ids = (message["tool_call_id"] for message in messages if message["role"] == "tool")
-    return list(dict.fromkeys(one for one in ids if _ID.fullmatch(one)))
+    return list(dict.fromkeys(filter(is_approval_id, ids)))
+
+
+def is_approval_id(call_id: str) -> bool:
+    """Whether `approval_id` returns such ids."""
+    return _ID.fullmatch(call_id) is not None
 
 
 def decisions_of(composed: Composed, stored: Mapping[str, Waiting], place: Place) -> Decisions:
