@@ -6,10 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
-
-import pytest
 
 from tests.cli.command import OURS, command
 from tests.e2e.waiting import poll
@@ -75,36 +71,6 @@ def test_invalid_settings_end_it_with_the_status_after_which_nothing_is_tried_ag
     path.write_text(json.dumps({"plugins": {"entries": {ID: {"config": {"port": "many"}}}}}))
     done = command("supervise", ID, *HOST, folder=tmp_path)
     assert done.returncode == 2 and "port" in done.stderr
-
-
-def test_with_invalid_settings_it_responds_in_place_of_the_proxy_with_what_is_wrong(tmp_path: Path) -> None:
-    """Where OpenClaw calls the provider; on a port that another program has it ends as without one."""
-    write_config(tmp_path)
-    path, port = tmp_path / ".openclaw" / "openclaw.json", free_port()
-    providers = {ID: {"baseUrl": f"http://127.0.0.1:{port}"}}
-    entries = {ID: {"config": {"port": "many"}}}
-    path.write_text(json.dumps({"plugins": {"entries": entries}, "models": {"providers": providers}}))
-    words = [sys.executable, "-P", "-m", "clawgate", "supervise", ID, *HOST, "--exit-on-stdin-eof"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    with subprocess.Popen(
-        words,
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment | {"HOME": str(tmp_path)},
-        text=True,
-    ) as process:
-        assert process.stdin is not None and process.stderr is not None
-        line = next(line for line in process.stderr if "listening on" in line)
-        assert line.startswith(f"clawgate {ID} listening on http://127.0.0.1:{port} -> ")
-        request = Request(f"http://127.0.0.1:{port}/v1/messages", b"{}", {"content-type": "application/json"})
-        with pytest.raises(HTTPError) as refused:
-            urlopen(request, timeout=60)
-        body = json.loads(refused.value.read())
-        assert (refused.value.code, body["type"]) == (400, "error") and "port" in body["error"]["message"]
-        taken = command("supervise", ID, *HOST, folder=tmp_path)
-        assert taken.returncode == 2 and "already in use" in taken.stderr
-        process.stdin.close()
-        assert process.wait(60) == 0
 
 
 def test_it_is_for_other_gateways_alone(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import { register } from "./shared/register.js";
 import { EngineService } from "./shared/service.js";
 
 const RUNNING = / services of anthropic-claude-proxy are running for /;
-const REFUSING = /^clawgate anthropic-claude-proxy listening on (\S+) ->/;
 
 export default {
   id: "anthropic-claude-proxy",
@@ -18,7 +17,7 @@ export default {
       service: new EngineService({
         id: "anthropic-claude-proxy",
         args: ["supervise", "anthropic-claude-proxy"],
-        isReady: (line) => (RUNNING.test(line) ? null : REFUSING.exec(line)?.[1]),
+        isReady: (line) => (RUNNING.test(line) ? null : undefined),
       }),
       token: "local",
       verbs: {

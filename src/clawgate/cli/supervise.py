@@ -8,7 +8,7 @@ import os
 import click
 
 from clawgate.cli.context import load_config
-from clawgate.cli.errors import CommandFailed, fail, fail_invalid_config
+from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.hosted import Host, claim, host_of, hosted_options
 from clawgate.cli.paths import path_options
@@ -37,19 +37,7 @@ def supervise(
     gateway = host_of(host_url, instance)
     if gateway is None:
         raise click.UsageError("--host-url and --instance are missing; a plugin of OpenClaw gives both")
-    try:
-        _run(plugin, gateway, config, exit_on_stdin_eof=exit_on_stdin_eof)
-    except CommandFailed as failure:
-        from clawgate.cli.refusal import refuse
-        from clawgate.settings.roles.expected_address import provider_address
-
-        address = provider_address(plugin, config)
-        if address is None or failure.code != ExitCode.USAGE:
-            raise
-        try:
-            refuse(failure, gateway, plugin, address, exit_on_stdin_eof=exit_on_stdin_eof)
-        except CommandFailed:  # a program that the operator started may listen there
-            raise failure from None
+    _run(plugin, gateway, config, exit_on_stdin_eof=exit_on_stdin_eof)
 
 
 def _run(plugin: str, gateway: Host, config: str | None, *, exit_on_stdin_eof: bool) -> None:

@@ -151,7 +151,7 @@ def test_started_by_a_host_it_listens_and_every_request_gets_what_is_wrong(
     assert (health_status, found["ok"], found["instance"]) == (503, False, "an-instance") and says in found[
         "message"
     ]
-    assert "invalid configuration:" in shown and f"listening on http://127.0.0.1:{port} -> nothing" in shown
+    assert "invalid configuration:" in shown and f"listening on http://127.0.0.1:{port} -> no remote" in shown
     assert "Traceback" not in shown and "canary" not in shown + body + health
 
 

@@ -48,13 +48,11 @@ def configure(home: Path, remote_url: str | None) -> int:
 
 
 @contextmanager
-def service(
-    home: Path, path: str | None = None, package: str = "proxy-bridge"
-) -> Iterator[subprocess.Popen[str]]:
+def service(home: Path, path: str | None = None) -> Iterator[subprocess.Popen[str]]:
     """The service in a process of its own, killed at the end."""
     found = f"{Path(sys.executable).parent}:{os.environ['PATH']}" if path is None else path
     process = subprocess.Popen(
-        [str(NODE), str(PROGRAM), str(PACKAGES / package / "index.js"), str(home / ".openclaw"), "1"],
+        [str(NODE), str(PROGRAM), str(PACKAGES / "proxy-bridge" / "index.js"), str(home / ".openclaw"), "1"],
         env={"HOME": str(home), "PATH": found},
         stdout=subprocess.PIPE,
         text=True,
@@ -159,22 +157,6 @@ def test_invalid_settings_are_the_response_to_every_request_at_once(home: Path) 
     poll(lambda: engines(home) == [], "the bridge to end")
     assert "every request fails until this is fixed: invalid configuration: remoteUrl: is not set" in shown
     assert "another program" not in shown and TOKEN not in shown
-
-
-def test_invalid_settings_of_the_claude_proxy_are_the_response_in_its_place(home: Path) -> None:
-    port, plugin = free_port(), "anthropic-claude-proxy"
-    config = {
-        "plugins": {"entries": {plugin: {"config": {"port": "many"}}}},
-        "models": {"providers": {plugin: {"baseUrl": f"http://127.0.0.1:{port}"}}},
-    }
-    (home / ".openclaw" / "openclaw.json").write_text(json.dumps(config))
-    with service(home, package=plugin) as process:
-        until(process, "every request fails until this is fixed: invalid configuration: ", "started in")
-        with pytest.raises(HTTPError) as refused:
-            urlopen(f"http://127.0.0.1:{port}/v1/messages", timeout=60)
-        with refused.value as response:
-            assert response.code == 400
-    poll(lambda: engines(home) == [], "the engine to end")
 
 
 def test_a_taken_port_is_named_and_waited_for(home: Path) -> None:

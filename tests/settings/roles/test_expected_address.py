@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.settings.roles.expected_address import expected_address, provider_address
+from clawgate.settings.roles.expected_address import expected_address
 from tests.private_file import write_private
 
 
@@ -81,24 +81,3 @@ def test_a_file_that_cannot_be_used_leaves_the_default(tmp_path: Path, text: str
 def test_variables_that_may_not_be_read_do_not_hide_the_file(tmp_path: Path) -> None:
     write_private(tmp_path / ".env", "PROXY_BRIDGE_PORT=1806\n", 0o644)
     assert found(tmp_path, {"bridgePort": 1801}) == ("127.0.0.1", 1801)
-
-
-@pytest.mark.parametrize(
-    ("base_url", "address"),
-    [
-        ("http://127.0.0.1:3456", ("127.0.0.1", 3456)),
-        ("http://[::1]:3456/v1", ("::1", 3456)),
-        ("http://localhost:3456", ("localhost", 3456)),
-        ("http://192.0.2.1:3456", None),
-        ("${URL}", None),
-        (None, None),
-    ],
-)
-def test_a_provider_is_called_where_its_url_leads_on_this_machine(
-    tmp_path: Path, base_url: str | None, address: tuple[str, int] | None
-) -> None:
-    providers = {"local": {"baseUrl": base_url}}
-    (tmp_path / "openclaw.json").write_text(json.dumps({"models": {"providers": providers}}))
-    variables = {"OPENCLAW_STATE_DIR": str(tmp_path)}
-    assert provider_address("local", None, variables) == address
-    assert provider_address("another", None, variables) is None

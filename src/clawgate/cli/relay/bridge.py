@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import click
@@ -38,11 +39,7 @@ def run_bridge(host_url: str | None, instance: str | None, **flags: Any) -> None
     except CommandFailed as failure:
         if gateway is None or failure.code != ExitCode.USAGE:
             raise
-        from clawgate.cli.refusal import refuse
-        from clawgate.settings.roles.expected_address import expected_address
-
-        address, until_eof = expected_address(flags), bool(flags["exit_on_stdin_eof"])
-        refuse(failure, gateway, "bridge", address, exit_on_stdin_eof=until_eof)
+        _refuse(gateway, flags, f"{failure.message} {'; '.join(failure.problems)}".rstrip())
 
 
 def _run(gateway: Host | None, flags: dict[str, Any]) -> NoReturn:
@@ -68,4 +65,28 @@ def _run(gateway: Host | None, flags: dict[str, Any]) -> NoReturn:
             lines.append("  warning: token and prompts travel to the remote unencrypted; use https if it can")
         return lines
 
-    run(build, settings, banner, role_name="bridge", verbose=settings.verbose)
+    run(build, settings.secrets(), banner, role_name="bridge", verbose=settings.verbose)
+
+
+def _refuse(gateway: Host, flags: Mapping[str, Any], reason: str) -> NoReturn:
+    """Show the host why the bridge cannot serve: it tries a refused connection again for 80 s, and a 400 not at all."""
+    from clawgate.settings.roles.expected_address import expected_address
+
+    host, port = expected_address(flags)
+
+    def build(redactor: Redactor) -> Any:
+        from clawgate.app.refusing_bridge import build_refusing_bridge
+
+        return build_refusing_bridge(
+            reason,
+            host=host,
+            port=port,
+            instance=gateway.instance,
+            operator_status=SHOWN_AT_ONCE,
+            parent_fd=0 if flags["exit_on_stdin_eof"] else None,
+        )
+
+    def banner(role: Any, url: str) -> list[str]:
+        return [f"clawgate bridge listening on {url} -> no remote: every request gets the reason above"]
+
+    run(build, (), banner, role_name="bridge", verbose=False)

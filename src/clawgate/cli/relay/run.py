@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -51,7 +51,7 @@ def _print_sources(sources: SettingsSources) -> None:
 
 def run(
     build: Callable[[Redactor], Any],
-    settings: RelaySettings,
+    secrets: Iterable[str],
     banner: Callable[[Any, str], list[str]],
     *,
     role_name: str,
@@ -65,7 +65,7 @@ def run(
     keep_serving()
     raise_fd_limit()
     os.umask(0o077)  # every file that this process writes is for its owner alone
-    redactor = Redactor(settings.secrets())
+    redactor = Redactor(secrets)
     set_up_logging(redactor, verbose=verbose, role=role_name)
     try:
         role = build(redactor)

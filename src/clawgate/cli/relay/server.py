@@ -71,4 +71,4 @@ def run_server(**flags: Any) -> None:
         )
         return lines
 
-    run(build, settings, banner, role_name="server", verbose=False)
+    run(build, settings.secrets(), banner, role_name="server", verbose=False)

@@ -1,4 +1,4 @@
-"""Finds where a host such as OpenClaw calls a bridge or a provider, also where the settings cannot be used.
+"""Finds where the clients of a bridge expect it, also where its settings as a whole cannot be used.
 
 Nothing is reported: what cannot be read or is not valid counts as not set.
 """
@@ -27,29 +27,18 @@ def expected_address(flags: Mapping[str, Any], process: Mapping[str, str] = os.e
 
     ``flags`` are those of `clawgate bridge run`.
     """
-    document = _document(flags.get("config"), process)
+    document: object = {}
+    with suppress(SettingsInvalid):
+        file = read_json5(config_path(process, flags.get("config"))[0])
+        document = {} if file is None else file.value
     block = _object_at(document, "plugins", "entries", BridgeSettings.ENTRY, "config")
     sources = SettingsSources(environment=full_environment(process, document)[0], block=block)
     host = valid_setting(BridgeSettings, "host", flags.get("host"), sources)
     port = valid_setting(BridgeSettings, "bridge_port", flags.get("bridge_port"), sources)
     if port is None:
-        named = _address_of(document, BridgeSettings.ENTRY)
-        port = named[1] if named else BridgeSettings.model_fields["bridge_port"].default
+        provider = _object_at(document, "models", "providers", BridgeSettings.ENTRY)
+        port = _port_in(provider.get("baseUrl")) or BridgeSettings.model_fields["bridge_port"].default
     return host if host is not None and is_loopback(host) else _LOOPBACK, port
-
-
-def provider_address(
-    provider: str, config: str | None, process: Mapping[str, str] = os.environ
-) -> tuple[str, int] | None:
-    """Return the loopback host and the port that the provider's URL names; None for another one."""
-    return _address_of(_document(config, process), provider)
-
-
-def _document(config: str | None, process: Mapping[str, str]) -> object:
-    with suppress(SettingsInvalid):
-        file = read_json5(config_path(process, config)[0])
-        return None if file is None else file.value
-    return None
 
 
 def _object_at(document: object, *path: str) -> Mapping[str, Any]:
@@ -58,9 +47,8 @@ def _object_at(document: object, *path: str) -> Mapping[str, Any]:
     return document if isinstance(document, Mapping) else {}
 
 
-def _address_of(document: object, provider: str) -> tuple[str, int] | None:
-    url = _object_at(document, "models", "providers", provider).get("baseUrl")
+def _port_in(url: object) -> int | None:
     with suppress(ValueError):
         origin = parse_url(url)[0] if isinstance(url, str) else None
-        return (origin.host, origin.port) if origin is not None and is_loopback(origin.host) else None
+        return origin.port if origin is not None and is_loopback(origin.host) else None
     return None

@@ -1,4 +1,4 @@
-"""Builds a role without an upstream: it responds to every request with what its operator has to fix.
+"""Builds a bridge without a remote: it responds to every request with what its operator has to fix.
 
 For a host such as OpenClaw, which shows such a response at once and tries a refused connection again for 80 s.
 Must not be given a secret: every program of this machine gets the reason.
@@ -38,20 +38,13 @@ class _NoRoutes(RouteTable):
         raise for_operator(ProviderNotConfigured(self.reason), self.status)
 
 
-def build_refusing_role(
-    reason: str,
-    *,
-    name: str,
-    address: tuple[str, int],
-    instance: str,
-    operator_status: int,
-    parent_fd: int | None,
+def build_refusing_bridge(
+    reason: str, *, host: str, port: int, instance: str, operator_status: int, parent_fd: int | None
 ) -> Role:
-    """Build the role; ``instance`` and ``reason`` are reported by its health.
+    """Build the bridge; ``instance`` and ``reason`` are reported by its health.
 
     ``operator_status``: see `UpstreamConfig`.
     """
-    host, port = address
     limits = ClientLimits(connections=connection_limit())
     admission = Admission(
         upstream=None,
@@ -61,7 +54,7 @@ def build_refusing_role(
         via_pseudonym=new_via_value(),
     )
     return Role(
-        name=name,
+        name="bridge",
         connections=ConnectionManager(
             admission=admission,
             upstreams=(),
@@ -69,7 +62,7 @@ def build_refusing_role(
             observer=RequestLog(time.monotonic, has_own_error),
             observes_all=False,
         ),
-        app=build_health_app(role=name, instance=instance, probe=None, problem=reason),
+        app=build_health_app(role="bridge", instance=instance, probe=None, problem=reason),
         dialer=Dialer(),
         host=host,
         port=port,

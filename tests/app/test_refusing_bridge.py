@@ -1,4 +1,4 @@
-"""A role that cannot serve responds with why, in the client's dialect and in words that OpenClaw shows at once."""
+"""A bridge that cannot serve responds with why, in the client's dialect and in words that OpenClaw shows at once."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.refusing_role import build_refusing_role
+from clawgate.app.refusing_bridge import build_refusing_bridge
 from tests.e2e.stand import BODY, PATH, serving
 
 REASON = "invalid configuration: caFile: /no/such/file does not exist; name another"
 
 
-def refusing() -> Any:
-    return build_refusing_role(
-        REASON,
-        name="bridge",
-        address=("127.0.0.1", 0),
-        instance="an-instance",
-        operator_status=400,
-        parent_fd=None,
+def refusing(host: str = "127.0.0.1") -> Any:
+    return build_refusing_bridge(
+        REASON, host=host, port=0, instance="an-instance", operator_status=400, parent_fd=None
     )
 
 
