@@ -29,7 +29,7 @@ blocking"; tried with Node 26)."""
 
 
 def port_warning(port: int) -> str | None:
-    """Return why no client may get to ``port``, and what to do."""
+    """Return which clients do not connect to ``port``, and what to do."""
     if port not in BLOCKED_PORTS:
         return None
     return f"browsers, OpenClaw and SDKs for JavaScript do not connect to port {port}; choose another port"

@@ -175,11 +175,13 @@ def test_started_by_a_host_files_that_cannot_be_used_are_shown_to_every_request(
     assert ("chmod 600" if folder == "variables" else "it is not JSON5") in body
 
 
-def test_started_by_a_host_a_taken_port_ends_it(tmp_path: Path) -> None:
+def test_started_by_a_host_where_it_cannot_listen_it_ends_with_what_is_wrong(tmp_path: Path) -> None:
+    """The host shows the last line, and starts nothing again after this status."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         found = command("bridge", "run", *HOST, "--port", port, folder=tmp_path)
-    assert found.returncode == 78 and f"port {port} on 127.0.0.1 is already in use" in found.stderr
+    assert found.returncode == 2 and f"port {port} on 127.0.0.1 is already in use" in found.stderr
+    assert "proxyToken: is not set" in found.stderr.splitlines()[-1], found.stderr
 
 
 @contextmanager

@@ -51,6 +51,6 @@ def test_secrets_given_as_flags_are_in_no_process_list(tmp_path: Path, start: li
         poll(lambda: len(children.read_text().split()) == workers, "the workers")
         for number in (str(pid), *children.read_text().split()):
             shown = Path(f"/proc/{number}/cmdline").read_bytes()
-            assert b"canary" not in shown and b"--port\0000\0" in shown and b"token" in shown
+            assert b"canary" not in shown and b"--port\0000\0" in shown and b"token" in shown, shown
         process.send()
-        assert process.wait() == ExitCode.OK
+        assert process.wait() == ExitCode.OK, process.err

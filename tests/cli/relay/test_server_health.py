@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,28 @@ def test_another_role_is_no_server(tmp_path: Path) -> None:
             "server", "health", "--port", str(bridge.port), folder=tmp_path, environment=VARIABLES
         )
     assert found.returncode == 1 and "a bridge responded, not a server" in found.stderr, found.stderr
+
+
+def test_what_a_stranger_calls_itself_is_not_repeated(tmp_path: Path) -> None:
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(
+                {"ok": True, "status": "live", "version": "1", "role": "\x1b]0;owned\x07"}
+            ).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        thread = threading.Thread(target=stranger.serve_forever)
+        thread.start()
+        port = str(stranger.server_port)
+        found = command("server", "health", "--port", port, folder=tmp_path, environment=VARIABLES)
+        stranger.shutdown()
+        thread.join()
+    assert found.returncode == 1 and "owned" not in found.stderr and "\x1b" not in found.stderr
+    assert "not a server" in found.stderr, found.stderr
 
 
 def test_none_that_listens_is_a_failure_with_the_next_step(tmp_path: Path) -> None:

@@ -308,6 +308,18 @@ async def test_a_kept_connection_is_not_closed_over_a_request_that_was_not_read_
     assert client.transport.closed and not before
 
 
+async def test_who_was_rejected_and_still_sends_is_not_waited_for() -> None:
+    """Only where a request may begin, bytes that are here matter."""
+    listener = Listener()
+    client = listener.connect()
+    client.send(request(b"/v1/x", b"Host: evil.example", method=b"POST", length=10**9))
+    await turns()
+    assert client.protocol.phase is Phase.LINGERING
+    client.transport.socket.peer_sends(b"x" * 1000)
+    listener.advance(LINGER_SECONDS)
+    assert client.transport.closed
+
+
 async def test_after_the_drain_limit_everything_ends_visibly() -> None:
     listener = Listener()
     busy, idle = listener.connect(), listener.connect()

@@ -70,6 +70,12 @@ def test_flags_and_variables_count_as_they_do_for_the_bridge(tmp_path: Path) -> 
     assert found(tmp_path, {"bridgePort": 1801}, variables=variables, bridge_port="1805")[1] == 1805
 
 
+def test_the_file_of_variables_that_a_flag_names_counts_too(tmp_path: Path) -> None:
+    file = write_private(tmp_path / "my.env", "PROXY_BRIDGE_PORT=1806\n")
+    assert found(tmp_path, {}, env_file=str(file))[1] == 1806
+    assert found(tmp_path, {"bridgePort": 1801}, env_file=str(tmp_path / "none"))[1] == 1801
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "", "5", '{"plugins": 1, "models": [], "env": 2}'])
 def test_a_file_that_cannot_be_used_leaves_the_default(tmp_path: Path, text: str) -> None:
     (tmp_path / "openclaw.json").write_text(text)

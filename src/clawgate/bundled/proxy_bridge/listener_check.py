@@ -10,6 +10,7 @@ from typing import Literal
 
 from clawgate.plugins.api import Fetch, FetchFailed, FetchRequest
 
+_REASON_CHARACTERS = 4000
 ListenerKind = Literal["bridge", "other", "none"]
 """A bridge of clawgate, of whichever process; another program; nothing."""
 
@@ -45,7 +46,7 @@ async def check_listener(fetch: Fetch, bridge: str) -> Listener:
     if role != "bridge":
         return Listener(kind="other", reason=f"a clawgate {_line(role)} listens at {bridge}, not a bridge")
     refuses = body.get("ok") is False
-    reason = f"every request fails until this is fixed: {_line(body.get('message'), 4000)}" if refuses else ""
+    reason = f"every request fails until this is fixed: {_shown(body.get('message'))}" if refuses else ""
     return Listener(
         kind="bridge",
         reason=reason,
@@ -54,5 +55,10 @@ async def check_listener(fetch: Fetch, bridge: str) -> Listener:
     )
 
 
-def _line(value: object, longest: int = 100) -> str:
-    return value if isinstance(value, str) and value.isprintable() and len(value) <= longest else ""
+def _line(value: object) -> str:
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= 100 else ""
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else "it gives no reason"
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_REASON_CHARACTERS])

@@ -7,13 +7,14 @@ from typing import Any, NoReturn
 
 import click
 
-from clawgate.cli.errors import CommandFailed
+from clawgate.cli.errors import CommandFailed, print_error
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.hosted import SHOWN_AT_ONCE, Host, claim, host_of, hosted_options
 from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import run, settings_from
 from clawgate.policy.redaction import Redactor
+from clawgate.processes.instance.instance_lock import Instance
 from clawgate.settings.roles.bridge import BridgeSettings
 
 
@@ -33,17 +34,18 @@ def run_bridge(host_url: str | None, instance: str | None, **flags: Any) -> None
     Point any OpenAI client at http://127.0.0.1:18800/v1 with any API key. The key is dropped, every path below
     /v1 goes to the remote with its token, and responses come back byte for byte as they arrive.
     """
-    gateway = host_of(host_url, instance)
+    gateway, held = host_of(host_url, instance), None
     try:
-        _run(gateway, dict(flags))
+        if gateway is not None:
+            held = claim(gateway, BridgeSettings.ENTRY, flags["config"])
+        _run(held, dict(flags))
     except CommandFailed as failure:
         if gateway is None or failure.code != ExitCode.USAGE:
             raise
-        _refuse(gateway, flags, f"{failure.message} {'; '.join(failure.problems)}".rstrip())
+        _refuse(gateway, flags, failure)
 
 
-def _run(gateway: Host | None, flags: dict[str, Any]) -> NoReturn:
-    held = claim(gateway, BridgeSettings.ENTRY, flags["config"]) if gateway is not None else None
+def _run(held: Instance | None, flags: dict[str, Any]) -> NoReturn:
     settings = settings_from(BridgeSettings, BridgeSettings.ENTRY, flags)
 
     def build(redactor: Redactor) -> Any:
@@ -68,11 +70,15 @@ def _run(gateway: Host | None, flags: dict[str, Any]) -> NoReturn:
     run(build, settings.secrets(), banner, role_name="bridge", verbose=settings.verbose)
 
 
-def _refuse(gateway: Host, flags: Mapping[str, Any], reason: str) -> NoReturn:
-    """Show the host why the bridge cannot serve: it tries a refused connection again for 80 s, and a 400 not at all."""
+def _refuse(gateway: Host, flags: Mapping[str, Any], failure: CommandFailed) -> NoReturn:
+    """Show the host why the bridge cannot serve: it tries a refused connection again for 80 s, and a 400 not at all.
+
+    Where it cannot listen either, the command ends with ``failure``, which is what the host has to show.
+    """
     from clawgate.settings.roles.expected_address import expected_address
 
     host, port = expected_address(flags)
+    reason = f"{failure.message} {'; '.join(failure.problems)}".rstrip()
 
     def build(redactor: Redactor) -> Any:
         from clawgate.app.refusing_bridge import build_refusing_bridge
@@ -89,4 +95,8 @@ def _refuse(gateway: Host, flags: Mapping[str, Any], reason: str) -> NoReturn:
     def banner(role: Any, url: str) -> list[str]:
         return [f"clawgate bridge listening on {url} -> no remote: every request gets the reason above"]
 
-    run(build, (), banner, role_name="bridge", verbose=False)
+    try:
+        run(build, (), banner, role_name="bridge", verbose=False)
+    except CommandFailed:
+        print_error(failure.message, failure.problems)
+        raise failure from None

@@ -41,7 +41,8 @@ def server_health(**flags: Any) -> None:
     name = f"[{host}]" if ":" in host else host
     url = f"{'https' if tls else 'http'}://{name}:{settings.port}"
     role = (found.body or {}).get("role", "server")  # a server shows it to its callers alone
-    error = found.error or ("" if role == "server" else f"a {role} responded, not a server")
+    other = "bridge" if role == "bridge" else "gateway" if role == "gateway" else "program"
+    error = found.error or ("" if role == "server" else f"a {other} responded, not a server")
     if error:
         click.echo(f"clawgate server: {url}: {error}; {_next_step(found, settings.port)}", err=True)
         sys.exit(ExitCode.FAILED)

@@ -244,7 +244,7 @@ class ResponseSide(HttpToolsProtocol, ABC):
             self._check_progress(now)
         action = overdue(phase, now - self._waiting_since, self._listener.limits)
         if action is Overdue.CLOSE:
-            if not self._has_unread_bytes:
+            if not (self.is_idle and self._has_unread_bytes):
                 self._close()
         elif action is Overdue.ABORT:
             self.transport.abort()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from clawgate.policy.local_hosts import is_loopback
-from clawgate.settings.environment import full_environment
+from clawgate.settings.environment import full_environment, named_environment
 from clawgate.settings.json5.file import read_json5
 from clawgate.settings.paths import config_path
 from clawgate.settings.problems import SettingsInvalid
@@ -27,6 +27,8 @@ def expected_address(flags: Mapping[str, Any], process: Mapping[str, str] = os.e
 
     ``flags`` are those of `clawgate bridge run`.
     """
+    with suppress(SettingsInvalid):
+        process = named_environment(process, flags.get("env_file"))
     document: object = {}
     with suppress(SettingsInvalid):
         file = read_json5(config_path(process, flags.get("config"))[0])
