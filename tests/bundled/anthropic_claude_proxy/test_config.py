@@ -49,10 +49,19 @@ def test_a_command_for_a_shell_is_answered_with_the_list_that_was_meant() -> Non
     assert '["npx", "meridian"]' in problem(command=["npx meridian"])
 
 
-def test_a_command_that_may_hold_a_secret_is_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        "env TOKEN=sk-not-to-be-shown bunx proxy",
+        "proxy --access-token not-to-be-shown",
+        "proxy --API-KEY not-to-be-shown",
+        "proxy -p 0123456789abcdef0123/not-to-be-shown",
+    ],
+)
+def test_a_command_that_may_hold_a_secret_is_not_repeated(command: str) -> None:
     """The example shows the default command then."""
-    told = problem(command="env TOKEN=sk-not-to-be-shown bunx proxy").partition("[type=")[0]
-    assert "sk-not-to-be-shown" not in told and "opencode-claude-max-proxy" in told
+    told = problem(command=command).partition("[type=")[0]
+    assert "not-to-be-shown" not in told and '"opencode-claude-max-proxy"' in told
 
 
 @pytest.mark.parametrize("command", [[], [""], [" ", "x"], ["a\0b"], [1], None, {"a": 1}])

@@ -33,8 +33,11 @@ DEFAULT_MODELS = (
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _MODEL = re.compile(r"[A-Za-z0-9][\w.:@/\[\]-]{0,199}\Z", re.ASCII)
-_PLAIN_WORDS = re.compile(r"[\w./@ -]{1,120}\Z", re.ASCII)
-"""Text that a message may repeat: it cannot be NAME=secret or a URL with a password."""
+_PLAIN_WORDS = re.compile(
+    r"(?i:(?!.*(?:token|key|secret|passw|auth|bearer|credential)))(?!.*[A-Za-z0-9_]{20})[\w./@ -]{1,120}\Z",
+    re.ASCII,
+)
+"""Text that a message may repeat: no NAME=secret or URL with a password, no flag for a secret, no word like one."""
 _PROFILE = re.compile(r"[\w.-]{1,64}\Z", re.ASCII)
 _USER_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}\$?\Z", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
