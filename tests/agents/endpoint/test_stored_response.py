@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from clawgate.agents.session import ended_elsewhere
+from clawgate.agents.session import ended_elsewhere, runs
 from clawgate.state.tables import idempotency
-from tests.agents.agent_stand import ANN, BEHIND_PROXY, BOB, AgentStand, echoes, serving_agents, user
+from tests.agents.agent_stand import ANN, BEHIND_PROXY, BOB, AgentStand, echoes, says, serving_agents, user
 from tests.agents.model_stand import DONE, chunk_of
 from tests.agents.responses_stand import RESPONSES, asked, call, create, events, made, text
 from tests.e2e.stand import until
@@ -130,6 +130,18 @@ async def test_a_background_stream_is_resumed_behind_any_event(tmp_path: Path) -
             rest = events(await call(stand, "GET", f"resp_{name}?stream=true&starting_after={number}"))
             assert rest == whole[number + 1 :]
         assert len(stand.model.requests) == 1
+
+
+async def test_the_requests_of_responses_whose_events_are_kept_count_among_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(runs, "MAX_KEPT_SIZE", 30_000)
+    async with serving_agents(tmp_path, says("one")) as stand:
+        names = [(await made(stand, "x" * 20_000, background=True))["id"] for _ in range(2)]
+        for name in names:
+            await wait_for(stand, name, "completed")
+        found = [(await call(stand, "GET", f"{name}?stream=true")).status for name in names]
+    assert found == [400, 200]
 
 
 async def test_a_background_response_is_cancelled_by_its_caller(tmp_path: Path) -> None:
@@ -369,10 +381,23 @@ async def test_what_is_no_route_of_a_response_is_not_called_a_deleted_one(tmp_pa
     assert unknown["code"] == "response_not_found" and "kept by the provider" in unknown["message"]
 
 
-async def test_the_events_of_a_response_that_was_not_in_the_background_are_not_promised(
-    tmp_path: Path,
+@pytest.mark.parametrize("headers", [(), (("x-clawgate-disconnect", "detach"),), (("idempotency-key", "k"),)])
+async def test_the_events_of_a_response_that_is_not_in_the_background_are_its_clients_alone(
+    tmp_path: Path, headers: tuple[tuple[str, str], ...]
 ) -> None:
-    async with serving_agents(tmp_path) as stand:
-        one = await made(stand, "hi")
-        error = (await call(stand, "GET", f"{one['id']}?stream=true")).json()["error"]
-    assert error["param"] == "stream" and "in the background" in error["message"]
+    """While it is made, too: who else follows it would keep it from ending with its client."""
+    gates, script = gated("one", " two")
+    gates[0].set()
+    async with serving_agents(tmp_path, script) as stand, await stand.client() as client:
+        await stand.gateway.send(client, asked("hi", stream=True), *headers, target=RESPONSES)
+        await until(lambda: b'"delta":"one"' in client.received, "the first text")
+        name = client.received.partition(b'"id":"')[2].partition(b'"')[0].decode()
+        refused = [await call(stand, "GET", f"{name}?stream=true")]
+        gates[1].set()
+        await client.response()
+        refused.append(await call(stand, "GET", f"{name}?stream=true"))
+    for response in refused:
+        error = response.json()["error"]
+        assert (response.status, error["param"]) == (400, "stream") and "in the background" in error[
+            "message"
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,27 @@ async def test_runs_that_are_over_are_kept_within_a_bound(
                 (await stand.ask(user("hi", stream=True), detach, ("last-event-id", f"{run}-1"))).status
             )
     assert resumed == [404, 200]
+
+
+async def test_what_a_run_that_is_over_keeps_of_its_request_is_counted_or_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runs, "MAX_KEPT_SIZE", 100)
+
+    async def no_store() -> Any:
+        raise AssertionError("a run without a key needs none to start")
+
+    async def work(emit: Any) -> None: ...
+
+    def response() -> Any:
+        raise AssertionError("it is not shown")
+
+    kept = Runs(no_store, lambda: 0.0)
+    for name in "abc":
+        start = RunStart(run=name, caller="c", created=0, work=work, is_detached=True)
+        live = await kept.start(replace(start, encoder=object, encoder_size=60, response=response))
+        assert isinstance(live, LiveRun) and live.response is response
+        await live.ended()
+        assert live.response is None
+    assert [kept.find("c", name) is None for name in "abc"] == [True, True, False]
+    await kept.close()

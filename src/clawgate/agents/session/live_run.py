@@ -44,10 +44,10 @@ class LiveRun:
         self.key: str | None = None
         self.encoder: Callable[[], Any] | None = None
         self.response: Callable[[], NewResponse] | None = None
-        """All five as in `RunStart`."""
+        """All five as in `RunStart`, the last one until it is over."""
         self.followers = 0
         self.size = 0
-        """Characters of the events so far, about."""
+        """Characters of the events so far, about, and of what its encoder keeps."""
         self._waiting: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
 

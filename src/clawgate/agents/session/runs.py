@@ -59,6 +59,8 @@ class RunStart:
     body_hash: str = ""
     encoder: Callable[[], Any] | None = None
     """Makes what encodes the run's stream for a client that joins it later, by its id alone."""
+    encoder_size: int = 0
+    """Characters of the request that it keeps."""
     response: Callable[[], NewResponse] | None = None
     """Returns the response of the Responses API that it leaves to be retrieved, as it is before the run."""
 
@@ -171,6 +173,7 @@ class Runs:
         live = LiveRun(start.run, start.caller, created=start.created, is_detached=start.is_detached)
         live.agent, live.session, live.key = start.agent, start.session, start.key
         live.encoder, live.response = start.encoder, start.response
+        live.size = start.encoder_size
         self._by_id[live.run] = live
         if start.key is not None:
             self._by_key[start.caller, start.key] = (start.body_hash, live)
@@ -184,6 +187,7 @@ class Runs:
 
     def _ended(self, task: asyncio.Task[None], live: LiveRun, start: RunStart) -> None:
         self._tasks.discard(task)
+        live.response = None  # it has the whole input, and what is stored is shown from now on
         if not task.cancelled():
             task.exception()
         failed = live.error is not None or task.cancelled()
